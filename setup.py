@@ -1,0 +1,80 @@
+"""Installs redo-dopamine; the gin files of `gin_configs/` go into the package."""
+
+import pathlib
+import re
+import sys
+
+from setuptools import find_packages, setup
+
+ROOT = pathlib.Path(__file__).parent
+SUPPORTED = ((3, 11),)
+
+if sys.version_info[:2] not in SUPPORTED:
+    supported = " or ".join(".".join(map(str, version)) for version in SUPPORTED)
+    sys.exit(
+        f"redo-dopamine needs Python {supported}, but this is Python "
+        f"{sys.version.split()[0]} ({sys.executable}). Make the environment with "
+        f"'python{supported.split(' or ')[0]} -m venv .venv' and install into that."
+    )
+
+[VERSION] = re.findall(
+    r'__version__ = "(.+)"', (ROOT / "redo_dopamine" / "__init__.py").read_text()
+)
+
+setup(
+    name="redo-dopamine",
+    version=VERSION,
+    description="Dopamine agents that track and recycle their dormant neurons (ReDo)",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11,<3.12",
+    packages=[*find_packages(include=["redo_dopamine*"]), "redo_dopamine.gin_configs"],
+    package_dir={"redo_dopamine.gin_configs": "gin_configs"},
+    package_data={"redo_dopamine.gin_configs": ["**/*.gin"]},
+    install_requires=[
+        # The base. Versions around dopamine-rl are held back for these reasons:
+        # its import of tensorflow-probability needs jax < 0.7, and flax's metrics
+        # need tensorboard, which tensorflow no longer brings along.
+        "dopamine-rl>=4.1.2,<4.2",
+        "tensorflow>=2.19,<2.22",
+        "tf-keras>=2.19,<2.22",
+        "tensorboard>=2.19,<2.22",
+        "tensorflow-probability>=0.25,<0.26",
+        "jax>=0.6,<0.7",
+        "jaxlib>=0.6,<0.7",
+        "flax>=0.10,<0.11",
+        "optax>=0.2.4,<0.3",
+        "gin-config>=0.5,<0.6",
+        "absl-py>=2.1,<3",
+        "ale-py>=0.10.1,<0.13",
+        "gymnasium>=1.0,<2",
+        "numpy>=2.0,<3",
+        "pandas>=2.2,<3",
+        "matplotlib>=3.9,<4",
+        "tqdm>=4.66,<5",
+        "rich>=13,<16",
+    ],
+    extras_require={
+        "cuda": ["jax[cuda12]>=0.6,<0.7"],
+        "cluster": ["submitit>=1.5,<2"],
+        "mujoco": ["gymnasium[mujoco]>=1.0,<2", "dm-control>=1.0.20,<2"],
+        "dev": [
+            "chex>=0.1.89",
+            "hypothesis>=6.100",
+            "mypy>=1.13",
+            "pytest>=8",
+            "pytest-timeout>=2.3",
+            "ruff>=0.8",
+            "setuptools>=70.1",
+        ],
+    },
+    entry_points={"console_scripts": ["redo-train=redo_dopamine.train:run"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,85 @@
+"""Masks in, a flat `{name: scalar}` out."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+
+from redo_dopamine.core import masks, scores
+
+LayerMasks = dict[str, jax.Array]
+# The dormant sets of one measurement: one entry per threshold, in their order.
+DormantSets = tuple[LayerMasks, ...]
+
+
+def dormant_fraction(dormant: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    r"""Share of dormant neurons, per layer and pooled over all neurons.
+
+    .. math:: \beta_\tau = \sum_l |H^l_\tau| \; / \; \sum_l N^l
+
+    Sokar et al., ICML 2023, Definition 3.2 (there as a percentage).
+
+    Args:
+        dormant: booleans [N] per layer.
+
+    Returns:
+        `{"": pooled, "<layer>": fraction}`, each in [0, 1].
+    """
+    pooled = jnp.mean(jnp.concatenate(list(dormant.values())), dtype=jnp.float32)
+    per_layer = {k: jnp.mean(m, dtype=jnp.float32) for k, m in dormant.items()}
+    return {"": pooled, **per_layer}
+
+
+def overlap(first: jax.Array, second: jax.Array) -> jax.Array:
+    r"""Overlap coefficient of two sets of neurons.
+
+    .. math:: \text{overlap}(X, Y) = |X \cap Y| \; / \; \min(|X|, |Y|)
+
+    Symmetric; 1 where one set holds the other; NaN where either is empty.
+
+    Sokar et al., ICML 2023, section 3; He, 2026 (arXiv 2603.21173), Definition 3.
+
+    Args:
+        first: booleans [N].
+        second: booleans [N].
+
+    Returns:
+        A scalar in [0, 1], or NaN.
+    """
+    smaller = jnp.minimum(jnp.sum(first), jnp.sum(second))
+    both = jnp.sum(first & second)
+    return jnp.where(smaller == 0, jnp.nan, both / jnp.maximum(smaller, 1))
+
+
+def no_dormant_sets(widths: Mapping[str, int], taus: Sequence[float]) -> DormantSets:
+    """Empty sets, to stand in for a measurement before the first."""
+    return tuple({k: jnp.zeros(n, bool) for k, n in widths.items()} for _ in taus)
+
+
+def measure_dormancy(
+    activations: Mapping[str, jax.Array],
+    taus: Sequence[float],
+    previous: DormantSets,
+) -> tuple[dict[str, jax.Array], DormantSets]:
+    """Dormant fractions, and overlaps with the measurement before, at every tau.
+
+    Args:
+        activations: post-activation outputs [B, ..., N] per layer.
+        taus: thresholds.
+        previous: the dormant sets that the last call returned.
+
+    Returns:
+        The metrics `dormant_fraction/<tau>`, `dormant_fraction/<tau>/<layer>` and
+        `overlap/<tau>/<layer>`, and the dormant sets.
+    """
+    layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
+    metrics: dict[str, jax.Array] = {}
+    dormant_sets = []
+    for tau, before in zip(taus, previous, strict=True):
+        now = {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
+        for layer, fraction in dormant_fraction(now).items():
+            metrics[f"dormant_fraction/{float(tau)}/{layer}".rstrip("/")] = fraction
+        for layer, mask in now.items():
+            metrics[f"overlap/{float(tau)}/{layer}"] = overlap(mask, before[layer])
+        dormant_sets.append(now)
+    return metrics, tuple(dormant_sets)

@@ -1,0 +1,105 @@
+"""A mask of dormant neurons in, new parameters and optimizer state out."""
+
+import functools
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from redo_dopamine.core.graph import Layer, NetworkGraph, Params, Path, leaf_path
+
+
+def recycle(
+    graph: NetworkGraph,
+    dormant: Mapping[str, jax.Array],
+    params: Params,
+    fresh_params: Params,
+    opt_state: optax.OptState,
+    optimizer: optax.GradientTransformation,
+) -> tuple[Params, optax.OptState]:
+    r"""Give dormant neurons new incoming weights and silence their outgoing ones.
+
+    For every dormant neuron i of a recyclable layer,
+
+    .. math:: W^{in}_{\cdot i}, b_i \leftarrow \text{fresh}, \qquad
+              W^{out}_{i \cdot} \leftarrow 0, \qquad m, v \leftarrow 0
+
+    where m and v stand for every optimizer moment of an entry that changed.
+    Where a weight is both incoming and outgoing, zero wins. All other entries,
+    and counters such as Adam's step, are returned bit for bit.
+
+    Sokar et al., ICML 2023, Algorithm 1. Zeroed moments are those of the authors'
+    code, where biases keep theirs; here biases are treated like the weights.
+
+    Args:
+        graph: the network's layers.
+        dormant: booleans [N] per layer name. Layers that are left out, or are not
+            recyclable, stay as they are.
+        params: current parameters.
+        fresh_params: a tree like `params`, newly drawn by `network.init`, so that
+            every layer keeps its own initializer.
+        opt_state: state of `optimizer` for `params`.
+        optimizer: the transformation that made `opt_state`.
+
+    Returns:
+        `(params, opt_state)`, of the same structure, shapes and dtypes.
+
+    Raises:
+        ValueError: `dormant` names a layer that the graph does not have.
+    """
+    unknown = set(dormant) - {layer.name for layer in graph.layers}
+    if unknown:
+        raise ValueError(
+            f"Masks must belong to layers of the graph, but {sorted(unknown)} do "
+            f"not. Use names among {[layer.name for layer in graph.layers]}."
+        )
+    layers = [x for x in graph.recyclable_layers if x.name in dormant]
+    incoming = _incoming_masks(layers, dormant)
+    outgoing = _outgoing_masks(layers, dormant)
+
+    def renew(key_path, current, fresh):
+        path = leaf_path(key_path)
+        renewed = _select(incoming.get(path), fresh, current)
+        return _select(outgoing.get(path), jnp.zeros_like(current), renewed)
+
+    def forget(key_path, moment):
+        return renew(key_path, moment, jnp.zeros_like(moment))
+
+    new_params = jax.tree_util.tree_map_with_path(renew, params, fresh_params)
+    new_opt_state = optax.tree_map_params(
+        optimizer,
+        functools.partial(jax.tree_util.tree_map_with_path, forget),
+        opt_state,
+        is_leaf=lambda _: True,  # Hand over a moment's whole tree, with its paths.
+    )
+    return new_params, new_opt_state
+
+
+def _incoming_masks(
+    layers: list[Layer], dormant: Mapping[str, jax.Array]
+) -> dict[Path, jax.Array]:
+    """Masks over the last axis, by the path of the kernel or bias they belong to."""
+    masks = {layer.kernel: dormant[layer.name] for layer in layers}
+    biases = {x.bias: dormant[x.name] for x in layers if x.bias is not None}
+    return masks | biases
+
+
+def _outgoing_masks(
+    layers: list[Layer], dormant: Mapping[str, jax.Array]
+) -> dict[Path, jax.Array]:
+    """Masks over axis -2 [inputs, 1], by the path of the kernel they belong to.
+
+    A flatten is channel last: position by position, all channels in order. So the
+    layer's mask repeats as a whole, which is `tile` and not `repeat`.
+    """
+    return {
+        edge.kernel: jnp.tile(dormant[layer.name], edge.copies)[:, None]
+        for layer in layers
+        for edge in layer.outgoing
+    }
+
+
+def _select(mask: jax.Array | None, chosen: jax.Array, other: jax.Array) -> jax.Array:
+    """`chosen` where the mask holds, broadcast from the right; no full-size mask."""
+    return other if mask is None else jnp.where(mask, chosen, other)

@@ -1,0 +1,1 @@
+"""Networks as flax modules with a `width` and a `graph()`; no Dopamine needed."""

@@ -1,0 +1,88 @@
+"""Repairs of third-party imports, all in one place. Import it before Dopamine.
+
+What comes in: the interpreter as it is. What leaves: `import dopamine...` works
+and is quiet. It touches `sys.modules` and, while others are imported, standard error.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import types
+from collections.abc import Iterator
+
+
+def _stub_baselines() -> None:
+    """Let `dopamine.discrete_domains.atari_lib` be imported.
+
+    dopamine-rl 4.1.1 and 4.1.2 import `baselines.common.atari_wrappers`, which they
+    do not require and which cannot be installed any more. Only
+    `use_ppo_preprocessing=True` calls into it, so an empty module is enough.
+    Upstream: google/dopamine issue 227.
+    """
+    if importlib.util.find_spec("baselines") is not None:
+        return
+    names = ("baselines", "baselines.common", "baselines.common.atari_wrappers")
+    for name in names:
+        sys.modules[name] = types.ModuleType(name, _stub_baselines.__doc__)
+    sys.modules[names[1]].atari_wrappers = sys.modules[names[2]]  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Keep what is written to standard error, by C++ code too, off the terminal.
+
+    If the block fails, what it wrote is shown after all.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            aside.seek(0)
+            os.write(terminal, aside.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def _import_quietly() -> None:
+    """Import Dopamine and what it needs without their notes.
+
+    gym prints that it is unmaintained (Dopamine imports it beside gymnasium, which
+    is what runs). TensorFlow 2.21 prints CPU and CUDA notes at import whatever
+    TF_CPP_MIN_LOG_LEVEL says. tensorflow-probability 0.25 warns of its own use of
+    deprecated modules. None of it is for our users.
+    """
+    with silenced():
+        importlib.import_module("dopamine.discrete_domains.run_experiment")
+
+
+def _check_opencv() -> None:
+    """Say what is missing where opencv-python finds no OpenGL library.
+
+    Dopamine requires opencv-python, whose wheel links to libGL; servers often lack
+    it, and opencv-python-headless is the same module without it. Upstream:
+    opencv/opencv-python issue 386.
+    """
+    try:
+        importlib.import_module("cv2")
+    except ImportError as error:
+        raise ImportError(
+            f"OpenCV could not be loaded: {error}. Install the library it names "
+            "(Debian: apt-get install libgl1 libglib2.0-0), or run "
+            "'pip install --force-reinstall --no-deps opencv-python-headless'."
+        ) from error
+
+
+if "baselines" not in sys.modules:
+    _stub_baselines()
+    _check_opencv()
+    _import_quietly()

@@ -1,0 +1,3 @@
+"""What joins the package to a replay buffer."""
+
+from redo_dopamine import compat as compat  # Before any import of Dopamine.

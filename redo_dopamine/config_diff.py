@@ -1,0 +1,42 @@
+"""Compares the configuration of a checkpoint with the one asked for."""
+
+from redo_dopamine.errors import UserError
+
+# Asking for more iterations than before is how a run is prolonged.
+_MAY_CHANGE = ("Runner.num_iterations",)
+
+
+def parse_settings(config: str) -> dict[str, str]:
+    """`{"scope/Name.parameter": "value"}` of an operative configuration string."""
+    settings = {}
+    for line in config.splitlines():
+        name, separator, value = line.partition(" = ")
+        if separator and not line.startswith("#"):
+            settings[name.strip()] = value.strip()
+    return settings
+
+
+def check_same_config(saved: str, current: str, checkpoint: str) -> None:
+    """Refuse to go on from a checkpoint with other settings.
+
+    Args:
+        saved: operative configuration that the checkpoint was written under.
+        current: the one asked for now.
+        checkpoint: how the message names the checkpoint.
+
+    Raises:
+        UserError: they differ in more than the number of iterations.
+    """
+    before, now = parse_settings(saved), parse_settings(current)
+    changes = [
+        f"  {name}: {before.get(name, '(not set)')} -> {now.get(name, '(not set)')}"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name) and not name.endswith(_MAY_CHANGE)
+    ]
+    if changes:
+        raise UserError(
+            "A run must resume under the configuration it was started with, but "
+            f"{checkpoint} was written under another one:\n"
+            + "\n".join(changes)
+            + "\nRestore these settings, or start a new run with another --base_dir."
+        )

@@ -1,0 +1,160 @@
+"""Gin files and bindings in, a finished configuration out, or one clear message.
+
+Touches gin's global state.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ale_py
+import gin
+import gymnasium
+from absl import logging
+
+from redo_dopamine import configurables  # noqa: F401  Registers the names.
+from redo_dopamine.errors import UserError
+
+_PACKAGE = Path(__file__).parent
+# Beside the modules where the package is installed, one up in a checkout.
+CONFIG_DIR = next(
+    path
+    for path in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
+    if path.is_dir()
+)
+GAME = "create_atari_environment.game_name"
+_COLLECTORS = "CollectorDispatcher.collectors"
+# What holds unless a gin file says otherwise, Dopamine's own files included.
+_DEFAULTS = f"{_COLLECTORS} = ('csv', 'tensorboard')"
+_AGENT_NAMES = ("jax_dqn",)
+
+
+def shipped_configs() -> list[str]:
+    """Names of the gin files that come with the package."""
+    return sorted(str(p.relative_to(CONFIG_DIR)) for p in CONFIG_DIR.rglob("*.gin"))
+
+
+def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
+    """Parse gin files and bindings, strictly.
+
+    Args:
+        gin_files: paths, or names of files that ship with the package.
+        gin_bindings: single bindings, which win over the files.
+
+    Raises:
+        UserError: a file that is not there or not gin, or a name nobody knows.
+    """
+    gin.add_config_file_search_path(str(CONFIG_DIR))
+    for name in gin_files:
+        if not Path(name).is_file() and not (CONFIG_DIR / name).is_file():
+            raise UserError(
+                "--gin_files takes a path or the name of a file that ships with the "
+                f"package, but {name!r} is neither. "
+                + _suggest(name, shipped_configs(), "Shipped are")
+            )
+    verbosity = logging.get_verbosity()
+    # Gin logs an error for every place where it looks for a file in vain.
+    logging.set_verbosity(logging.FATAL)
+    try:
+        gin.parse_config(_DEFAULTS)
+        gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+    except (ValueError, TypeError, SyntaxError, ImportError, OSError) as error:
+        raise UserError(_explain_gin_error(error)) from error
+    finally:
+        logging.set_verbosity(verbosity)
+    _keep_csv()
+    _check_agent_name()
+    _check_game()
+
+
+def bound(name: str, default: Any = None) -> Any:
+    """The value bound to a gin parameter, or the default."""
+    try:
+        return gin.query_parameter(name)
+    except ValueError:
+        return default
+
+
+def brief(error: BaseException) -> str:
+    """An error's message without gin's notes on where it called from."""
+    lines = str(error).splitlines()
+    kept = [x for x in lines if x.strip() and "In call to configurable" not in x]
+    return "\n".join(kept) or type(error).__name__
+
+
+def _keep_csv() -> None:
+    """metrics.csv is what reports read, so no list of collectors drops it."""
+    names = tuple(bound(_COLLECTORS))
+    if "csv" not in names:
+        with gin.unlock_config():
+            gin.bind_parameter(_COLLECTORS, ("csv", *names))
+
+
+def _check_agent_name() -> None:
+    name = bound("create_agent.agent_name", _AGENT_NAMES[0])
+    if name not in _AGENT_NAMES:
+        raise UserError(
+            f"create_agent.agent_name may be {' or '.join(map(repr, _AGENT_NAMES))} "
+            f"here, as in Dopamine's own gin files, but is {name!r}. Leave it out and "
+            "choose the agent by PlasticityRunner.agent = @RecycledDQNAgent."
+        )
+
+
+def _check_game() -> None:
+    if bound("Runner.create_environment_fn") is not None:
+        return  # Not an Atari game, or not one that we would know.
+    name = bound(GAME)
+    gymnasium.register_envs(ale_py)
+    pattern = re.compile(r"ALE/(\w+)-v5")
+    matches = map(pattern.fullmatch, gymnasium.registry)
+    games = sorted(match[1] for match in matches if match)
+    if name is None:
+        raise UserError(
+            f"{GAME} must name an Atari game, but is not set. Add "
+            f"--gin_bindings=\"{GAME}='DemonAttack'\"."
+        )
+    if isinstance(name, str) and name not in games:
+        raise UserError(
+            f"{GAME} must be one of the {len(games)} games of ale-py, but is "
+            f"{name!r}. " + _suggest(name, games, "The games are")
+        )
+
+
+def _explain_gin_error(error: Exception) -> str:
+    message = brief(error)
+    if isinstance(error, SyntaxError) and error.text:
+        message += f"\n  {error.text.strip()}"
+    unknown = re.search(r"(?:matching|named) (?:reference )?'@?([\w./]+)", message)
+    if unknown is None:
+        return f"The gin configuration could not be read: {message}"
+    owner = re.search(r"Configurable '([\w./]+)' doesn't have", message)
+    known = _parameters(owner[1]) if owner else _configurable_names()
+    return f"Unknown gin name: {message}\n{_suggest(unknown[1], known, 'Known are')}"
+
+
+def _configurable_names() -> list[str]:
+    # Gin has no public list of what is registered; this is for suggestions only.
+    return sorted({x.rpartition(".")[2] for x in gin.config._REGISTRY._selector_map})
+
+
+def _parameters(configurable: str) -> list[str]:
+    wrapped = gin.get_configurable(configurable)
+    return [p for p in inspect.signature(wrapped).parameters if p != "self"]
+
+
+def _suggest(name: str, known: Iterable[str], listing: str) -> str:
+    """Near names; all of them where none is near and they are few."""
+
+    def plain(text: str) -> str:
+        return text.rpartition(".")[2].replace("_", "").lower()
+
+    by_plain = {plain(x): x for x in known if not x.endswith(".gin")}
+    by_plain |= {x.lower(): x for x in known if x.endswith(".gin")}
+    target = name.lower() if name.endswith(".gin") else plain(name)
+    near = [by_plain[x] for x in difflib.get_close_matches(target, by_plain, 3, 0.6)]
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return f"{listing} {', '.join(by_plain.values())}."

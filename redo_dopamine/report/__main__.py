@@ -1,0 +1,39 @@
+"""`python -m redo_dopamine.report --base_dir=DIR`: writes the page of DIR's runs.
+
+In: the base_dir of one run, or a directory of such. Out: the path of the page, on
+standard output. Exit status 2 and one line on standard error where that cannot be.
+"""
+
+import sys
+
+from absl import app, flags
+
+from redo_dopamine.errors import UserError
+from redo_dopamine.report.page import write_report
+
+_BASE_DIR = flags.DEFINE_string(
+    "base_dir",
+    None,
+    "A run directory (it holds a metrics.csv), or a directory of run directories. "
+    "The page is written to <base_dir>/report/index.html.",
+    required=True,
+)
+
+
+def main(argv: list[str]) -> int:
+    """Writes the report and returns the exit status."""
+    try:
+        if len(argv) > 1:
+            raise UserError(
+                f"the report takes flags only; seen {' '.join(argv[1:])!r}. "
+                "Write --base_dir=DIR."
+            )
+        print(write_report(_BASE_DIR.value))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(main)

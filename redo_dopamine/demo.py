@@ -1,0 +1,88 @@
+"""`make demo`: two runs from one seed, with and without ReDo, and their report.
+
+What comes in: a directory. What leaves: two runs in it, a page, and a table on the
+terminal. Each run is `python -m redo_dopamine.train` on `demo.gin`, nothing else.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import app, flags
+from rich.console import Console
+from rich.table import Table
+
+from redo_dopamine.report import find_runs, summary, write_report
+from redo_dopamine.report.runs import Run
+
+_BASE_DIR = flags.DEFINE_string("base_dir", "runs/demo", "Where the runs are written.")
+_GIN_BINDINGS = flags.DEFINE_multi_string(
+    "gin_bindings", [], "Gin bindings for both runs, to try another game or length."
+)
+
+ARMS = {"none": ["RecycledDQNAgent.intervention = @none()"], "redo": []}
+_TAU = 0.1  # The threshold that demo.gin recycles at.
+
+
+def train_arms(base_dir: Path, gin_bindings: Sequence[str]) -> None:
+    """Train every arm in its own process, one after the other.
+
+    Raises:
+        SystemExit: a run failed; it has printed why.
+    """
+    for arm, bindings in ARMS.items():
+        command = [
+            *(sys.executable, "-m", "redo_dopamine.train"),
+            *(f"--base_dir={base_dir / arm}", "--gin_files=demo.gin"),
+            *(f"--gin_bindings={x}" for x in (*gin_bindings, *bindings)),
+        ]
+        print(f"\n{arm}: {' '.join(command[1:])}", flush=True)
+        status = subprocess.run(command, check=False).returncode
+        if status != 0:
+            sys.exit(status)
+
+
+def results_table(runs: Sequence[Run]) -> Table:
+    """The demo's figures, one column per run."""
+    table = Table("", *(run.label for run in runs), title="DQN on Atari, seed for seed")
+
+    def row(name: str, values: Sequence[str]) -> None:
+        table.add_row(name, *values)
+
+    around = [summary.before_and_after(run, _TAU) for run in runs]
+    row(
+        f"dormant fraction at the end, τ = {_TAU:g}",
+        [_percent(summary.final_dormant_fraction(run, _TAU)) for run in runs],
+    )
+    row("  before a recycle, on average", [_percent(x.before) for x in around])
+    row("  at the next measurement", [_percent(x.after) for x in around])
+    recycled = [summary.recycled_per_layer(run) for run in runs]
+    layers: set[str] = set().union(*(counts.index for counts in recycled))
+    for layer in sorted(layers):
+        counts = [f"{run_counts.get(layer, 0)}" for run_counts in recycled]
+        row(f"neurons recycled in {layer}", counts)
+    row("recycles", [f"{len(summary.recycles(run))}" for run in runs])
+    row("agent steps per second", [f"{summary.steps_per_second(x):.1f}" for x in runs])
+    return table
+
+
+def _percent(fraction: float) -> str:
+    return "–" if fraction != fraction else f"{fraction:.1%}"
+
+
+def main(argv: list[str]) -> None:
+    """Entry point behind the flags."""
+    del argv
+    base_dir = Path(_BASE_DIR.value)
+    shutil.rmtree(base_dir / "report", ignore_errors=True)
+    train_arms(base_dir, _GIN_BINDINGS.value)
+    page = write_report(base_dir)
+    console = Console()
+    console.print(results_table(find_runs(base_dir)))
+    console.print(f"The page with all figures: {page.resolve()}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

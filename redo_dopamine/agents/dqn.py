@@ -252,14 +252,20 @@ class RecycledDQNAgent(dqn_agent.JaxDQNAgent):
     def bundle_and_checkpoint(
         self, checkpoint_dir: str, iteration_number: int
     ) -> dict[str, Any] | None:
-        """Dopamine's bundle, and what it leaves out: clocks and random streams."""
+        """Dopamine's bundle, and what it leaves out: clocks and random streams.
+
+        It is a snapshot on the host: the next update does not touch it.
+        """
         bundle = super().bundle_and_checkpoint(checkpoint_dir, iteration_number)
-        if bundle is not None:
-            bundle["gradient_step"] = self.gradient_step
-            bundle["rng"] = np.asarray(self._rng)
-            bundle["seed"] = self.seed
-            bundle["plasticity"] = self._plasticity.state_dict()
-        return bundle
+        if bundle is None:
+            return None
+        bundle |= {
+            "gradient_step": self.gradient_step,
+            "rng": self._rng,
+            "seed": self.seed,
+            "plasticity": self._plasticity.state_dict(),
+        }
+        return jax.tree.map(np.array, bundle)
 
     def unbundle(
         self,
@@ -271,13 +277,21 @@ class RecycledDQNAgent(dqn_agent.JaxDQNAgent):
         if not super().unbundle(checkpoint_dir, iteration_number, bundle_dictionary):
             return False
         if bundle_dictionary is not None:
-            self.gradient_step = bundle_dictionary["gradient_step"]
+            self.training_steps = int(bundle_dictionary["training_steps"])
+            self.gradient_step = int(bundle_dictionary["gradient_step"])
+            self._seed = int(bundle_dictionary["seed"])
             self._rng = jnp.asarray(bundle_dictionary["rng"])
-            self._seed = bundle_dictionary["seed"]
             self._plasticity.load_state_dict(bundle_dictionary["plasticity"])
-            self.target_network_params = jax.tree.map(
-                jnp.copy, self.target_network_params
+            trees = (
+                self.online_params,
+                self.target_network_params,
+                self.optimizer_state,
             )
+            (
+                self.online_params,
+                self.target_network_params,
+                self.optimizer_state,
+            ) = jax.tree.map(jnp.array, trees)
         return True
 
 

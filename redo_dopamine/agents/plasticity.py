@@ -162,7 +162,7 @@ class Plasticity:
             )
         restored = jax.tree.unflatten(structure, map(jnp.asarray, saved["leaves"]))
         self._intervention_state, self._dormant_sets = restored
-        self._seed = saved["seed"]
+        self._seed = int(saved["seed"])
 
 
 def _recorded_widths(

@@ -11,10 +11,11 @@ SUPPORTED = ((3, 11),)
 
 if sys.version_info[:2] not in SUPPORTED:
     supported = " or ".join(".".join(map(str, version)) for version in SUPPORTED)
+    found = ".".join(map(str, sys.version_info[:3]))
     sys.exit(
-        f"redo-dopamine needs Python {supported}, but this is Python "
-        f"{sys.version.split()[0]} ({sys.executable}). Make the environment with "
-        f"'python{supported.split(' or ')[0]} -m venv .venv' and install into that."
+        f"redo-dopamine needs Python {supported}, but this is Python {found} "
+        f"({sys.executable}). Make the environment with 'python3.11 -m venv .venv' "
+        "and install into that."
     )
 
 [VERSION] = re.findall(

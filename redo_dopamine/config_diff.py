@@ -28,10 +28,13 @@ def check_same_config(saved: str, current: str, checkpoint: str) -> None:
         UserError: they differ in more than the number of iterations.
     """
     before, now = parse_settings(saved), parse_settings(current)
+    # An operative configuration has the defaults too, of what has been called so
+    # far. So a setting that stands on one side only was not called yet, or belongs
+    # to something whose own choice stands on both.
     changes = [
-        f"  {name}: {before.get(name, '(not set)')} -> {now.get(name, '(not set)')}"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name) and not name.endswith(_MAY_CHANGE)
+        f"  {name}: {before[name]} -> {now[name]}"
+        for name in sorted(before.keys() & now.keys())
+        if before[name] != now[name] and not name.endswith(_MAY_CHANGE)
     ]
     if changes:
         raise UserError(

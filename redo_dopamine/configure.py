@@ -30,6 +30,7 @@ _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
 _DEFAULTS = f"{_COLLECTORS} = ('csv', 'tensorboard')"
 _AGENT_NAMES = ("jax_dqn",)
+_SCHEDULES = ("continuous_train_and_eval", "continuous_train")
 
 
 def shipped_configs() -> list[str]:
@@ -62,10 +63,12 @@ def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> N
         gin.parse_config(_DEFAULTS)
         gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
     except (ValueError, TypeError, SyntaxError, ImportError, OSError) as error:
-        raise UserError(_explain_gin_error(error)) from error
+        raise UserError(_explain_gin_error(error, gin_bindings)) from error
     finally:
         logging.set_verbosity(verbosity)
-    _keep_csv()
+    with gin.unlock_config():
+        _keep_csv()
+        _apply_schedule()
     _check_agent_name()
     _check_game()
 
@@ -89,8 +92,18 @@ def _keep_csv() -> None:
     """metrics.csv is what reports read, so no list of collectors drops it."""
     names = tuple(bound(_COLLECTORS))
     if "csv" not in names:
-        with gin.unlock_config():
-            gin.bind_parameter(_COLLECTORS, ("csv", *names))
+        gin.bind_parameter(_COLLECTORS, ("csv", *names))
+
+
+def _apply_schedule() -> None:
+    """Dopamine's two schedules, as the one setting in which they differ."""
+    schedule = bound("create_runner.schedule", _SCHEDULES[0])
+    if schedule not in _SCHEDULES:
+        raise UserError(
+            f"create_runner.schedule must be one of {_SCHEDULES}, but is {schedule!r}."
+        )
+    if schedule == "continuous_train":
+        gin.bind_parameter("Runner.evaluation_steps", 0)
 
 
 def _check_agent_name() -> None:
@@ -123,10 +136,10 @@ def _check_game() -> None:
         )
 
 
-def _explain_gin_error(error: Exception) -> str:
+def _explain_gin_error(error: Exception, gin_bindings: Sequence[str]) -> str:
     message = brief(error)
-    if isinstance(error, SyntaxError) and error.text:
-        message += f"\n  {error.text.strip()}"
+    if isinstance(error, SyntaxError) and not error.filename and error.lineno:
+        message += f"\n  {gin_bindings[error.lineno - 1]}"
     unknown = re.search(r"(?:matching|named) (?:reference )?'@?([\w./]+)", message)
     if unknown is None:
         return f"The gin configuration could not be read: {message}"

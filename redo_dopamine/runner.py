@@ -41,14 +41,12 @@ class PlasticityRunner(run_experiment.Runner):
     Args:
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions.
-        **runner_settings: arguments of Dopamine's `Runner` that override gin.
     """
 
     def __init__(
         self,
         base_dir: str,
         agent: Callable[..., Any] = dqn.RecycledDQNAgent,
-        **runner_settings: Any,
     ):
         self._iteration = 0
         self._seed_is_due = False
@@ -62,7 +60,6 @@ class PlasticityRunner(run_experiment.Runner):
             lambda sess, environment, summary_writer: agent(environment.action_space.n),
             use_legacy_logger=False,
             fine_grained_print_to_console=False,
-            **runner_settings,
         )
 
     @property

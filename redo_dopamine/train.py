@@ -8,7 +8,6 @@ run that is complete, 2 for a mistake in what was typed.
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from redo_dopamine import compat  # isort: skip  Before Dopamine.
 
@@ -44,12 +43,8 @@ def build_runner(base_dir: str) -> PlasticityRunner:
             a checkpoint that does not fit.
     """
     _check_writable(base_dir)
-    schedule = configure.bound("create_runner.schedule", "continuous_train_and_eval")
-    settings: dict[str, Any] = {}
-    if schedule == "continuous_train":
-        settings["evaluation_steps"] = 0
     try:
-        return PlasticityRunner(base_dir, **settings)
+        return PlasticityRunner(base_dir)
     except (ValueError, TypeError, AssertionError) as error:
         logging.debug("While building the run:", exc_info=True)
         raise UserError(configure.brief(error)) from error

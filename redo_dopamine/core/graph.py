@@ -99,15 +99,16 @@ def validate(graph: NetworkGraph, params: Params) -> None:
 def _validate_ownership(graph: NetworkGraph) -> None:
     """A neuron can be recycled only where no other layer shares its weights."""
     feeds = [(layer, "fed by", layer.kernel) for layer in graph.layers]
+    feeds += [(x, "fed by", x.bias) for x in graph.layers if x.bias is not None]
     reads = [(x, "read by", edge.kernel) for x in graph.layers for edge in x.outgoing]
     for links in (feeds, reads):
-        for layer, verb, kernel in links:
-            sharing = [other.name for other, _, k in links if k == kernel]
+        for layer, verb, path in links:
+            sharing = [other.name for other, _, p in links if p == path]
             if layer.recyclable and len(sharing) > 1:
                 raise ValueError(
                     f"Layer {layer.name!r}: the weights of a recyclable layer must "
                     f"be its own, but layers {sharing} are all {verb} "
-                    f"{_show(kernel)}. Correct the path, or mark the layers "
+                    f"{_show(path)}. Correct the path, or mark the layers "
                     "recyclable=False to track them only."
                 )
 

@@ -7,7 +7,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from redo_dopamine.core.graph import Layer, NetworkGraph, Params, Path, leaf_path
+from redo_dopamine.core.graph import (
+    Layer,
+    NetworkGraph,
+    Params,
+    Path,
+    leaf_path,
+    leaves_by_path,
+)
 
 
 def recycle(
@@ -46,14 +53,10 @@ def recycle(
         `(params, opt_state)`, of the same structure, shapes and dtypes.
 
     Raises:
-        ValueError: `dormant` names a layer that the graph does not have.
+        ValueError: a mask that does not fit a layer of the graph, or an optimizer
+            whose moments are not shaped like the parameters.
     """
-    unknown = set(dormant) - {layer.name for layer in graph.layers}
-    if unknown:
-        raise ValueError(
-            f"Masks must belong to layers of the graph, but {sorted(unknown)} do "
-            f"not. Use names among {[layer.name for layer in graph.layers]}."
-        )
+    _validate_masks(graph, dormant, params)
     layers = [x for x in graph.recyclable_layers if x.name in dormant]
     incoming = _incoming_masks(layers, dormant)
     outgoing = _outgoing_masks(layers, dormant)
@@ -63,7 +66,17 @@ def recycle(
         renewed = _select(incoming.get(path), fresh, current)
         return _select(outgoing.get(path), jnp.zeros_like(current), renewed)
 
+    shapes = {path: x.shape for path, x in leaves_by_path(params).items()}
+
     def forget(key_path, moment):
+        path = leaf_path(key_path)
+        if moment.shape != shapes[path]:
+            raise ValueError(
+                "Recycling needs an optimizer whose moments are shaped like the "
+                f"parameters, but {'/'.join(path)} has shape {shapes[path]} and its "
+                f"moment {moment.shape}. Use one such as Adam, RMSProp or SGD; "
+                "factored ones have no entry per weight to set to zero."
+            )
         return renew(key_path, moment, jnp.zeros_like(moment))
 
     new_params = jax.tree_util.tree_map_with_path(renew, params, fresh_params)
@@ -74,6 +87,24 @@ def recycle(
         is_leaf=lambda _: True,  # Hand over a moment's whole tree, with its paths.
     )
     return new_params, new_opt_state
+
+
+def _validate_masks(
+    graph: NetworkGraph, dormant: Mapping[str, jax.Array], params: Params
+) -> None:
+    weights = leaves_by_path(params)
+    widths = {layer.name: weights[layer.kernel].shape[-1] for layer in graph.layers}
+    for name, mask in dormant.items():
+        if name not in widths:
+            raise ValueError(
+                f"A mask must belong to a layer of the graph, but {name!r} is none. "
+                f"Use names among {list(widths)}."
+            )
+        if mask.shape != (widths[name],) or mask.dtype != bool:
+            raise ValueError(
+                f"Layer {name!r}: the mask must be booleans [{widths[name]}], but is "
+                f"{mask.dtype} {list(mask.shape)}. Make it with masks.dormant(score)."
+            )
 
 
 def _incoming_masks(

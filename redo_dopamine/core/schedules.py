@@ -1,6 +1,7 @@
 """When to act, as functions of the gradient step."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,8 @@ class Periodic:
         stop: first gradient step from which on all are False; None for never.
 
     Raises:
-        ValueError: a period that is not a whole number >= 1, a negative start, or
-            a stop that is not after start.
+        ValueError: a period that is not a whole number >= 1, a start that is not one
+            >= 0, or a stop that is not one after start.
     """
 
     period: int
@@ -28,20 +29,21 @@ class Periodic:
     stop: int | None = None
 
     def __post_init__(self) -> None:
-        if self.period != int(self.period) or self.period < 1:
+        self._keep_whole("period", minimum=1)
+        self._keep_whole("start", minimum=0)
+        if self.stop is not None:
+            self._keep_whole("stop", minimum=self.start + 1)
+
+    def _keep_whole(self, name: str, minimum: int) -> None:
+        """Store a setting as an int: gin may hand over 1e3, and floats drift."""
+        value = getattr(self, name)
+        number = isinstance(value, int | float) and math.isfinite(value)
+        if not number or value != int(value) or value < minimum:
             raise ValueError(
-                "period must be a whole number of gradient steps >= 1, but is "
-                f"{self.period}. To switch an intervention off use none()."
+                f"{name} must be a whole number of gradient steps >= {minimum}, but is "
+                f"{value}. To switch an intervention off use none()."
             )
-        if self.start < 0:
-            raise ValueError(
-                f"start must be a gradient step >= 0, but is {self.start}."
-            )
-        if self.stop is not None and self.stop <= self.start:
-            raise ValueError(
-                f"stop must come after start, but stop is {self.stop} and start is "
-                f"{self.start}. Leave stop at None to go on for good."
-            )
+        object.__setattr__(self, name, int(value))
 
     def __call__(self, step: Step) -> Any:
         """Whether `step` is one to act at."""

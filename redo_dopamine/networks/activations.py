@@ -52,7 +52,7 @@ def collect(
 
     def one_state(state: jax.Array) -> Mapping[str, jax.Array]:
         _, variables = apply(params, state, mutable=[_COLLECTION])
-        recorded = flatten_dict(variables[_COLLECTION], sep="/")
+        recorded = flatten_dict(variables.get(_COLLECTION, {}), sep="/")
         return {k.replace(_TAG, ""): v for k, v in recorded.items() if _TAG in k}
 
     return jax.vmap(one_state)(states)

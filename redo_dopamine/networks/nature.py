@@ -23,9 +23,9 @@ def scale_width(num_neurons: int, width: float) -> int:
     """`num_neurons * width`, rounded up.
 
     Raises:
-        ValueError: the width is not positive.
+        ValueError: the width is not a positive number.
     """
-    if not width > 0:
+    if not 0 < width < math.inf:
         raise ValueError(
             f"width must be > 0, but is {width}. The paper uses 1, 2 and 4; "
             "fractions are rounded up to whole neurons."
@@ -80,7 +80,7 @@ class NatureNetwork(nn.Module):
                 positions the last convolution is flattened into.
         """
         positions = math.prod(
-            math.ceil(side / math.prod(_STRIDES)) for side in observation_shape
+            math.ceil(side / math.prod(_STRIDES)) for side in observation_shape[:2]
         )
         return NetworkGraph(
             (

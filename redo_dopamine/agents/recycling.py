@@ -1,0 +1,226 @@
+"""What a Dopamine agent gains: a replay ratio, tracking, interventions, checkpoints.
+
+`RecyclingAgent` stands before a Dopamine agent in a class's bases and overrides its
+seams: network and optimizer construction, the train step, the checkpoint bundle.
+"""
+
+import difflib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from dopamine.jax.agents.dqn import dqn_agent
+from dopamine.metrics import statistics_instance
+
+from redo_dopamine.agents.learner import Batch, Learner, LossFn, make_update
+from redo_dopamine.agents.plasticity import Plasticity
+from redo_dopamine.agents.settings import updates_per_train_step, with_graph
+from redo_dopamine.core import interventions
+from redo_dopamine.core.graph import Params
+from redo_dopamine.replay.sampling import sample_apart
+
+_TREES = ("online_params", "target_network_params", "optimizer_state")
+
+
+class RecyclingAgent(dqn_agent.JaxDQNAgent):
+    """Settings and seams shared by the agents; all of Dopamine's extend its DQN.
+
+    Settings of the Dopamine agent keep their names, whether they are bound to its
+    own gin name or given here.
+
+    Args:
+        num_actions: number of actions.
+        replay_ratio: gradient updates per agent step; times `update_period` it must
+            be a whole number. None is one update per update period, as in Dopamine.
+        intervention: what to do against lost plasticity, such as `redo()`.
+        taus: thresholds to track dormancy at; () for no tracking.
+        tracking_period: gradient steps between two measurements.
+        tracking_batch_size: states that a measurement averages over.
+        weight_decay: factor of the parameters that is added to their gradient
+            before the optimizer, as in the paper; 0 for none.
+        **dopamine_settings: any argument of the Dopamine agent: `seed`, `gamma`,
+            `update_horizon` (n-step), `target_update_period` (agent steps),
+            `loss_type` ("huber" or "mse"), ...
+
+    Attributes:
+        gradient_step: gradient updates made so far.
+
+    Raises:
+        ValueError: a setting out of its range.
+        TypeError: a setting that neither this class nor Dopamine's has.
+    """
+
+    # Set by Dopamine's constructor.
+    network_def: Any
+    online_params: Params
+    optimizer: optax.GradientTransformation
+    optimizer_state: optax.OptState
+    _rng: jax.Array
+    _seed: int
+
+    def __init__(
+        self,
+        num_actions: int,
+        *,
+        replay_ratio: float | None = None,
+        intervention: interventions.InterventionFactory | None = None,
+        taus: Sequence[float] = (0.0, 0.025, 0.1),
+        tracking_period: int = 1000,
+        tracking_batch_size: int = 64,
+        weight_decay: float = 0.0,
+        **dopamine_settings: Any,
+    ):
+        self._check_settings(dopamine_settings)
+        if not weight_decay >= 0:
+            raise ValueError(f"weight_decay must be >= 0, but is {weight_decay}.")
+        self._build_intervention = intervention or interventions.none()
+        self._tracking: dict[str, Any] = {
+            "taus": taus,
+            "tracking_period": tracking_period,
+            "tracking_batch_size": tracking_batch_size,
+        }
+        self._weight_decay = weight_decay
+        self.gradient_step = 0
+        super().__init__(num_actions, **dopamine_settings)
+        self._num_updates = updates_per_train_step(replay_ratio, self.update_period)
+
+    def _check_settings(self, settings: Mapping[str, Any]) -> None:
+        stock = inspect.signature(super().__init__).parameters
+        ours = inspect.signature(RecyclingAgent.__init__).parameters
+        for name in settings:
+            if name not in stock:
+                near = difflib.get_close_matches(name, {*stock, *ours}, n=3)
+                hint = f" Did you mean {' or '.join(near)}?" if near else ""
+                raise TypeError(
+                    f"{type(self).__name__} has no setting {name!r}, nor has the "
+                    f"Dopamine agent it extends.{hint}"
+                )
+
+    @property
+    def seed(self) -> int:
+        """What every random stream of a run is derived from."""
+        return self._seed
+
+    @property
+    def dormant_fraction(self) -> float:
+        """At the largest tau when last measured, pooled over layers."""
+        return self._plasticity.dormant_fraction
+
+    # What an agent says of itself.
+
+    def _loss(self) -> LossFn:
+        """The loss that an update descends."""
+        raise NotImplementedError
+
+    def _next_batch(self) -> Batch:
+        """A batch for the loss, drawn from the replay buffer."""
+        raise NotImplementedError
+
+    # Dopamine's seams.
+
+    def _build_networks_and_optimizer(self) -> None:
+        self.network_def = with_graph(self.network_def)
+        super()._build_networks_and_optimizer()
+        if self._weight_decay > 0:
+            decay = optax.add_decayed_weights(self._weight_decay)
+            self.optimizer = optax.chain(decay, self.optimizer)
+            self.optimizer_state = self.optimizer.init(self.online_params)
+        self._sync_weights()
+        self._update = make_update(self._loss(), self.optimizer)
+        state = self.preprocess_fn(self.state)
+        graph = self.network_def.graph(self.observation_shape)
+        self._plasticity = Plasticity(
+            self.network_def.apply,
+            graph,
+            self.online_params,
+            self._build_intervention(
+                graph, lambda key: self.network_def.init(key, x=state), self.optimizer
+            ),
+            state,
+            seed=self._seed,
+            **self._tracking,
+        )
+
+    def _sync_weights(self) -> None:
+        # A copy, because the update donates the online parameters' memory.
+        self.target_network_params = jax.tree.map(jnp.copy, self.online_params)
+
+    def _train_step(self) -> None:
+        if self._replay.add_count > self.min_replay_history:
+            if self.training_steps % self.update_period == 0:
+                for _ in range(self._num_updates):
+                    loss = self._gradient_update()
+                if self.training_steps % self.summary_writing_frequency == 0:
+                    self._write({"loss": np.asarray(loss)[()]})
+            if self.training_steps % self.target_update_period == 0:
+                self._sync_weights()
+        self.training_steps += 1
+
+    def _gradient_update(self) -> jax.Array:
+        learner = Learner(self.online_params, self.optimizer_state)
+        learner, loss = self._update(
+            learner, self.target_network_params, self._next_batch()
+        )
+        self.gradient_step += 1
+        learner, metrics = self._plasticity.after_update(
+            learner, self.gradient_step, self._draw_states
+        )
+        self.online_params, self.optimizer_state = learner
+        self._write(metrics)
+        return loss
+
+    def _draw_states(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return self.preprocess_fn(sample_apart(self._replay, size, rng))
+
+    def _write(self, metrics: Mapping[str, Any]) -> None:
+        """Hand metrics to the runner's collectors, if there is a runner."""
+        if metrics and hasattr(self, "collector_dispatcher"):
+            self.collector_dispatcher.write(
+                [
+                    statistics_instance.StatisticsInstance(
+                        name, value, step=self.training_steps
+                    )
+                    for name, value in metrics.items()
+                ]
+            )
+
+    def bundle_and_checkpoint(
+        self, checkpoint_dir: str, iteration_number: int
+    ) -> dict[str, Any] | None:
+        """Dopamine's bundle, and what it leaves out: clocks and random streams.
+
+        It is a snapshot on the host: the next update does not touch it.
+        """
+        bundle = super().bundle_and_checkpoint(checkpoint_dir, iteration_number)
+        if bundle is None:
+            return None
+        bundle |= {
+            "gradient_step": self.gradient_step,
+            "rng": self._rng,
+            "seed": self.seed,
+            "plasticity": self._plasticity.state_dict(),
+        }
+        return jax.tree.map(np.array, bundle)
+
+    def unbundle(
+        self,
+        checkpoint_dir: str,
+        iteration_number: int,
+        bundle_dictionary: dict[str, Any] | None,
+    ) -> bool:
+        """Take up a bundle; False if its replay buffer or its parameters are gone."""
+        if not super().unbundle(checkpoint_dir, iteration_number, bundle_dictionary):
+            return False
+        if bundle_dictionary is not None:
+            self.training_steps = int(bundle_dictionary["training_steps"])
+            self.gradient_step = int(bundle_dictionary["gradient_step"])
+            self._seed = int(bundle_dictionary["seed"])
+            self._rng = jnp.asarray(bundle_dictionary["rng"])
+            self._plasticity.load_state_dict(bundle_dictionary["plasticity"])
+            for name in _TREES:
+                setattr(self, name, jax.tree.map(jnp.array, getattr(self, name)))
+        return True

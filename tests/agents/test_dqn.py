@@ -3,17 +3,14 @@ import numpy as np
 import optax
 import pytest
 from dopamine.jax import networks as dopamine_networks
+
 from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal, trees_differ
-
-from redo_dopamine.agents.dqn import (
-    LOSSES,
-    RecycledDQNAgent,
-    td_loss,
-    updates_per_train_step,
-)
+from redo_dopamine.agents import losses
+from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.agents.settings import updates_per_train_step
 from redo_dopamine.core import interventions
-from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
 
 TRACKING = {"taus": (0.0, 0.1), "tracking_period": 3, "tracking_batch_size": 4}
 
@@ -77,14 +74,11 @@ def test_arms_are_the_same_until_the_first_recycle():
 # The update, by hand.
 
 
+def q_values(params, state):
+    return QNetworkOutput(state * params)
+
+
 def test_td_loss_equals_a_hand_computed_value():
-    def q_values(params, state):
-        return NatureOutput(state * params)
-
-    class NatureOutput:
-        def __init__(self, q):
-            self.q_values = q
-
     batch = {
         "state": np.array([[1.0, 2.0], [3.0, 4.0]]),
         "next_state": np.array([[5.0, 6.0], [7.0, 8.0]]),
@@ -92,16 +86,13 @@ def test_td_loss_equals_a_hand_computed_value():
         "reward": np.array([0.5, -1.0]),
         "terminal": np.array([False, True]),
     }
-    loss = td_loss(q_values, LOSSES["mse"], cumulative_gamma=0.9)
+    loss = losses.q_learning(q_values, losses.LOSSES["mse"], cumulative_gamma=0.9)
     # Targets .5 + .9 * 6 * 3 = 16.7 and -1; predictions 2 * 2 and 3 * 2.
     expected = ((16.7 - 4.0) ** 2 + (-1.0 - 6.0) ** 2) / 2
     assert float(loss(2.0, 3.0, batch)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_no_gradient_flows_through_the_target():
-    def q_values(params, state):
-        return type("Output", (), {"q_values": state * params})
-
     batch = {
         "state": np.zeros((1, 2)),
         "next_state": np.ones((1, 2)),
@@ -109,7 +100,7 @@ def test_no_gradient_flows_through_the_target():
         "reward": np.array([1.0]),
         "terminal": np.array([False]),
     }
-    loss = td_loss(q_values, LOSSES["mse"], cumulative_gamma=1.0)
+    loss = losses.q_learning(q_values, losses.LOSSES["mse"], cumulative_gamma=1.0)
     assert jax.grad(lambda p: loss(p, p, batch))(2.0) == 0.0
 
 
@@ -285,5 +276,5 @@ def test_settings_out_of_range_are_named(settings, message):
 
 
 def test_an_unknown_setting_is_named_with_its_neighbour():
-    with pytest.raises(TypeError, match="'replay_ration'.*Did you mean replay_ratio"):
+    with pytest.raises(TypeError, match=r"'replay_ration'.*Did you mean replay_ratio"):
         RecycledDQNAgent(3, replay_ration=1)

@@ -1,0 +1,179 @@
+import hypothesis.extra.numpy as hnp
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.settings import CHEAP
+from redo_dopamine.core.metrics import (
+    dormant_fraction,
+    measure_dormancy,
+    no_dormant_sets,
+    overlap,
+)
+
+TAUS = (0.0, 0.025, 0.1)
+SETS = st.integers(1, 12).flatmap(
+    lambda n: st.tuples(hnp.arrays(bool, n), hnp.arrays(bool, n))
+)
+
+
+def bits(text):
+    return jnp.array([c == "1" for c in text])
+
+
+def test_dormant_fractions_by_hand_weigh_layers_by_their_size():
+    found = dormant_fraction({"small": bits("11"), "large": bits("100000")})
+    assert {k: float(v) for k, v in found.items()} == {
+        "": 0.375,
+        "small": 1.0,
+        "large": pytest.approx(1 / 6),
+    }
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("1100", "1100", 1.0),
+        ("1100", "0011", 0.0),
+        ("1000", "1110", 1.0),
+        ("1110", "1000", 1.0),
+        ("1100", "0111", 0.5),
+        ("1110", "0111", 2 / 3),
+    ],
+)
+def test_overlap_by_hand(first, second, expected):
+    assert float(overlap(bits(first), bits(second))) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("0000", "1100"), ("1100", "0000"), ("0000", "0000")]
+)
+def test_overlap_with_an_empty_set_is_nan(first, second):
+    assert np.isnan(overlap(bits(first), bits(second)))
+
+
+@CHEAP
+@given(SETS)
+def test_overlap_is_symmetric_and_a_fraction(pair):
+    there, back = (
+        overlap(*map(jnp.asarray, pair)),
+        overlap(*map(jnp.asarray, pair[::-1])),
+    )
+    np.testing.assert_array_equal(there, back)
+    assert np.isnan(there) or 0 <= there <= 1
+
+
+@CHEAP
+@given(SETS)
+def test_overlap_is_one_exactly_where_one_set_holds_the_other(pair):
+    first, second = (set(np.flatnonzero(x)) for x in pair)
+    if first and second:
+        held = first <= second or second <= first
+        assert (overlap(*map(jnp.asarray, pair)) == 1) == held
+
+
+def activations(seed):
+    """Two layers with neurons at all of the thresholds' sides."""
+    rng = np.random.default_rng(seed)
+    dense = rng.random((6, 8)) * rng.choice([0, 0.01, 0.05, 1, 2], 8)
+    conv = rng.random((6, 3, 2, 5)) * rng.choice([0, 0.01, 0.05, 1, 2], 5)
+    return {"Conv_0": conv.astype(np.float32), "Dense_0": dense.astype(np.float32)}
+
+
+def numpy_sets(seed, tau):
+    sets = {}
+    for layer, h in activations(seed).items():
+        magnitude = np.abs(h).reshape(-1, h.shape[-1]).mean(axis=0)
+        score = magnitude / magnitude.mean()
+        sets[layer] = set(np.flatnonzero(score <= tau).tolist())
+    return sets
+
+
+measure = jax.jit(lambda h, previous: measure_dormancy(h, TAUS, previous))
+NO_SETS = no_dormant_sets({"Conv_0": 5, "Dense_0": 8}, TAUS)
+
+
+def test_no_dormant_sets_has_an_empty_set_per_threshold_and_layer():
+    assert len(NO_SETS) == 3
+    for sets in NO_SETS:
+        assert {k: v.shape for k, v in sets.items()} == {
+            "Conv_0": (5,),
+            "Dense_0": (8,),
+        }
+        assert not any(np.any(mask) for mask in sets.values())
+
+
+def test_measure_dormancy_gives_these_names_and_no_others():
+    metrics, _ = measure(activations(0), NO_SETS)
+    assert set(metrics) == {
+        "dormant_fraction/0.0",
+        "dormant_fraction/0.025",
+        "dormant_fraction/0.1",
+        "dormant_fraction/0.0/Conv_0",
+        "dormant_fraction/0.0/Dense_0",
+        "dormant_fraction/0.025/Conv_0",
+        "dormant_fraction/0.025/Dense_0",
+        "dormant_fraction/0.1/Conv_0",
+        "dormant_fraction/0.1/Dense_0",
+        "overlap/0.0/Conv_0",
+        "overlap/0.0/Dense_0",
+        "overlap/0.025/Conv_0",
+        "overlap/0.025/Dense_0",
+        "overlap/0.1/Conv_0",
+        "overlap/0.1/Dense_0",
+    }
+
+
+def test_a_whole_number_as_threshold_has_the_name_of_the_same_decimal():
+    previous = no_dormant_sets({"Conv_0": 5, "Dense_0": 8}, (0,))
+    metrics, _ = measure_dormancy(activations(0), (0,), previous)
+    assert "dormant_fraction/0.0" in metrics
+
+
+def test_the_activations_here_have_other_dormant_sets_at_every_threshold():
+    sizes = [sum(map(len, numpy_sets(1, tau).values())) for tau in TAUS]
+    assert 0 < sizes[0] < sizes[1] < sizes[2] < 13
+
+
+@pytest.mark.parametrize("tau", TAUS)
+def test_measured_fractions_and_sets_are_those_of_the_definition(tau):
+    metrics, sets = measure(activations(1), NO_SETS)
+    expected = numpy_sets(1, tau)
+    found = sets[TAUS.index(tau)]
+    assert {k: set(np.flatnonzero(v).tolist()) for k, v in found.items()} == expected
+    conv, dense = len(expected["Conv_0"]), len(expected["Dense_0"])
+    fraction = f"dormant_fraction/{tau}"
+    assert float(metrics[f"{fraction}/Conv_0"]) == pytest.approx(conv / 5)
+    assert float(metrics[f"{fraction}/Dense_0"]) == pytest.approx(dense / 8)
+    assert float(metrics[fraction]) == pytest.approx((conv + dense) / 13)
+
+
+def test_the_first_measurement_overlaps_with_nothing():
+    metrics, _ = measure(activations(1), NO_SETS)
+    overlaps = [v for k, v in metrics.items() if k.startswith("overlap/")]
+    assert len(overlaps) == 6
+    assert np.all(np.isnan(overlaps))
+
+
+def test_an_overlap_is_with_the_sets_of_the_call_before():
+    _, previous = measure(activations(1), NO_SETS)
+    metrics, _ = measure(activations(2), previous)
+    defined = 0
+    for tau in TAUS:
+        before, now = numpy_sets(1, tau), numpy_sets(2, tau)
+        for layer in before:
+            smaller = min(len(before[layer]), len(now[layer]))
+            both = len(before[layer] & now[layer])
+            expected = both / smaller if smaller else float("nan")
+            found = float(metrics[f"overlap/{tau}/{layer}"])
+            assert found == pytest.approx(expected, nan_ok=True)
+            defined += smaller > 0
+    assert defined >= 3
+
+
+def test_as_many_previous_sets_as_thresholds_are_needed():
+    with pytest.raises(ValueError, match="shorter"):
+        measure_dormancy(activations(0), TAUS, NO_SETS[:2])

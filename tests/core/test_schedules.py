@@ -1,0 +1,89 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.settings import CHEAP
+from redo_dopamine.core.schedules import Periodic, never
+
+SCHEDULES = [
+    (Periodic(3), [3, 6, 9, 12, 15]),
+    (Periodic(1), list(range(1, 17))),
+    (Periodic(17), []),
+    (Periodic(3, start=4), [6, 9, 12, 15]),
+    (Periodic(3, start=6), [6, 9, 12, 15]),
+    (Periodic(3, stop=9), [3, 6]),
+    (Periodic(3, stop=10), [3, 6, 9]),
+    (Periodic(3, start=4, stop=13), [6, 9, 12]),
+    (Periodic(5, start=6, stop=10), []),
+]
+
+
+@pytest.mark.parametrize(("schedule", "expected"), SCHEDULES)
+def test_true_steps_by_hand(schedule, expected):
+    assert [step for step in range(17) if schedule(step)] == expected
+
+
+@CHEAP
+@given(st.integers(1, 40), st.integers(0, 60), st.integers(1, 60))
+def test_true_steps_are_the_positive_multiples_in_the_window(period, start, length):
+    schedule = Periodic(period, start, start + length)
+    multiples = set(range(period, 200, period))
+    expected = multiples & set(range(start, start + length))
+    assert {step for step in range(200) if schedule(step)} == expected
+
+
+@pytest.mark.parametrize(("schedule", "expected"), SCHEDULES)
+def test_a_traced_step_gives_what_an_int_gives(schedule, expected):
+    due = jax.jit(jax.vmap(schedule))(jnp.arange(17))
+    assert due.dtype == bool
+    assert np.flatnonzero(due).tolist() == expected
+
+
+@pytest.mark.parametrize("schedule", [Periodic(1), Periodic(3, start=0, stop=9)])
+def test_step_zero_is_never_due(schedule):
+    assert not schedule(0)
+
+
+def test_never_is_false_for_ints_and_traced_steps():
+    assert not any(never(step) for step in range(5))
+    assert not np.any(jax.jit(never)(jnp.arange(5)))
+
+
+@pytest.mark.parametrize("period", [0, -1, 1.5])
+def test_a_period_that_is_no_whole_number_from_one_on_is_an_error(period):
+    message = rf"period must be a whole number .* >= 1, but is {period}\. .*none\(\)"
+    with pytest.raises(ValueError, match=message):
+        Periodic(period)
+
+
+def test_a_negative_start_is_an_error():
+    with pytest.raises(ValueError, match=r"start must be .* >= 0, but is -1\."):
+        Periodic(10, start=-1)
+
+
+@pytest.mark.parametrize("stop", [0, 19, 20])
+def test_a_stop_that_is_not_after_start_is_an_error(stop):
+    message = f"stop must be a whole number of gradient steps >= 21, but is {stop}"
+    with pytest.raises(ValueError, match=message):
+        Periodic(10, start=20, stop=stop)
+
+
+def test_a_period_written_as_a_float_is_kept_as_a_whole_number():
+    # As gin reads 1e3. In float32 neither step could be told from a multiple.
+    schedule = Periodic(1e3)
+    assert isinstance(schedule.period, int)
+    for step in (16_777_999, 17_000_001):
+        assert not schedule(step)
+        assert not jax.jit(schedule)(jnp.int32(step))
+    assert jax.jit(schedule)(jnp.int32(17_000_000))
+
+
+@pytest.mark.parametrize("name", ["period", "start", "stop"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1.5, "1000"])
+def test_what_is_not_a_whole_number_is_named(name, value):
+    settings = {"period": 10, name: value}
+    with pytest.raises(ValueError, match=f"{name} must be a whole number .* {value}"):
+        Periodic(**settings)

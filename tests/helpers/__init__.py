@@ -1,0 +1,1 @@
+"""What several tests share: networks to try, a graph probe, trees, optimizers."""

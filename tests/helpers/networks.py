@@ -1,0 +1,204 @@
+"""Every network that the properties of the core are tried on.
+
+A network joins by a line in `CASES`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.networks.activations import collect, record
+from redo_dopamine.networks.nature import NatureNetwork
+
+
+def kernel(*modules: str) -> tuple[str, ...]:
+    """Path of a module's kernel."""
+    return ("params", *modules, "kernel")
+
+
+def bias(*modules: str) -> tuple[str, ...]:
+    """Path of a module's bias."""
+    return ("params", *modules, "bias")
+
+
+class Mlp(nn.Module):
+    """Two hidden layers of one width, so that a wrong edge has a right shape."""
+
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x):
+        dense = functools.partial(nn.Dense, use_bias=self.use_bias)
+        x = record(self, "Dense_0", nn.relu(dense(6)(x)))
+        x = record(self, "Dense_1", nn.relu(dense(6)(x)))
+        return dense(3)(x)
+
+    def graph(self) -> NetworkGraph:
+        layers = []
+        for i in range(2):
+            path = bias(f"Dense_{i}") if self.use_bias else None
+            reader = Edge(kernel(f"Dense_{i + 1}"))
+            layers.append(
+                Layer(f"Dense_{i}", kernel(f"Dense_{i}"), path, (reader,)),
+            )
+        return NetworkGraph(tuple(layers))
+
+
+class DuelingConvNet(nn.Module):
+    """Two convolutions and a dense layer that two heads read."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = record(self, "Conv_0", nn.relu(nn.Conv(4, (3, 3), (2, 2))(x)))
+        x = record(self, "Conv_1", nn.relu(nn.Conv(3, (2, 2))(x)))
+        x = record(self, "Dense_0", nn.relu(nn.Dense(5)(x.reshape(-1))))
+        advantage = nn.Dense(3, name="advantage")(x)
+        return nn.Dense(1, name="value")(x) + advantage - jnp.mean(advantage)
+
+    def graph(self, observation_shape: tuple[int, int]) -> NetworkGraph:
+        height, width = observation_shape
+        positions = -(-height // 2) * -(-width // 2)
+        heads = Edge(kernel("advantage")), Edge(kernel("value"))
+        readers = {
+            "Conv_0": (Edge(kernel("Conv_1")),),
+            "Conv_1": (Edge(kernel("Dense_0"), copies=positions),),
+            "Dense_0": heads,
+        }
+        return NetworkGraph(
+            tuple(Layer(k, kernel(k), bias(k), edges) for k, edges in readers.items())
+        )
+
+
+class Torso(nn.Module):
+    """A submodule that records its own layer."""
+
+    @nn.compact
+    def __call__(self, x):
+        return record(self, "Dense_0", nn.relu(nn.Dense(4)(x)))
+
+
+class NestedNetwork(nn.Module):
+    """A layer inside a submodule, read by one outside of it."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = Torso()(x)
+        x = record(self, "Dense_0", nn.relu(nn.Dense(5)(x)))
+        return nn.Dense(2)(x)
+
+    def graph(self) -> NetworkGraph:
+        inner, outer = ("Torso_0", "Dense_0"), ("Dense_0",)
+        return NetworkGraph(
+            (
+                Layer(
+                    "Torso_0/Dense_0",
+                    kernel(*inner),
+                    bias(*inner),
+                    (Edge(kernel(*outer)),),
+                ),
+                Layer(
+                    "Dense_0", kernel(*outer), bias(*outer), (Edge(kernel("Dense_1")),)
+                ),
+            )
+        )
+
+
+class Case(NamedTuple):
+    """A network, its graph, and what it takes.
+
+    Attributes:
+        network: a module that is called with one state.
+        graph: its layers.
+        state_shape: shape of one state.
+        dtype: dtype of a state; bytes are drawn from [0, 255], floats from [0, 1).
+    """
+
+    network: nn.Module
+    graph: NetworkGraph
+    state_shape: tuple[int, ...]
+    dtype: Any = np.float32
+
+    def states(self, num_states: int, seed: int = 0) -> np.ndarray:
+        """Random states [num_states, ...]."""
+        drawn = np.random.default_rng(seed).random((num_states, *self.state_shape))
+        scale = 256 if np.issubdtype(self.dtype, np.integer) else 1
+        return (drawn * scale).astype(self.dtype)
+
+
+# Height and width differ, so that a flatten cannot be mistaken by symmetry.
+_PIXELS = (20, 12, 2)
+
+
+def _nature(width: float) -> Case:
+    network = NatureNetwork(num_actions=3, width=width)
+    return Case(network, network.graph(_PIXELS[:2]), _PIXELS, np.uint8)
+
+
+CASES = {
+    "nature": _nature(1),
+    "nature_width_2": _nature(2),
+    "nature_width_0.25": _nature(0.25),
+    "mlp": Case(Mlp(), Mlp().graph(), (5,)),
+    "mlp_without_bias": Case(Mlp(use_bias=False), Mlp(use_bias=False).graph(), (5,)),
+    "dueling": Case(DuelingConvNet(), DuelingConvNet().graph((7, 5)), (7, 5, 2)),
+    "nested": Case(NestedNetwork(), NestedNetwork().graph(), (3,)),
+}
+
+
+@functools.cache
+def draw_params(name: str) -> Callable[[jax.Array], Any]:
+    """`key -> params` of a case, compiled once."""
+    case = CASES[name]
+    state = jnp.zeros(case.state_shape, case.dtype)
+    return jax.jit(lambda key: case.network.init(key, state))
+
+
+@functools.cache
+def params_of(name: str, seed: int = 0) -> Any:
+    """A parameter tree of a case, drawn once per seed."""
+    return draw_params(name)(jax.random.PRNGKey(seed))
+
+
+@functools.cache
+def activations_of(name: str) -> Callable[..., dict[str, jax.Array]]:
+    """`(params, states) -> activations` of a case, compiled once."""
+    return jax.jit(functools.partial(collect, CASES[name].network.apply))
+
+
+@functools.cache
+def outputs_of(name: str) -> Callable[..., jax.Array]:
+    """`(params, states) -> outputs [B, ...]` of a case, compiled once."""
+    apply = CASES[name].network.apply
+
+    def outputs(params, state):
+        return jnp.concatenate(
+            [x.ravel() for x in jax.tree.leaves(apply(params, state))]
+        )
+
+    return jax.jit(jax.vmap(outputs, in_axes=(None, 0)))
+
+
+@functools.cache
+def activation_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Shape of each layer's activation for one state."""
+    case = CASES[name]
+    states = jax.ShapeDtypeStruct((1, *case.state_shape), case.dtype)
+    found = jax.eval_shape(activations_of(name), params_of(name), states)
+    return {layer: x.shape[1:] for layer, x in found.items()}
+
+
+def random_masks(
+    name: str, rng: np.random.Generator, fraction: float = 0.5
+) -> dict[str, np.ndarray]:
+    """A boolean per neuron of every layer of a case."""
+    shapes = activation_shapes(name)
+    return {
+        layer.name: rng.random(shapes[layer.name][-1]) < fraction
+        for layer in CASES[name].graph.layers
+    }

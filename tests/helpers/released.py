@@ -1,0 +1,7 @@
+"""The released implementation and Dopamine's network, to compare with."""
+
+from redo_dopamine import compat  # noqa: F401  isort: skip
+from dopamine.jax.networks import NatureDQNNetwork
+from dopamine.labs.redo import weight_recyclers
+
+__all__ = ["NatureDQNNetwork", "weight_recyclers"]

@@ -1,0 +1,88 @@
+"""Imports point one way (DESIGN: core <- networks <- replay, agents <- train)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "redo_dopamine"
+APPLICATION = {
+    "agents",
+    "collectors",
+    "compat",
+    "config_diff",
+    "configurables",
+    "configure",
+    "core",
+    "errors",
+    "networks",
+    "progress",
+    "provenance",
+    "replay",
+    "runner",
+}
+# What each part may import of this package.
+MAY_IMPORT = {
+    "core": {"core"},
+    "networks": {"core", "networks"},
+    "replay": {"core", "replay", "compat"},
+    "agents": {"core", "networks", "replay", "agents", "compat"},
+    "report": {"report", "errors"},
+    "compat": set(),
+    "errors": set(),
+    "collectors": set(),
+    "progress": set(),
+    "provenance": set(),
+    "config_diff": {"errors"},
+    "runner": APPLICATION - {"configurables", "configure", "runner"},
+    "configurables": {"core", "networks", "runner"},
+    "configure": {"configurables", "errors"},
+    "train": APPLICATION,
+    "demo": {"report"},
+    "__init__": set(),
+}
+PURE = {"jax", "flax", "optax", "chex"}
+STANDARD = {"collections", "dataclasses", "functools", "math", "typing"}
+
+
+def imports(path):
+    """`(package, part)` for every import of a module: `("redo_dopamine", "core")`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            package, _, rest = name.partition(".")
+            yield package, rest.partition(".")[0]
+
+
+def part_of(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+MODULES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    own = {part for package, part in imports(path) if package == "redo_dopamine"}
+    assert own <= MAY_IMPORT[part_of(path)]
+
+
+def test_core_and_networks_import_only_the_jax_family():
+    for path in MODULES:
+        if part_of(path) in ("core", "networks"):
+            packages = {package for package, _ in imports(path)}
+            assert packages <= PURE | STANDARD | {"redo_dopamine"}, path
+
+
+def test_every_part_is_used():
+    assert {part_of(path) for path in MODULES} == set(MAY_IMPORT)
+
+
+def test_modules_are_of_readable_size():
+    sizes = {p.name: len(p.read_text().splitlines()) for p in MODULES}
+    assert {name: n for name, n in sizes.items() if n > 260} == {}

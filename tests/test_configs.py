@@ -1,0 +1,90 @@
+"""Every gin file that ships: strict, read to the last binding, and run."""
+
+import math
+
+import gin
+import pytest
+
+from helpers import runs
+from redo_dopamine import config_diff, configure, provenance, train
+
+CONFIGS = configure.shipped_configs()
+# Stand-ins that make a run short; the file under test keeps all else.
+SHORT = (
+    "JaxDQNAgent.min_replay_history = 30",
+    "JaxDQNAgent.epsilon_decay_period = 20",
+    "JaxDQNAgent.summary_writing_frequency = 4",
+    "RecycledDQNAgent.tracking_period = 2",
+    "redo.period = 4",
+    "Runner.num_iterations = 1",
+    "Runner.training_steps = 60",
+    "Runner.max_steps_per_episode = 40",
+)
+# Applied when the configuration is loaded, as Runner.evaluation_steps.
+READ_WHILE_LOADING = {"create_runner.schedule"}
+
+
+@pytest.fixture(autouse=True)
+def gin_state(clean_gin):
+    pass
+
+
+def test_the_documented_configs_ship():
+    assert {"dqn.gin", "dqn_redo.gin", "demo.gin"} <= set(CONFIGS)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_config_is_read_to_the_last_binding(config, tmp_path):
+    runs.configure_run(config, ())
+    bound = config_diff.parse_settings(gin.config_str(max_line_length=10**6))
+    runs.configure_run(config, SHORT)
+    train.train(str(tmp_path))
+    read = config_diff.parse_settings(provenance.operative_config())
+
+    def plain(settings):
+        return {name.rpartition("/")[2].split(".", 1)[-1] for name in settings}
+
+    assert plain(bound) - plain(read) <= plain(READ_WHILE_LOADING)
+
+    rows = runs.metrics(tmp_path)
+    losses = [float(row["value"]) for row in rows if row["name"] == "loss"]
+    assert len(losses) > 5
+    assert all(math.isfinite(x) for x in losses)
+    assert any(row["name"] == "dormant_fraction/0.1" for row in rows)
+    recycles = [row for row in rows if row["name"].startswith("recycled/")]
+    assert bool(recycles) == ("redo" in read["RecycledDQNAgent.intervention"])
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_config_builds_the_agent_it_describes(config, tmp_path):
+    runs.configure_run(config, ())
+    agent = train.build_runner(str(tmp_path)).agent
+    ratio = gin.query_parameter("RecycledDQNAgent.replay_ratio")
+    assert agent._num_updates == ratio * 4
+    assert agent._loss_type == "huber"
+    # Every 2,000 gradient steps, whatever the replay ratio.
+    assert agent.target_update_period * ratio == 2000
+
+
+def test_the_default_setting_is_the_papers():
+    runs.configure_run("dqn_redo.gin", ())
+    expected = {
+        "create_optimizer.learning_rate": 6.25e-5,
+        "create_optimizer.eps": 1.5e-4,
+        "ReplayBuffer.batch_size": 32,
+        "ReplayBuffer.max_capacity": 1_000_000,
+        "JaxDQNAgent.min_replay_history": 20_000,
+        "JaxDQNAgent.epsilon_train": 0.01,
+        "JaxDQNAgent.epsilon_eval": 0.001,
+        "JaxDQNAgent.epsilon_decay_period": 250_000,
+        "JaxDQNAgent.update_horizon": 1,
+        "RecycledDQNAgent.taus": (0.0, 0.025, 0.1),
+        "redo.tau": 0.025,
+        "redo.period": 1000,
+        "redo.score_batch_size": 64,
+    }
+    assert {name: gin.query_parameter(name) for name in expected} == expected
+    agent_steps = gin.query_parameter("Runner.num_iterations") * gin.query_parameter(
+        "Runner.training_steps"
+    )
+    assert agent_steps * 4 == 40_000_000  # frames

@@ -1,0 +1,85 @@
+"""The wheel is the whole package, gin files included."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", str(ROOT), "--quiet"),
+            *("--no-deps", "--no-build-isolation", f"--wheel-dir={out}"),
+        ],
+        check=True,
+    )
+    [path] = out.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_every_module_and_gin_file(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = {str(p.relative_to(ROOT)) for p in ROOT.glob("redo_dopamine/**/*.py")}
+    configs = {
+        f"redo_dopamine/{p.relative_to(ROOT)}"
+        for p in ROOT.glob("gin_configs/**/*.gin")
+    }
+    assert len(configs) >= 3
+    assert modules | configs <= names
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_gin_files_resolve_by_name_from_an_installed_wheel(wheel, tmp_path):
+    site = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    script = (
+        "import gin\n"
+        "from redo_dopamine import configure\n"
+        "configure.load_gin_configs(['dqn_redo.gin'], [])\n"
+        "print(configure.CONFIG_DIR, gin.query_parameter('redo.tau'))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(site), "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == f"{site}/redo_dopamine/gin_configs 0.025\n"
+
+
+def test_an_unsupported_python_gets_a_clear_message(tmp_path):
+    script = (
+        "import sys\n"
+        "sys.version_info = (3, 9, 1)\n"
+        "sys.argv = ['setup.py', '--version']\n"
+        f"exec(open({str(ROOT / 'setup.py')!r}).read(), "
+        f"{{'__file__': {str(ROOT / 'setup.py')!r}}})\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "needs Python 3.11, but this is Python 3.9.1" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_constraints_pin_every_requirement():
+    pinned = {
+        line.partition("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
+    source = (ROOT / "setup.py").read_text()
+    required = set(re.findall(r'"([a-zA-Z][\w-]*)(?:\[\w+\])?>=\d', source))
+    assert {"dopamine-rl", "jax", "submitit", "hypothesis"} <= required
+    assert required - pinned == set()

@@ -46,7 +46,8 @@ def train_arms(base_dir: Path, gin_bindings: Sequence[str]) -> None:
 
 def results_table(runs: Sequence[Run]) -> Table:
     """The demo's figures, one column per run."""
-    table = Table("", *(run.label for run in runs), title="DQN on Atari, seed for seed")
+    games = ", ".join(sorted({str(run.info.get("game")) for run in runs}))
+    table = Table("", *(run.label for run in runs), title=f"DQN on {games}")
 
     def row(name: str, values: Sequence[str]) -> None:
         table.add_row(name, *values)

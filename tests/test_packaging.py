@@ -35,6 +35,9 @@ def test_the_wheel_holds_every_module_and_gin_file(wheel):
     assert len(configs) >= 3
     assert modules | configs <= names
     assert not [name for name in names if name.startswith("tests")]
+    [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
+    text = zipfile.ZipFile(wheel).read(entry_points).decode()
+    assert "redo-train = redo_dopamine.train:run" in text
 
 
 def test_gin_files_resolve_by_name_from_an_installed_wheel(wheel, tmp_path):

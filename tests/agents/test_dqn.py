@@ -42,7 +42,7 @@ def test_without_intervention_it_is_the_stock_agent(loss_type, update_horizon):
         (ours.optimizer_state, stock.optimizer_state),
     ]:
         jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8),
             ours_tree,
             stock_tree,
         )

@@ -1,26 +1,26 @@
 """Tracking and intervening: what every agent of this package shares.
 
 An agent calls `Plasticity.after_update` once per gradient update, with the number
-of updates made so far. What it hands in is a learner and a way to draw states; what
+of updates made so far. What it hands in is a learner and a way to draw batches; what
 it gets back is a learner and the metrics of this step, which are mostly none.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from redo_dopamine.agents.learner import Learner
+from redo_dopamine.agents.learner import Batch, Learner, LossFn
 from redo_dopamine.core import graph as graph_lib
 from redo_dopamine.core import masks, metrics
-from redo_dopamine.core.interventions import Intervention
+from redo_dopamine.core.interventions import Activations, Intervention
 from redo_dopamine.core.schedules import Periodic, Schedule, never
-from redo_dopamine.networks.activations import collect
+from redo_dopamine.networks.activations import collect, loss_gradients
 
-# States [B, ...] as the network takes them, from `(batch_size, rng)`.
-DrawStates = Callable[[int, np.random.Generator], Any]
+# A batch of transitions, states as the network takes them, from `(batch_size, rng)`.
+DrawBatch = Callable[[int, np.random.Generator], Batch]
 
 # The random streams, apart from each other and from training's.
 _TRACKING, _INTERVENTION = 1, 2
@@ -37,6 +37,7 @@ class Plasticity:
         apply: `network.apply` of a network that takes one state.
         graph: the network's layers; must fit `params` (`core.graph.validate`).
         params: the network's parameters.
+        loss: the loss that the updates descend.
         intervention: what to do, and when.
         state_example: one network input, for shapes only.
         taus: thresholds to track dormancy at; empty for no tracking.
@@ -58,6 +59,7 @@ class Plasticity:
         apply: Callable[..., Any],
         graph: graph_lib.NetworkGraph,
         params: graph_lib.Params,
+        loss: LossFn,
         intervention: Intervention,
         state_example: Any,
         *,
@@ -93,50 +95,84 @@ class Plasticity:
                 activations, self._taus, previous
             )
         )
+        self._loss_gradients = jax.jit(
+            lambda params, target_params, batch: self._of_layers(
+                loss_gradients(
+                    apply, lambda p, b: loss(p, target_params, b), params, batch
+                )
+            )
+        )
         self._intervene = jax.jit(intervention.apply)
+        self._constrain = intervention.constrain and jax.jit(intervention.constrain)
 
     def _of_layers(self, activations):
         return {name: activations[name] for name in self._layers}
 
     def after_update(
-        self, learner: Learner, gradient_step: int, draw_states: DrawStates
+        self,
+        learner: Learner,
+        target_params: graph_lib.Params,
+        gradient_step: int,
+        draw_batch: DrawBatch,
     ) -> tuple[Learner, dict[str, np.number]]:
         """Measure, then intervene, where the schedules say so.
 
         Args:
             learner: parameters and optimizer state after the update.
+            target_params: parameters of the target network.
             gradient_step: how many updates have been made, this one included.
-            draw_states: gives states to look at.
+            draw_batch: gives transitions to look at.
 
         Returns:
             The learner, and metrics by name.
         """
+        if self._constrain is not None:
+            held = self._constrain(*learner, self._intervention_state)
+            learner = Learner(*held)
         found: dict[str, jax.Array] = {}
         if self._tracking_due(gradient_step):
-            rng = np.random.default_rng([self._seed, _TRACKING, gradient_step])
-            states = draw_states(self._tracking_batch_size, rng)
-            activations = self._collect(learner.params, states)
-            measured, self._dormant_sets = self._measure(
-                activations, self._dormant_sets
+            observer = self._observer(
+                learner, target_params, draw_batch, _TRACKING, gradient_step
             )
-            found.update(measured)
-            self.dormant_fraction = float(measured[f"dormant_fraction/{self._max_tau}"])
+            found |= self._track(observer)
         if self._intervention.schedule(gradient_step):
-            rng = np.random.default_rng([self._seed, _INTERVENTION, gradient_step])
-            states = draw_states(self._intervention.batch_size, rng)
-            activations = self._collect(learner.params, states)
+            observer = self._observer(
+                learner, target_params, draw_batch, _INTERVENTION, gradient_step
+            )
             stream = jax.random.fold_in(jax.random.PRNGKey(self._seed), _INTERVENTION)
             params, opt_state, self._intervention_state, done = self._intervene(
                 jax.random.fold_in(stream, gradient_step),
                 learner.params,
                 learner.opt_state,
                 self._intervention_state,
-                activations,
+                self._intervention.observe(observer),
                 jnp.int32(gradient_step),
             )
             learner = Learner(params, opt_state)
-            found.update(done)
+            found |= done
         return learner, {k: v[()] for k, v in jax.device_get(found).items()}
+
+    def _track(self, observer: "_Observer") -> dict[str, jax.Array]:
+        activations = observer.activations(self._tracking_batch_size)
+        measured, self._dormant_sets = self._measure(activations, self._dormant_sets)
+        self.dormant_fraction = float(measured[f"dormant_fraction/{self._max_tau}"])
+        return measured
+
+    def _observer(
+        self,
+        learner: Learner,
+        target_params: graph_lib.Params,
+        draw_batch: DrawBatch,
+        stream: int,
+        gradient_step: int,
+    ) -> "_Observer":
+        rng = np.random.default_rng([self._seed, stream, gradient_step])
+        return _Observer(
+            lambda size: self._collect(learner.params, draw_batch(size, rng)["state"]),
+            lambda size: self._loss_gradients(
+                learner.params, target_params, draw_batch(size, rng)
+            ),
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold, as numpy arrays."""
@@ -163,6 +199,13 @@ class Plasticity:
         restored = jax.tree.unflatten(structure, map(jnp.asarray, saved["leaves"]))
         self._intervention_state, self._dormant_sets = restored
         self._seed = int(saved["seed"])
+
+
+class _Observer(NamedTuple):
+    """Looks at a learner on batches of one random stream."""
+
+    activations: Callable[[int], Activations]
+    loss_gradients: Callable[[int], Activations]
 
 
 def _recorded_widths(

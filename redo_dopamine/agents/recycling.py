@@ -130,13 +130,15 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
             self.optimizer = optax.chain(decay, self.optimizer)
             self.optimizer_state = self.optimizer.init(self.online_params)
         self._sync_weights()
-        self._update = make_update(self._loss(), self.optimizer)
+        loss = self._loss()
+        self._update = make_update(loss, self.optimizer)
         state = self.preprocess_fn(self.state)
         graph = self.network_def.graph(self.observation_shape)
         self._plasticity = Plasticity(
             self.network_def.apply,
             graph,
             self.online_params,
+            loss,
             self._build_intervention(
                 graph, lambda key: self.network_def.init(key, x=state), self.optimizer
             ),
@@ -167,14 +169,22 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
         )
         self.gradient_step += 1
         learner, metrics = self._plasticity.after_update(
-            learner, self.gradient_step, self._draw_states
+            learner, self.target_network_params, self.gradient_step, self._draw_batch
         )
         self.online_params, self.optimizer_state = learner
         self._write(metrics)
         return loss
 
-    def _draw_states(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        return self.preprocess_fn(sample_apart(self._replay, size, rng))
+    def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
+        """A batch for the loss that training does not notice."""
+        drawn = sample_apart(self._replay, size, rng)
+        return {
+            "state": self.preprocess_fn(drawn.state),
+            "next_state": self.preprocess_fn(drawn.next_state),
+            "action": drawn.action,
+            "reward": drawn.reward,
+            "terminal": drawn.is_terminal,
+        }
 
     def _write(self, metrics: Mapping[str, Any]) -> None:
         """Hand metrics to the runner's collectors, if there is a runner."""

@@ -7,12 +7,13 @@ not itself one; it runs after the gradient update.
     intervention = redo(tau=0.1, period=1000)(graph, draw_params, optimizer)
     state = intervention.init(params)
     if intervention.schedule(gradient_step):
+        activations = intervention.observe(observer)
         params, opt_state, state, metrics = intervention.apply(
             key, params, opt_state, state, activations, gradient_step)
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +30,22 @@ Metrics = dict[str, jax.Array]
 DrawParams = Callable[[jax.Array], Params]
 
 
+class Observer(Protocol):
+    """What a caller can look up for an intervention, on a batch of its own."""
+
+    def activations(self, batch_size: int) -> Activations:
+        """Post-activation outputs [B, ..., N] per layer."""
+
+    def loss_gradients(self, batch_size: int) -> Activations:
+        """Gradients of each example's loss in them [B, ..., N] per layer."""
+
+
+def observe_nothing(observer: Observer) -> Activations:
+    """For interventions that look at no batch."""
+    del observer
+    return {}
+
+
 class Intervention(NamedTuple):
     """Two pure functions, and what a caller must know to feed them.
 
@@ -39,13 +56,16 @@ class Intervention(NamedTuple):
             was given. `step` counts gradient updates made so far.
         schedule: the gradient steps at which `apply` does anything, so that a
             caller need not gather activations at the others.
-        batch_size: how many states the activations should come from.
+        observe: asks an `Observer` for the `activations` of `apply`.
+        constrain: `(params, opt_state, state) -> (params, opt_state)`, to be called
+            after every gradient update; None where there is nothing to hold.
     """
 
     init: Callable[[Params], State]
     apply: Callable[..., tuple[Params, optax.OptState, State, Metrics]]
     schedule: Schedule
-    batch_size: int
+    observe: Callable[[Observer], Activations]
+    constrain: Callable[..., tuple[Params, optax.OptState]] | None = None
 
 
 # What an agent is given: the settings are fixed, the network is still to come.
@@ -72,7 +92,7 @@ def none() -> InterventionFactory:
             del key, activations, step
             return params, opt_state, state, {}
 
-        return Intervention(lambda params: (), apply, never, batch_size=0)
+        return Intervention(lambda params: (), apply, never, observe_nothing)
 
     return build
 
@@ -134,6 +154,9 @@ def redo(
             metrics = {f"recycled/{k}": jnp.sum(m) for k, m in dormant.items()}
             return params, opt_state, state, metrics
 
-        return Intervention(lambda params: (), apply, schedule, score_batch_size)
+        def observe(observer: Observer) -> Activations:
+            return observer.activations(score_batch_size)
+
+        return Intervention(lambda params: (), apply, schedule, observe)
 
     return build

@@ -5,13 +5,16 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-from flax.traverse_util import flatten_dict
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 # flax leaves this collection out of what `init` returns, so that recording does
 # not change the parameter tree.
 _COLLECTION = "intermediates"
 # A submodule may have the layer's name; the tag keeps the two apart.
 _TAG = "activation:"
+# What is added to recorded activations, where a caller of `apply` gives it.
+_PERTURBATIONS = "perturbations"
 
 
 def record(module: nn.Module, layer: str, activation: jax.Array) -> jax.Array:
@@ -23,11 +26,15 @@ def record(module: nn.Module, layer: str, activation: jax.Array) -> jax.Array:
         activation: the output, [..., N].
 
     Returns:
-        The output itself, so that a call can stand inside an expression.
+        The output, which the rest of the network must read. It is the same array,
+        but for `loss_gradients`, which adds to it what it differentiates by.
     """
+    name = _TAG + layer
+    if module.has_variable(_PERTURBATIONS, name):
+        activation = activation + module.get_variable(_PERTURBATIONS, name)
     module.sow(
         _COLLECTION,
-        _TAG + layer,
+        name,
         activation,
         init_fn=lambda: None,
         reduce_fn=lambda _, latest: latest,
@@ -51,8 +58,47 @@ def collect(
     """
 
     def one_state(state: jax.Array) -> Mapping[str, jax.Array]:
-        _, variables = apply(params, state, mutable=[_COLLECTION])
-        recorded = flatten_dict(variables.get(_COLLECTION, {}), sep="/")
-        return {k.replace(_TAG, ""): v for k, v in recorded.items() if _TAG in k}
+        return _by_layer(_recorded(apply, params, state))
 
     return jax.vmap(one_state)(states)
+
+
+def loss_gradients(
+    apply: Callable[..., Any],
+    loss: Callable[[Any, Any], jax.Array],
+    params: Any,
+    batch: Mapping[str, jax.Array],
+) -> Mapping[str, jax.Array]:
+    r"""Gradient of the loss of each example in each recorded activation.
+
+    .. math:: \partial L(x) / \partial h_i(x)
+
+    Args:
+        apply: `network.apply` of a module that takes one state.
+        loss: scalar of `(params, batch)`, built on `apply`.
+        params: the tree that `network.init` returned.
+        batch: arrays [B, ...], `state` among them.
+
+    Returns:
+        Gradients [B, ..., N] per layer name, as `collect` gives activations.
+    """
+
+    def one_example(example: Mapping[str, jax.Array]) -> Mapping[str, jax.Array]:
+        shapes = jax.eval_shape(lambda: _recorded(apply, params, example["state"]))
+        zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        alone = jax.tree.map(lambda x: x[None], example)
+        gradient = jax.grad(lambda x: loss({**params, _PERTURBATIONS: x}, alone))(zeros)
+        return _by_layer(gradient)
+
+    return jax.vmap(one_example)(batch)
+
+
+def _recorded(apply: Callable[..., Any], params: Any, state: jax.Array) -> Any:
+    """The recorded activations of one state, nested by module."""
+    _, variables = apply(params, state, mutable=[_COLLECTION])
+    recorded = flatten_dict(variables.get(_COLLECTION, {}))
+    return unflatten_dict({k: v for k, v in recorded.items() if _TAG in k[-1]})
+
+
+def _by_layer(recorded: Any) -> Mapping[str, jax.Array]:
+    return {k.replace(_TAG, ""): v for k, v in flatten_dict(recorded, sep="/").items()}

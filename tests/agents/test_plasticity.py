@@ -48,6 +48,7 @@ def plasticity(network, **settings):
         network.apply,
         GRAPH,
         params,
+        None,
         interventions.none()(GRAPH, None, None),
         STATE,
         **{
@@ -81,13 +82,15 @@ def test_every_measurement_has_its_own_repeatable_stream():
     _, second = plasticity(Recorded())
     seen = []
 
-    def draw_states(size, rng):
+    def draw_batch(size, rng):
         seen.append(rng.normal(size=(size, 3)))
-        return seen[-1]
+        return {"state": seen[-1]}
 
     for tracker in (first, second):
         for step in range(1, 7):
-            _, metrics = tracker.after_update(Learner(params, ()), step, draw_states)
+            _, metrics = tracker.after_update(
+                Learner(params, ()), params, step, draw_batch
+            )
             assert bool(metrics) == (step % 2 == 0)
     assert len(seen) == 6
     np.testing.assert_array_equal(seen[:3], seen[3:])

@@ -163,16 +163,28 @@ def test_redo_is_traced_once_for_all_steps_and_keys():
     assert num_traces == 1
 
 
+def states_asked_for(intervention):
+    asked = []
+
+    class Observer:
+        def activations(self, batch_size):
+            asked.append(batch_size)
+            return {}
+
+    intervention.observe(Observer())
+    return asked
+
+
 def test_redo_tells_its_schedule_and_its_batch_size():
     intervention = build(redo(TAU, period=7, score_batch_size=3, start=8, stop=22))
     assert [step for step in range(40) if intervention.schedule(step)] == [14, 21]
-    assert intervention.batch_size == 3
+    assert states_asked_for(intervention) == [3]
 
 
 def test_redo_has_the_settings_of_the_paper_as_defaults():
     intervention = build(redo())
     assert [t for t in range(3001) if intervention.schedule(t)] == [1000, 2000, 3000]
-    assert intervention.batch_size == 64
+    assert states_asked_for(intervention) == [64]
 
 
 @pytest.mark.parametrize(
@@ -213,4 +225,4 @@ def test_none_returns_what_it_was_given():
 def test_none_is_never_due_and_needs_no_batch():
     intervention = build(none())
     assert not any(intervention.schedule(step) for step in range(2001))
-    assert intervention.batch_size == 0
+    assert states_asked_for(intervention) == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import networks
-from redo_dopamine.networks.activations import collect, record
+from redo_dopamine.networks.activations import collect, loss_gradients, record
 
 
 def test_collected_shapes_are_batch_space_and_neurons():
@@ -121,3 +121,24 @@ def test_a_network_that_records_nothing_has_no_activations():
     network = nn.Dense(2)
     params = network.init(jax.random.PRNGKey(0), jnp.ones(3))
     assert collect(network.apply, params, jnp.ones((2, 3))) == {}
+
+
+def test_loss_gradients_are_those_of_each_example():
+    class Network(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            x = record(self, "hidden", nn.relu(nn.Dense(4)(x)))
+            return nn.Dense(2)(x)
+
+    network = Network()
+    states = jax.random.normal(jax.random.PRNGKey(1), (5, 3))
+    params = network.init(jax.random.PRNGKey(0), states[0])
+
+    def loss(params, batch):
+        outputs = jax.vmap(lambda x: network.apply(params, x))(batch["state"])
+        return jnp.mean(jnp.sum(outputs**2, axis=1))
+
+    found = loss_gradients(network.apply, loss, params, {"state": states})["hidden"]
+    outputs = jax.vmap(lambda x: network.apply(params, x))(states)
+    kernel = params["params"]["Dense_1"]["kernel"]
+    np.testing.assert_allclose(found, 2 * outputs @ kernel.T, rtol=1e-5)

@@ -1,8 +1,10 @@
 """Scores in, a boolean per neuron out."""
 
 import math
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 
 def validate_threshold(tau: float) -> None:
@@ -35,3 +37,32 @@ def dormant(score: jax.Array, tau: float) -> jax.Array:
     """
     validate_threshold(tau)
     return score <= tau
+
+
+def lowest(score: jax.Array, count: Any) -> jax.Array:
+    """The `count` neurons with the lowest scores: exactly as many, ties by index.
+
+    Args:
+        score: numbers [N]; NaN counts as higher than any other.
+        count: how many, an int or a traced one; all N if there are no more.
+
+    Returns:
+        Booleans [N], min(count, N) of them True (none if count is negative).
+    """
+    order = jnp.argsort(score, stable=True)  # Of equals, the first index comes first.
+    rank = jnp.zeros(score.shape, jnp.int32).at[order].set(jnp.arange(score.size))
+    return rank < count
+
+
+def lowest_fraction(score: jax.Array, fraction: Any) -> jax.Array:
+    r"""The `round(fraction * N)` neurons with the lowest scores, ties by index.
+
+    Args:
+        score: numbers [N].
+        fraction: share of the neurons in [0, 1], a float or a traced one. A half is
+            rounded to the even side.
+
+    Returns:
+        Booleans [N].
+    """
+    return lowest(score, jnp.round(fraction * score.size))

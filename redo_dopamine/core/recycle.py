@@ -1,7 +1,7 @@
 """A mask of dormant neurons in, new parameters and optimizer state out."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -66,9 +66,40 @@ def recycle(
         renewed = _select(incoming.get(path), fresh, current)
         return _select(outgoing.get(path), jnp.zeros_like(current), renewed)
 
+    def forget(path: Path, moment: jax.Array) -> jax.Array:
+        touched = _select(incoming.get(path), jnp.zeros_like(moment), moment)
+        return _select(outgoing.get(path), jnp.zeros_like(moment), touched)
+
+    new_params = jax.tree_util.tree_map_with_path(renew, params, fresh_params)
+    return new_params, map_moments(forget, params, opt_state, optimizer)
+
+
+def map_moments(
+    change: Callable[[Path, jax.Array], jax.Array],
+    params: Params,
+    opt_state: optax.OptState,
+    optimizer: optax.GradientTransformation,
+) -> optax.OptState:
+    """Rewrite the optimizer's moments, weight by weight.
+
+    What an optimizer keeps that is no moment, such as a step count or the initial
+    weights of `optimizers.l2_to_init`, is returned bit for bit.
+
+    Args:
+        change: from a weight's path and a moment of it to the new moment.
+        params: the parameters that the moments belong to.
+        opt_state: state of `optimizer` for `params`.
+        optimizer: the transformation that made `opt_state`.
+
+    Returns:
+        The new optimizer state.
+
+    Raises:
+        ValueError: an optimizer whose moments are not shaped like the parameters.
+    """
     shapes = {path: x.shape for path, x in leaves_by_path(params).items()}
 
-    def forget(key_path, moment):
+    def change_leaf(key_path, moment):
         path = leaf_path(key_path)
         if moment.shape != shapes[path]:
             raise ValueError(
@@ -77,16 +108,14 @@ def recycle(
                 f"moment {moment.shape}. Use one such as Adam, RMSProp or SGD; "
                 "factored ones have no entry per weight to set to zero."
             )
-        return renew(key_path, moment, jnp.zeros_like(moment))
+        return change(path, moment)
 
-    new_params = jax.tree_util.tree_map_with_path(renew, params, fresh_params)
-    new_opt_state = optax.tree_map_params(
+    return optax.tree_map_params(
         optimizer,
-        functools.partial(jax.tree_util.tree_map_with_path, forget),
+        functools.partial(jax.tree_util.tree_map_with_path, change_leaf),
         opt_state,
         is_leaf=lambda _: True,  # Hand over a moment's whole tree, with its paths.
     )
-    return new_params, new_opt_state
 
 
 def _validate_masks(

@@ -1,13 +1,17 @@
-"""When to act, as functions of the gradient step."""
+"""When to act and on how much, as functions of the gradient step."""
 
 import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
+
 # An int on the host or a traced scalar under jit; a boolean of the same kind.
 Step = Any
 Schedule = Callable[[Step], Any]
+# A share in [0, 1] by step.
+Fraction = Callable[[Step], Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +41,7 @@ class Periodic:
     def _keep_whole(self, name: str, minimum: int) -> None:
         """Store a setting as an int: gin may hand over 1e3, and floats drift."""
         value = getattr(self, name)
-        number = isinstance(value, int | float) and math.isfinite(value)
-        if not number or value != int(value) or value < minimum:
-            raise ValueError(
-                f"{name} must be a whole number of gradient steps >= {minimum}, but is "
-                f"{value}. To switch an intervention off use none()."
-            )
-        object.__setattr__(self, name, int(value))
+        object.__setattr__(self, name, _whole_steps(name, value, minimum))
 
     def __call__(self, step: Step) -> Any:
         """Whether `step` is one to act at."""
@@ -54,3 +52,61 @@ class Periodic:
 def never(step: Step) -> Any:
     """False at every step."""
     return step < 0
+
+
+def constant(value: float = 0.1) -> Fraction:
+    """The same share at every step.
+
+    Args:
+        value: the share, in [0, 1].
+
+    Raises:
+        ValueError: a share out of that range.
+    """
+    _validate_share(value)
+    return lambda step: value
+
+
+def cosine(value: float = 0.1, stop: int = 2_500_000) -> Fraction:
+    r"""A share that falls to zero along a quarter of a cosine.
+
+    .. math:: f(t) = v \cos\left( \frac{\pi}{2} \cdot \frac{t}{T} \right)
+              \text{ for } t < T, \qquad f(t) = 0 \text{ for } t \ge T
+
+    Sokar et al., ICML 2023: from 0.1 to 0 over a run; their released configuration
+    starts from 0.3.
+
+    Args:
+        value: v, the share at step 0, in [0, 1].
+        stop: T, the gradient step from which on the share is 0. 2.5M are 40M frames
+            at replay ratio 0.25, and 10M frames at 1.
+
+    Raises:
+        ValueError: a share or a step out of its range.
+    """
+    _validate_share(value)
+    last = _whole_steps("stop", stop, minimum=1)
+
+    def share(step: Step) -> Any:
+        angle = 0.5 * math.pi * (step / last)
+        return jnp.where(step < last, value * jnp.cos(angle), 0.0)
+
+    return share
+
+
+def _validate_share(value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(
+            f"value must be a share of a layer's neurons in [0, 1], but is {value}. "
+            "The paper recycles 0.1 at first."
+        )
+
+
+def _whole_steps(name: str, value: Any, minimum: int) -> int:
+    number = isinstance(value, int | float) and math.isfinite(value)
+    if not number or value != int(value) or value < minimum:
+        raise ValueError(
+            f"{name} must be a whole number of gradient steps >= {minimum}, but is "
+            f"{value}. To switch an intervention off use none()."
+        )
+    return int(value)

@@ -1,4 +1,6 @@
-"""Activations in, one number per neuron out."""
+"""Activations and weights in, one number per neuron out."""
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -26,14 +28,58 @@ def dormancy_score(activation: jax.Array) -> jax.Array:
     Raises:
         ValueError: fewer than two axes.
     """
+    magnitude = jnp.mean(jnp.abs(_by_neuron(activation)), axis=0)
+    layer_mean = jnp.mean(magnitude)
+    silent = layer_mean == 0
+    return jnp.where(silent, 0.0, magnitude / jnp.where(silent, 1.0, layer_mean))
+
+
+def utility(
+    activation: jax.Array, incoming: jax.Array, outgoing: Sequence[jax.Array]
+) -> jax.Array:
+    r"""How much of its input a neuron passes on, by continual backprop.
+
+    .. math:: u_i = E_x |h_i(x) - E_x h_i(x)| \;
+                    \frac{\sum_j |w^{out}_{ij}|}{\sum_j |w^{in}_{ji}|}
+
+    The expectations run over the batch and over space, as in the dormancy score; the
+    sums over all weights but the bias, so that the rows of every flattened position
+    and of every kernel that reads the neuron count. Without incoming weights the
+    output is constant, and the utility 0.
+
+    Dohare et al., "Continual Backprop: Stochastic Gradient Descent with Persistent
+    Randomness", 2021 (arXiv 2108.06325), and "Loss of Plasticity in Deep Continual
+    Learning", Nature 2024, where the means are running ones. Here they are those of
+    one batch, for the comparison of Sokar et al., ICML 2023.
+
+    Args:
+        activation: post-activation outputs [B, ..., N].
+        incoming: the layer's kernel [..., N].
+        outgoing: kernels [..., copies * N, M] that read the layer, channel last.
+
+    Returns:
+        Utilities [N], float32 or wider, none negative.
+
+    Raises:
+        ValueError: an activation of fewer than two axes.
+    """
+    h = _by_neuron(activation)
+    num_neurons = h.shape[-1]
+    spread = jnp.mean(jnp.abs(h - jnp.mean(h, axis=0)), axis=0)
+    w_in = jnp.sum(jnp.abs(incoming).reshape(-1, num_neurons), axis=0)
+    w_out = sum(
+        jnp.sum(jnp.abs(w).reshape(-1, num_neurons, w.shape[-1]), axis=(0, 2))
+        for w in outgoing
+    )
+    return jnp.where(w_in == 0, 0.0, spread * w_out / jnp.where(w_in == 0, 1.0, w_in))
+
+
+def _by_neuron(activation: jax.Array) -> jax.Array:
+    """Activations [B * ..., N] in float32 or wider."""
     if activation.ndim < 2:
         raise ValueError(
             "A score needs activations [batch, ..., neurons], but the shape is "
             f"{activation.shape}. Add the batch axis (one state: x[None])."
         )
     dtype = jnp.promote_types(activation.dtype, jnp.float32)
-    axes = tuple(range(activation.ndim - 1))
-    magnitude = jnp.mean(jnp.abs(activation.astype(dtype)), axis=axes)
-    layer_mean = jnp.mean(magnitude)
-    silent = layer_mean == 0
-    return jnp.where(silent, 0.0, magnitude / jnp.where(silent, 1.0, layer_mean))
+    return activation.astype(dtype).reshape(-1, activation.shape[-1])

@@ -8,7 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
-from redo_dopamine.networks.activations import record
+from redo_dopamine.networks.layers import (
+    Activation,
+    MakeNormalization,
+    Nonlinearity,
+    kernel,
+    neurons,
+    scale_width,
+)
 
 # Dopamine's agents read the field `q_values` of what a network returns.
 QNetworkOutput = namedtuple("QNetworkOutput", ["q_values"])
@@ -17,20 +24,6 @@ _CHANNELS = (32, 64, 64)
 _KERNEL_SIZES = (8, 4, 3)
 _STRIDES = (4, 2, 1)
 _DENSE_UNITS = 512
-
-
-def scale_width(num_neurons: int, width: float) -> int:
-    """`num_neurons * width`, rounded up.
-
-    Raises:
-        ValueError: the width is not a positive number.
-    """
-    if not 0 < width < math.inf:
-        raise ValueError(
-            f"width must be > 0, but is {width}. The paper uses 1, 2 and 4; "
-            "fractions are rounded up to whole neurons."
-        )
-    return math.ceil(num_neurons * width)
 
 
 class NatureNetwork(nn.Module):
@@ -45,31 +38,25 @@ class NatureNetwork(nn.Module):
             and are divided by 255.
         width: factor on every layer's neurons, rounded up (Sokar et al., ICML
             2023, section 5: 1, 2 and 4).
+        activation: the activation function of every layer (`layers.Nonlinearity`).
+        normalize: makes a layer's normalization, before the activation; None for
+            none (`layers.Nonlinearity`).
     """
 
     num_actions: int
     inputs_preprocessed: bool = False
     width: float = 1
+    activation: Activation = nn.relu
+    normalize: MakeNormalization | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> QNetworkOutput:
         """Q-values [num_actions] of one state [H, W, stack]."""
-        kernel_init = nn.initializers.xavier_uniform()
         if not self.inputs_preprocessed:
-            x = x.astype(jnp.float32) / 255.0
-        for i, (channels, size, stride) in enumerate(
-            zip(_CHANNELS, _KERNEL_SIZES, _STRIDES, strict=True)
-        ):
-            x = nn.Conv(
-                scale_width(channels, self.width),
-                (size, size),
-                (stride, stride),
-                kernel_init=kernel_init,
-            )(x)
-            x = record(self, f"Conv_{i}", nn.relu(x))
-        x = x.reshape(-1)
-        x = nn.Dense(scale_width(_DENSE_UNITS, self.width), kernel_init=kernel_init)(x)
-        x = record(self, "Dense_0", nn.relu(x))
+            x = from_bytes(x)
+        nonlinearity = Nonlinearity(self.activation, self.normalize)
+        x = nature_features(self, x, self.width, nonlinearity)
+        kernel_init = nn.initializers.xavier_uniform()
         return QNetworkOutput(nn.Dense(self.num_actions, kernel_init=kernel_init)(x))
 
     def graph(self, observation_shape: tuple[int, int] = (84, 84)) -> NetworkGraph:
@@ -79,22 +66,54 @@ class NatureNetwork(nn.Module):
             observation_shape: height and width of a state, which decide how many
                 positions the last convolution is flattened into.
         """
-        positions = math.prod(
-            math.ceil(side / math.prod(_STRIDES)) for side in observation_shape[:2]
-        )
-        return NetworkGraph(
-            (
-                _layer("Conv_0", Edge(_kernel("Conv_1"))),
-                _layer("Conv_1", Edge(_kernel("Conv_2"))),
-                _layer("Conv_2", Edge(_kernel("Dense_0"), copies=positions)),
-                _layer("Dense_0", Edge(_kernel("Dense_1"))),
-            )
-        )
+        copies = Nonlinearity(self.activation).copies
+        return NetworkGraph(nature_layers(observation_shape, copies, ("Dense_1",)))
 
 
-def _kernel(name: str) -> tuple[str, ...]:
-    return ("params", name, "kernel")
+def from_bytes(x: jax.Array) -> jax.Array:
+    """Pixels in [0, 1] from bytes."""
+    return x.astype(jnp.float32) / 255.0
 
 
-def _layer(name: str, *outgoing: Edge) -> Layer:
-    return Layer(name, _kernel(name), ("params", name, "bias"), outgoing)
+def nature_features(
+    module: nn.Module, x: jax.Array, width: float, nonlinearity: Nonlinearity
+) -> jax.Array:
+    """What the head reads of pixels [H, W, stack]: the dense layer's outputs.
+
+    Call it inside a compact method. The layers become `Conv_0` to `Conv_2` and
+    `Dense_0` of the module.
+    """
+    kernel_init = nn.initializers.xavier_uniform()
+    for i, (channels, size, stride) in enumerate(
+        zip(_CHANNELS, _KERNEL_SIZES, _STRIDES, strict=True)
+    ):
+        x = nn.Conv(
+            scale_width(channels, width),
+            (size, size),
+            (stride, stride),
+            kernel_init=kernel_init,
+        )(x)
+        x = nonlinearity(module, f"Conv_{i}", x)
+    x = x.reshape(-1)
+    x = nn.Dense(scale_width(_DENSE_UNITS, width), kernel_init=kernel_init)(x)
+    return nonlinearity(module, "Dense_0", x)
+
+
+def nature_layers(
+    observation_shape: tuple[int, int], copies: int, heads: tuple[str, ...]
+) -> tuple[Layer, ...]:
+    """The layers of `nature_features`, and the heads that read the last.
+
+    Args:
+        observation_shape: height and width of a state.
+        copies: outputs per neuron.
+        heads: names of the dense modules that read the features.
+    """
+    stride = math.prod(_STRIDES)
+    positions = math.prod(math.ceil(side / stride) for side in observation_shape[:2])
+    return (
+        neurons("Conv_0", Edge(kernel("Conv_1"), copies)),
+        neurons("Conv_1", Edge(kernel("Conv_2"), copies)),
+        neurons("Conv_2", Edge(kernel("Dense_0"), copies * positions)),
+        neurons("Dense_0", *(Edge(kernel(head), copies) for head in heads)),
+    )

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.settings import CHEAP
-from redo_dopamine.core.schedules import Periodic, never
+from redo_dopamine.core.schedules import Periodic, constant, cosine, never
 
 SCHEDULES = [
     (Periodic(3), [3, 6, 9, 12, 15]),
@@ -87,3 +87,31 @@ def test_what_is_not_a_whole_number_is_named(name, value):
     settings = {"period": 10, name: value}
     with pytest.raises(ValueError, match=f"{name} must be a whole number .* {value}"):
         Periodic(**settings)
+
+
+def test_a_quarter_cosine_by_hand():
+    share = cosine(0.1, 1000)
+    expected = {0: 0.1, 333: 0.0866, 500: 0.070711, 667: 0.05, 1000: 0, 5000: 0}
+    found = {step: float(share(step)) for step in expected}
+    assert found == pytest.approx(expected, abs=1e-4)
+    traced = jax.jit(jax.vmap(share))(jnp.array(list(expected)))
+    np.testing.assert_allclose(traced, list(found.values()), rtol=1e-6)
+    assert share(1000) == 0.0
+    assert share(999) > 0.0
+
+
+def test_a_constant_share_is_constant():
+    assert [constant(0.25)(step) for step in (0, 10**9)] == [0.25, 0.25]
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("make", [constant, cosine])
+def test_a_share_out_of_range_is_an_error(make, value):
+    with pytest.raises(ValueError, match=rf"in \[0, 1\], but is {value}"):
+        make(value)
+
+
+@pytest.mark.parametrize("stop", [0, -1, 0.5])
+def test_a_cosine_that_stops_before_it_starts_is_an_error(stop):
+    with pytest.raises(ValueError, match=f"stop must be .* >= 1, but is {stop}"):
+        cosine(0.1, stop)

@@ -1,6 +1,8 @@
 """Every network that the properties of the core are tried on.
 
-A network joins by a line in `CASES`.
+A network joins by a line in `CASES`, or in `MORE_CASES` where it is not a chain of
+ReLU layers that are all recyclable: tests that silence a neuron by a low bias, or
+that count one output per neuron, cannot take those.
 """
 
 import functools
@@ -14,7 +16,10 @@ import numpy as np
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
 from redo_dopamine.networks.activations import collect, record
+from redo_dopamine.networks.impala import ImpalaNetwork
+from redo_dopamine.networks.layers import crelu, layer_norm
 from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.networks.rainbow import RainbowNetwork
 
 
 def kernel(*modules: str) -> tuple[str, ...]:
@@ -109,6 +114,13 @@ class NestedNetwork(nn.Module):
         )
 
 
+class FixedSupport(RainbowNetwork):
+    """Rainbow's network, called with the state alone like all others."""
+
+    def __call__(self, x):
+        return super().__call__(x, jnp.linspace(-1.0, 1.0, self.num_atoms))
+
+
 class Case(NamedTuple):
     """A network, its graph, and what it takes.
 
@@ -135,26 +147,62 @@ class Case(NamedTuple):
 _PIXELS = (20, 12, 2)
 
 
-def _nature(width: float) -> Case:
-    network = NatureNetwork(num_actions=3, width=width)
-    return Case(network, network.graph(_PIXELS[:2]), _PIXELS, np.uint8)
+def _nature(width: float, **settings: Any) -> Case:
+    return _pixels(NatureNetwork(num_actions=3, width=width, **settings))
+
+
+def _rainbow(**settings: Any) -> Case:
+    return _pixels(FixedSupport(num_actions=3, width=0.25, **settings))
+
+
+def _impala(width: float, sizes: tuple[int, ...], **settings: Any) -> Case:
+    network = ImpalaNetwork(3, width=width, stack_sizes=sizes, **settings)
+    return _pixels(network, (12, 10, 2))
+
+
+def _pixels(network: Any, state_shape: tuple[int, int, int] = _PIXELS) -> Case:
+    return Case(network, network.graph(state_shape[:2]), state_shape, np.uint8)
 
 
 CASES = {
     "nature": _nature(1),
     "nature_width_2": _nature(2),
     "nature_width_0.25": _nature(0.25),
+    "drq": _rainbow(num_atoms=1, distributional=False),
+    "rainbow": _rainbow(num_atoms=5),
+    "rainbow_plain": _rainbow(num_atoms=2, dueling=False, distributional=False),
     "mlp": Case(Mlp(), Mlp().graph(), (5,)),
     "mlp_without_bias": Case(Mlp(use_bias=False), Mlp(use_bias=False).graph(), (5,)),
     "dueling": Case(DuelingConvNet(), DuelingConvNet().graph((7, 5)), (7, 5, 2)),
     "nested": Case(NestedNetwork(), NestedNetwork().graph(), (3,)),
 }
 
+MORE_CASES = {
+    "impala": _impala(1, (4, 5)),
+    "impala_width_0.25": _impala(0.25, (16, 20)),
+    "impala_crelu": _impala(0.25, (16,), activation=crelu),
+    "nature_leaky_relu": _nature(0.25, activation=nn.leaky_relu),
+    "nature_crelu": _nature(0.25, activation=crelu),
+    "drq_crelu": _rainbow(num_atoms=1, distributional=False, activation=crelu),
+}
+
+# Normalized over a layer's neurons, which one dormant neuron's new weights change:
+# here recycling at tau = 0 may change outputs.
+COUPLED_CASES = {
+    "nature_layer_norm": _nature(0.25, normalize=layer_norm),
+    "impala_layer_norm": _impala(0.25, (32,), normalize=layer_norm),
+    "drq_crelu_layer_norm": _rainbow(
+        num_atoms=1, distributional=False, activation=crelu, normalize=layer_norm
+    ),
+}
+
+ALL_CASES = CASES | MORE_CASES | COUPLED_CASES
+
 
 @functools.cache
 def draw_params(name: str) -> Callable[[jax.Array], Any]:
     """`key -> params` of a case, compiled once."""
-    case = CASES[name]
+    case = ALL_CASES[name]
     state = jnp.zeros(case.state_shape, case.dtype)
     return jax.jit(lambda key: case.network.init(key, state))
 
@@ -168,13 +216,13 @@ def params_of(name: str, seed: int = 0) -> Any:
 @functools.cache
 def activations_of(name: str) -> Callable[..., dict[str, jax.Array]]:
     """`(params, states) -> activations` of a case, compiled once."""
-    return jax.jit(functools.partial(collect, CASES[name].network.apply))
+    return jax.jit(functools.partial(collect, ALL_CASES[name].network.apply))
 
 
 @functools.cache
 def outputs_of(name: str) -> Callable[..., jax.Array]:
     """`(params, states) -> outputs [B, ...]` of a case, compiled once."""
-    apply = CASES[name].network.apply
+    apply = ALL_CASES[name].network.apply
 
     def outputs(params, state):
         return jnp.concatenate(
@@ -187,7 +235,7 @@ def outputs_of(name: str) -> Callable[..., jax.Array]:
 @functools.cache
 def activation_shapes(name: str) -> dict[str, tuple[int, ...]]:
     """Shape of each layer's activation for one state."""
-    case = CASES[name]
+    case = ALL_CASES[name]
     states = jax.ShapeDtypeStruct((1, *case.state_shape), case.dtype)
     found = jax.eval_shape(activations_of(name), params_of(name), states)
     return {layer: x.shape[1:] for layer, x in found.items()}
@@ -196,9 +244,9 @@ def activation_shapes(name: str) -> dict[str, tuple[int, ...]]:
 def random_masks(
     name: str, rng: np.random.Generator, fraction: float = 0.5
 ) -> dict[str, np.ndarray]:
-    """A boolean per neuron of every layer of a case."""
+    """A boolean per neuron of every layer of a case; all False if not recyclable."""
     shapes = activation_shapes(name)
     return {
-        layer.name: rng.random(shapes[layer.name][-1]) < fraction
-        for layer in CASES[name].graph.layers
+        layer.name: (rng.random(shapes[layer.name][-1]) < fraction) & layer.recyclable
+        for layer in ALL_CASES[name].graph.layers
     }

@@ -20,9 +20,9 @@ def test_collected_shapes_are_batch_space_and_neurons():
     }
 
 
-@pytest.mark.parametrize("name", networks.CASES)
+@pytest.mark.parametrize("name", networks.ALL_CASES)
 def test_every_layer_of_the_graph_is_recorded_and_nothing_else(name):
-    layers = {layer.name for layer in networks.CASES[name].graph.layers}
+    layers = {layer.name for layer in networks.ALL_CASES[name].graph.layers}
     assert set(networks.activation_shapes(name)) == layers
 
 
@@ -56,9 +56,9 @@ def test_recording_does_not_change_what_the_network_returns():
     )
 
 
-@pytest.mark.parametrize("name", networks.CASES)
+@pytest.mark.parametrize("name", networks.ALL_CASES)
 def test_recording_leaves_only_parameters_in_the_tree_of_init(name):
-    case = networks.CASES[name]
+    case = networks.ALL_CASES[name]
     init = case.network.init
     variables = jax.eval_shape(init, jax.random.PRNGKey(0), case.states(1)[0])
     assert set(variables) == {"params"}

@@ -8,7 +8,8 @@ import pytest
 
 from helpers import released, trees
 from redo_dopamine.core.graph import Edge, leaves_by_path, validate
-from redo_dopamine.networks.nature import NatureNetwork, scale_width
+from redo_dopamine.networks.layers import scale_width
+from redo_dopamine.networks.nature import NatureNetwork
 
 STATE = np.random.default_rng(0).integers(0, 256, (84, 84, 4), np.uint8)
 

@@ -1,0 +1,66 @@
+"""What is done to a network against lost plasticity, as one argument of an agent.
+
+An intervention has the form of an optax transformation: two pure functions and a
+state that is a pytree. Because it rewrites parameters and looks at a batch, it is
+not itself one; it runs after the gradient update.
+
+    intervention = redo(tau=0.1, period=1000)(graph, draw_params, optimizer)
+    state = intervention.init(params)
+    if intervention.schedule(gradient_step):
+        activations = intervention.observe(observer)
+        params, opt_state, state, metrics = intervention.apply(
+            key, params, opt_state, state, activations, gradient_step)
+
+`base` has the types, `recycling` what those that recycle neurons share, and every
+other module one intervention.
+"""
+
+from redo_dopamine.core.interventions.adaptive import adaptive_redo
+from redo_dopamine.core.interventions.base import (
+    Activations,
+    DrawParams,
+    Intervention,
+    InterventionFactory,
+    Metrics,
+    Observer,
+    State,
+    observe_nothing,
+)
+from redo_dopamine.core.interventions.fixed_budget import fixed_budget
+from redo_dopamine.core.interventions.layer_reset import layer_reset
+from redo_dopamine.core.interventions.none import none
+from redo_dopamine.core.interventions.prune import prune
+from redo_dopamine.core.interventions.redo import redo
+from redo_dopamine.core.interventions.regrama import regrama
+from redo_dopamine.core.interventions.selection import (
+    Selection,
+    at_random,
+    highest_score,
+    lowest_score,
+    lowest_utility,
+)
+from redo_dopamine.core.interventions.shrink_and_perturb import shrink_and_perturb
+
+__all__ = [
+    "Activations",
+    "DrawParams",
+    "Intervention",
+    "InterventionFactory",
+    "Metrics",
+    "Observer",
+    "Selection",
+    "State",
+    "adaptive_redo",
+    "at_random",
+    "fixed_budget",
+    "highest_score",
+    "layer_reset",
+    "lowest_score",
+    "lowest_utility",
+    "none",
+    "observe_nothing",
+    "prune",
+    "redo",
+    "regrama",
+    "shrink_and_perturb",
+]

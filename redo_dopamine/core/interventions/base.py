@@ -1,0 +1,88 @@
+"""The form of every intervention."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import optax
+
+from redo_dopamine.core.graph import NetworkGraph, Params
+from redo_dopamine.core.schedules import Schedule
+
+State = Any
+Activations = Mapping[str, jax.Array]
+Metrics = dict[str, jax.Array]
+DrawParams = Callable[[jax.Array], Params]
+
+
+class Observer(Protocol):
+    """What a caller can look up for an intervention, on a batch of its own."""
+
+    def activations(self, batch_size: int) -> Activations:
+        """Post-activation outputs [B, ..., N] per layer."""
+
+    def loss_gradients(self, batch_size: int) -> Activations:
+        """Gradients of each example's loss in them [B, ..., N] per layer."""
+
+
+Observe = Callable[[Observer], Activations]
+
+
+def observe_nothing(observer: Observer) -> Activations:
+    """For interventions that look at no batch."""
+    del observer
+    return {}
+
+
+def observe_activations(batch_size: int) -> Observe:
+    """For interventions that look at activations.
+
+    Args:
+        batch_size: states that the scores are averaged over.
+
+    Raises:
+        ValueError: fewer than one state.
+    """
+    validate_batch_size(batch_size)
+    return lambda observer: observer.activations(batch_size)
+
+
+def validate_batch_size(score_batch_size: int) -> None:
+    """Check a number of states to score neurons on.
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    if score_batch_size < 1:
+        raise ValueError(
+            f"score_batch_size must be at least 1 state, but is {score_batch_size}. "
+            "The paper uses 64, and saw no difference from 32 to 1024."
+        )
+
+
+class Intervention(NamedTuple):
+    """Two pure functions, and what a caller must know to feed them.
+
+    Attributes:
+        init: `params -> state`.
+        apply: `(key, params, opt_state, state, activations, step) -> (params,
+            opt_state, state, metrics)`. Outside its schedule it returns what it
+            was given. `step` counts gradient updates made so far.
+        schedule: the gradient steps at which `apply` does anything, so that a
+            caller need not gather activations at the others.
+        observe: asks an `Observer` for the `activations` of `apply`.
+        constrain: `(params, opt_state, state) -> (params, opt_state)`, to be called
+            after every gradient update; None where there is nothing to hold.
+    """
+
+    init: Callable[[Params], State]
+    apply: Callable[..., tuple[Params, optax.OptState, State, Metrics]]
+    schedule: Schedule
+    observe: Observe
+    constrain: Callable[..., tuple[Params, optax.OptState]] | None = None
+
+
+# What an agent is given: the settings are fixed, the network is still to come.
+InterventionFactory = Callable[
+    [NetworkGraph, DrawParams, optax.GradientTransformation], Intervention
+]

@@ -1,0 +1,144 @@
+"""Reset the last layers of a network."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from redo_dopamine.core.graph import (
+    NetworkGraph,
+    Params,
+    Path,
+    leaf_path,
+    leaves_by_path,
+)
+from redo_dopamine.core.interventions.base import (
+    DrawParams,
+    Intervention,
+    InterventionFactory,
+    observe_nothing,
+)
+from redo_dopamine.core.recycle import map_moments
+from redo_dopamine.core.schedules import Periodic
+
+
+def layer_reset(
+    num_layers: int = 2,
+    period: int = 100_000,
+    start: int = 0,
+    stop: int | None = None,
+) -> InterventionFactory:
+    r"""Every `period` gradient steps, draw the last layers anew.
+
+    .. math:: W_l, b_l \leftarrow \text{fresh}, \qquad m_l, v_l \leftarrow 0
+              \qquad \text{for the last } k \text{ layers } l
+
+    Layers are counted from the output backwards and the output heads are the first:
+    1 resets the heads, 2 the penultimate layer as well. The two heads of a dueling
+    network count as one. With branches, a layer counts by its longest way to the
+    output, so that nothing behind a reset layer is kept. A head is a kernel that
+    reads the last layer of the graph and feeds no layer of it; of parallel towers
+    only the last layer's is reset.
+
+    Nikishin et al., "The Primacy Bias in Deep Reinforcement Learning", ICML 2022.
+    Defaults are those of the baseline in Sokar et al., ICML 2023: penultimate layer
+    and head, every 1e5 gradient steps. The target network and the optimizer's step
+    count are left alone, and so is a normalisation that stands beside a reset layer
+    as a module of its own.
+
+    Args:
+        num_layers: k >= 1, heads included.
+        period: gradient steps between two resets.
+        start: first gradient step at which layers may be reset.
+        stop: gradient step from which on none are; None for never.
+
+    Returns:
+        A function `(graph, draw_params, optimizer) -> Intervention`. Its metric is
+        `reset_layers`: how many layers were reset, 0 or k. Its `init` raises a
+        ValueError if the network has fewer layers than k.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+    if not (math.isfinite(num_layers) and num_layers == int(num_layers) >= 1):
+        raise ValueError(
+            f"num_layers must be a whole number >= 1, but is {num_layers}. 1 is the "
+            "output head, 2 the penultimate layer as well; to reset none use none()."
+        )
+    schedule = Periodic(period, start, stop)
+
+    def build(
+        graph: NetworkGraph,
+        draw_params: DrawParams,
+        optimizer: optax.GradientTransformation,
+    ) -> Intervention:
+        modules = _last_modules(graph, int(num_layers))
+
+        def apply(key, params, opt_state, state, activations, step):
+            del activations
+            due = schedule(step)
+
+            def choose(path: Path, chosen: jax.Array, other: jax.Array) -> jax.Array:
+                # Also under jit `where` hands over every bit of what it chooses.
+                return jnp.where(due, chosen, other) if path[:-1] in modules else other
+
+            def forget(path: Path, moment: jax.Array) -> jax.Array:
+                return choose(path, jnp.zeros_like(moment), moment)
+
+            new_params = jax.tree_util.tree_map_with_path(
+                lambda key_path, current, fresh: choose(
+                    leaf_path(key_path), fresh, current
+                ),
+                params,
+                draw_params(key),
+            )
+            opt_state = map_moments(forget, params, opt_state, optimizer)
+            return new_params, opt_state, state, {"reset_layers": due * int(num_layers)}
+
+        return Intervention(
+            lambda params: _no_state(modules, params), apply, schedule, observe_nothing
+        )
+
+    return build
+
+
+def _no_state(modules: frozenset[Path], params: Params) -> tuple[()]:
+    found = {path[:-1] for path in leaves_by_path(params)}
+    if not modules <= found:
+        missing = sorted("/".join(path) for path in modules - found)
+        raise ValueError(
+            f"The layers to reset must be in the parameter tree, but {missing} are "
+            "not. Correct the paths of the graph (graph.validate says which)."
+        )
+    return ()
+
+
+def _last_modules(graph: NetworkGraph, num_layers: int) -> frozenset[Path]:
+    """Paths of the modules at most `num_layers` from the output."""
+    readers: dict[Path, set[Path]] = {layer.kernel: set() for layer in graph.layers}
+    for layer in graph.layers:
+        readers[layer.kernel] |= {edge.kernel for edge in layer.outgoing}
+
+    # Other kernels that feed no layer need not be heads: in a residual network some
+    # write on a stream that is not tracked.
+    last = graph.layers[-1:]
+    heads = {e.kernel for layer in last for e in layer.outgoing} - set(readers)
+
+    @functools.cache
+    def distance(kernel: Path) -> float:
+        """1 for a head; infinite where the way to the output is not declared."""
+        if kernel in heads:
+            return 1
+        return 1 + max(map(distance, readers.get(kernel, ())), default=math.inf)
+
+    kernels = set(readers).union(*readers.values())
+    depth = max((d for d in map(distance, kernels) if d < math.inf), default=0)
+    if num_layers > depth:
+        raise ValueError(
+            f"num_layers must be at most the number of layers that the graph "
+            f"describes, {depth:.0f} with the output head, but is {num_layers}. "
+            "Reset fewer layers."
+        )
+    return frozenset(k[:-1] for k in kernels if distance(k) <= num_layers)

@@ -1,0 +1,49 @@
+"""ReDo: recycle dormant neurons."""
+
+from redo_dopamine.core import masks, scores
+from redo_dopamine.core.interventions.base import (
+    InterventionFactory,
+    observe_activations,
+)
+from redo_dopamine.core.interventions.recycling import Choice, View, recycling
+from redo_dopamine.core.schedules import Periodic
+
+
+def redo(
+    tau: float = 0.1,
+    period: int = 1000,
+    score_batch_size: int = 64,
+    start: int = 0,
+    stop: int | None = None,
+) -> InterventionFactory:
+    r"""ReDo: every `period` gradient steps, recycle all tau-dormant neurons.
+
+    .. math:: s_i = \frac{E_x |h_i(x)|}{\frac{1}{N} \sum_k E_x |h_k(x)|} \le \tau
+
+    Sokar et al., ICML 2023, Algorithm 1, with the paper's settings as defaults.
+
+    Args:
+        tau: dormancy threshold >= 0. With 0 the outputs of a network without
+            normalisation layers do not change on the states that were scored.
+        period: gradient steps between two recycles.
+        score_batch_size: states that the scores are averaged over.
+        start: first gradient step at which neurons may be recycled.
+        stop: gradient step from which on none are; None for never.
+
+    Returns:
+        A function `(graph, draw_params, optimizer) -> Intervention`, where
+        `draw_params(key)` draws a new parameter tree (`network.init`). Its
+        metrics are `recycled/<layer>`: how many neurons were recycled.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+    masks.validate_threshold(tau)
+    schedule = Periodic(period, start, stop)
+    observe = observe_activations(score_batch_size)
+    return recycling(lambda view: dormant_neurons(view, tau), schedule, observe)
+
+
+def dormant_neurons(view: View, tau: float) -> Choice:
+    """The neurons whose observed magnitude is at most tau of their layer's mean."""
+    return Choice(masks.dormant(scores.dormancy_score(view.activation), tau), {})

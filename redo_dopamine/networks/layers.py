@@ -1,0 +1,129 @@
+"""What the networks share: widths, activation functions, and rows of a graph."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from redo_dopamine.core.graph import Edge, Layer
+from redo_dopamine.networks.activations import record
+
+Activation = Callable[[jax.Array], jax.Array]
+MakeNormalization = Callable[[], nn.Module]
+
+
+def scale_width(num_neurons: int, width: float) -> int:
+    """`num_neurons * width`, rounded up.
+
+    Raises:
+        ValueError: the width is not a positive number.
+    """
+    if not 0 < width < math.inf:
+        raise ValueError(
+            f"width must be > 0, but is {width}. The paper uses 1, 2 and 4; "
+            "fractions are rounded up to whole neurons."
+        )
+    return math.ceil(num_neurons * width)
+
+
+def crelu(x: jax.Array) -> jax.Array:
+    r"""Concatenated ReLU: two outputs per neuron, of which one is always silent.
+
+    .. math:: [\max(x, 0), \; \max(-x, 0)]
+
+    Shang et al., "Understanding and Improving Convolutional Neural Networks via
+    Concatenated Rectified Linear Units", ICML 2016; against the loss of plasticity:
+    Abbas et al., "Loss of Plasticity in Continual Deep Reinforcement Learning",
+    CoLLAs 2023.
+
+    Args:
+        x: pre-activations [..., N].
+
+    Returns:
+        Outputs [..., 2 N]; those of neuron i are at i and N + i.
+    """
+    return jnp.concatenate([nn.relu(x), nn.relu(-x)], axis=-1)
+
+
+def layer_norm(epsilon: float = 1e-6) -> nn.Module:
+    """Layer normalization over the neurons, without a scale and an offset.
+
+    Ba et al., 2016; against the loss of plasticity: Lyle et al., "Understanding
+    Plasticity in Neural Networks", ICML 2023.
+
+    A scale and an offset would be weights of a neuron that its `Layer` does not
+    name: a recycled neuron would keep them, and where it is they that silence it,
+    it would stay silent. The incoming weights and the bias, which come before the
+    normalization, can express nearly the same.
+    """
+    return nn.LayerNorm(epsilon=epsilon, use_bias=False, use_scale=False)
+
+
+class Nonlinearity(NamedTuple):
+    """What stands between a layer's weights and its readers.
+
+    Attributes:
+        activation: of pre-activations [..., N]; elementwise, or with several
+            outputs per neuron [..., K N] in the order of `crelu`.
+        normalize: makes the module that normalizes the pre-activations, a new one
+            per layer; None for none. Use one without parameters (`layer_norm`),
+            since recycling leaves them as they are. It couples the neurons of a
+            layer, so that recycling at tau = 0 may change the network's output.
+    """
+
+    activation: Activation = nn.relu
+    normalize: MakeNormalization | None = None
+
+    def __call__(self, module: nn.Module, layer: str, x: jax.Array) -> jax.Array:
+        """Normalize, activate and record the pre-activations of a layer.
+
+        An activation with one output per neuron is recorded as it is. `crelu` has
+        two, x's positive and its negative part; what is recorded is x, whose
+        magnitude is their sum, so that a score is that of both together and a
+        neuron is dormant where both are. It lies on the path, like any other.
+
+        Args:
+            module: the module that is being called.
+            layer: the layer's name.
+            x: pre-activations [..., N].
+
+        Returns:
+            What the layer's readers read, [..., `copies` * N].
+        """
+        if self.normalize is not None:
+            x = self.normalize()(x)
+        if self.copies == 1:
+            return record(module, layer, self.activation(x))
+        return self.activation(record(module, layer, x))
+
+    @property
+    def copies(self) -> int:
+        """Outputs per neuron.
+
+        Raises:
+            ValueError: the activation does not give whole numbers of outputs.
+        """
+        inputs = jax.ShapeDtypeStruct((2, 3), jnp.float32)
+        shape = jax.eval_shape(self.activation, inputs).shape
+        copies, rest = divmod(shape[-1] if shape[:-1] == (2,) else 0, 3)
+        if copies < 1 or rest:
+            raise ValueError(
+                "An activation must map pre-activations [..., N] to outputs [..., N], "
+                f"or [..., K N] as crelu does, but maps (2, 3) to {shape}. Use an "
+                "elementwise function or crelu."
+            )
+        return copies
+
+
+def kernel(*modules: str) -> tuple[str, ...]:
+    """Path of a module's kernel in the parameter tree."""
+    return ("params", *modules, "kernel")
+
+
+def neurons(module: str, *outgoing: Edge, recyclable: bool = True) -> Layer:
+    """The neurons that a module feeds, under its path: `Stack_0/Conv_1`."""
+    bias = ("params", *module.split("/"), "bias")
+    return Layer(module, kernel(*module.split("/")), bias, outgoing, recyclable)

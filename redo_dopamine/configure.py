@@ -26,10 +26,13 @@ CONFIG_DIR = next(
     if path.is_dir()
 )
 GAME = "create_atari_environment.game_name"
+_ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
 _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
 _DEFAULTS = f"{_COLLECTORS} = ('csv', 'tensorboard')"
 _AGENT_NAMES = ("jax_dqn",)
+# What gin raises for what a user wrote; KeyError where a name is ambiguous.
+_GIN_ERRORS = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
 _SCHEDULES = ("continuous_train_and_eval", "continuous_train")
 
 
@@ -62,13 +65,14 @@ def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> N
     try:
         gin.parse_config(_DEFAULTS)
         gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
-    except (ValueError, TypeError, SyntaxError, ImportError, OSError) as error:
+    except _GIN_ERRORS as error:
         raise UserError(_explain_gin_error(error, gin_bindings)) from error
     finally:
         logging.set_verbosity(verbosity)
     with gin.unlock_config():
         _keep_csv()
         _apply_schedule()
+        _share_seed()
     _check_agent_name()
     _check_game()
 
@@ -104,6 +108,17 @@ def _apply_schedule() -> None:
         )
     if schedule == "continuous_train":
         gin.bind_parameter("Runner.evaluation_steps", 0)
+
+
+def _share_seed() -> None:
+    """One seed by one name, whatever the agent.
+
+    Dopamine's Atari 100K agent hands a seed of its own to `JaxDQNAgent`, where it
+    wins over a binding even if it is None.
+    """
+    seed = bound("JaxDQNAgent.seed")
+    if seed is not None and bound(_ATARI_100K_SEED) is None:
+        gin.bind_parameter(_ATARI_100K_SEED, seed)
 
 
 def _check_agent_name() -> None:

@@ -64,6 +64,13 @@ class Progress:
                 f"Iteration {iteration + 1}/{self._num_iterations}", refresh=False
             )
 
+    def start_evaluation(self, iteration: int) -> None:
+        """Say that the steps to come do not count."""
+        if self._bar is not None:
+            self._bar.set_description(
+                f"Evaluating {iteration + 1}/{self._num_iterations}"
+            )
+
     def advance(self, dormant_fraction: float) -> None:
         """Count one agent step, and show a dormant fraction that is new."""
         if self._bar is None:

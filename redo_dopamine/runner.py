@@ -162,16 +162,13 @@ class PlasticityRunner(run_experiment.Runner):
 
     def _initialize_episode(self) -> Any:
         if self._seed_is_due:
-            self._seed_environment()
+            stream = [self._agent.seed, _ENVIRONMENT_STREAM, self._iteration]
+            seed_environment(self._environment, np.random.default_rng(stream))
             self._seed_is_due = False
-        return super()._initialize_episode()
+        return self._agent.begin_episode(self._first_observation())
 
-    def _seed_environment(self) -> None:
-        """Start the emulator's random stream of this iteration."""
-        stream = [self._agent.seed, _ENVIRONMENT_STREAM, self._iteration]
-        seed = int(np.random.SeedSequence(stream).generate_state(1)[0] >> 1)
-        # Dopamine's preprocessing does not pass a seed on, so reach inside it.
-        self._environment.environment.reset(seed=seed)
+    def _first_observation(self) -> np.ndarray:
+        return self._environment.reset()
 
     def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
         result = super()._run_one_step(action)
@@ -203,6 +200,10 @@ class PlasticityRunner(run_experiment.Runner):
 
     # Iterations.
 
+    @property
+    def _evaluates(self) -> bool:
+        return self._evaluation_steps > 0
+
     def _run_one_iteration(self, iteration: int) -> dict[str, Any]:
         self._iteration = iteration
         self._seed_is_due = True
@@ -215,7 +216,8 @@ class PlasticityRunner(run_experiment.Runner):
                 "train/steps_per_second": steps_per_second,
             }
         )
-        if self._evaluation_steps > 0:
+        if self._evaluates:
+            self._progress.start_evaluation(iteration)
             _, average_return = self._run_eval_phase(statistics)
             self._write({"eval/average_return": average_return})
         return statistics.data_lists
@@ -232,3 +234,22 @@ class PlasticityRunner(run_experiment.Runner):
                 self._run_one_iteration(iteration)
                 self._checkpoint_experiment(iteration)
         self._collector_dispatcher.close()
+
+
+def seed_environment(environment: Any, rng: np.random.Generator) -> None:
+    """Give the emulator of a Dopamine environment a seed drawn from `rng`."""
+    # Dopamine's preprocessing does not pass a seed on, so reach inside it.
+    environment.environment.reset(seed=int(rng.integers(2**31)))
+
+
+@gin.configurable(module="redo_dopamine", allowlist=["runner"])
+def experiment(
+    base_dir: str, runner: Callable[[str], PlasticityRunner] = PlasticityRunner
+) -> PlasticityRunner:
+    """The runner of an experiment, as gin chooses it.
+
+    Args:
+        base_dir: where everything is written.
+        runner: class of the runner.
+    """
+    return runner(base_dir)

@@ -17,7 +17,7 @@ from absl import app, flags, logging
 
 from redo_dopamine import configure, provenance
 from redo_dopamine.errors import UserError
-from redo_dopamine.runner import PlasticityRunner
+from redo_dopamine.runner import PlasticityRunner, experiment
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir", None, "Directory of the run; made if missing, resumed if not."
@@ -44,7 +44,7 @@ def build_runner(base_dir: str) -> PlasticityRunner:
     """
     _check_writable(base_dir)
     try:
-        return PlasticityRunner(base_dir)
+        return experiment(base_dir)
     except (ValueError, TypeError, AssertionError) as error:
         logging.debug("While building the run:", exc_info=True)
         raise UserError(configure.brief(error)) from error

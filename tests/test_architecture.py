@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent / "redo_dopamine"
 APPLICATION = {
     "agents",
+    "atari_100k",
     "collectors",
     "compat",
     "config_diff",
@@ -15,6 +16,7 @@ APPLICATION = {
     "configure",
     "core",
     "errors",
+    "evaluation",
     "networks",
     "progress",
     "provenance",
@@ -34,11 +36,14 @@ MAY_IMPORT = {
     "progress": set(),
     "provenance": set(),
     "config_diff": {"errors"},
-    "runner": APPLICATION - {"configurables", "configure", "runner"},
-    "configurables": {"core", "networks", "runner"},
+    "runner": APPLICATION - {"atari_100k", "configurables", "configure", "runner"},
+    "evaluation": set(),
+    "atari_100k": {"agents", "compat", "evaluation", "runner"},
+    "configurables": {"agents", "atari_100k", "core", "networks"},
     "configure": {"configurables", "errors"},
     "train": APPLICATION,
     "demo": {"report"},
+    "catalogue": {"configurables"},
     "__init__": set(),
 }
 PURE = {"jax", "flax", "optax", "chex"}

@@ -7,21 +7,41 @@ import pytest
 
 from helpers import runs
 from redo_dopamine import config_diff, configure, provenance, train
+from redo_dopamine.agents.dqn import RecycledDQNAgent
 
 CONFIGS = configure.shipped_configs()
+INTERVENTIONS = (
+    "redo",
+    "layer_reset",
+    "fixed_budget",
+    "prune",
+    "shrink_and_perturb",
+    "regrama",
+    "adaptive_redo",
+)
 # Stand-ins that make a run short; the file under test keeps all else.
 SHORT = (
     "JaxDQNAgent.min_replay_history = 30",
     "JaxDQNAgent.epsilon_decay_period = 20",
     "JaxDQNAgent.summary_writing_frequency = 4",
     "RecycledDQNAgent.tracking_period = 2",
-    "redo.period = 4",
+    "RecycledDrQEpsAgent.tracking_period = 8",
+    "NatureNetwork.width = 0.25",
+    "NatureRainbowNetwork.width = 0.25",
+    "ImpalaNetwork.width = 0.25",
+    "ReplayBuffer.batch_size = 8",
+    *(f"{name}.period = 4" for name in INTERVENTIONS),
     "Runner.num_iterations = 1",
     "Runner.training_steps = 60",
     "Runner.max_steps_per_episode = 40",
+    "Atari100kRunner.num_eval_episodes = 2",
 )
 # Applied when the configuration is loaded, as Runner.evaluation_steps.
 READ_WHILE_LOADING = {"create_runner.schedule"}
+
+
+# What an intervention writes when it acts.
+ACTS = {"recycled", "pruned", "reset_layers", "perturbation_norm"}
 
 
 @pytest.fixture(autouse=True)
@@ -29,8 +49,15 @@ def gin_state(clean_gin):
     pass
 
 
+def agent_name(config):
+    return "RecycledDrQEpsAgent" if config.startswith("drq") else "RecycledDQNAgent"
+
+
 def test_the_documented_configs_ship():
-    assert {"dqn.gin", "dqn_redo.gin", "demo.gin"} <= set(CONFIGS)
+    agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps"}
+    named = {f"{x}{suffix}.gin" for x in agents for suffix in ("", "_redo")}
+    named |= {"demo.gin"} | {f"dqn_{x}.gin" for x in INTERVENTIONS}
+    assert named == set(CONFIGS)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -51,19 +78,23 @@ def test_a_config_is_read_to_the_last_binding(config, tmp_path):
     assert len(losses) > 5
     assert all(math.isfinite(x) for x in losses)
     assert any(row["name"] == "dormant_fraction/0.1" for row in rows)
-    recycles = [row for row in rows if row["name"].startswith("recycled/")]
-    assert bool(recycles) == ("redo" in read["RecycledDQNAgent.intervention"])
+    agent = agent_name(config)
+    intervention = read[f"{agent}.intervention"].strip("@()")
+    acted = {row["name"].partition("/")[0] for row in rows} & ACTS
+    assert bool(acted) == (intervention != "none")
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_builds_the_agent_it_describes(config, tmp_path):
     runs.configure_run(config, ())
     agent = train.build_runner(str(tmp_path)).agent
-    ratio = gin.query_parameter("RecycledDQNAgent.replay_ratio")
-    assert agent._num_updates == ratio * 4
-    assert agent._loss_type == "huber"
-    # Every 2,000 gradient steps, whatever the replay ratio.
-    assert agent.target_update_period * ratio == 2000
+    assert type(agent).__name__ == agent_name(config)
+    ratio = gin.query_parameter(f"{agent_name(config)}.replay_ratio")
+    assert agent._num_updates == ratio * agent.update_period
+    if isinstance(agent, RecycledDQNAgent):
+        assert agent._loss_type == "huber"
+        # Every 2,000 gradient steps, whatever the replay ratio.
+        assert agent.target_update_period * ratio == 2000
 
 
 def test_the_default_setting_is_the_papers():

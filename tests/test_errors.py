@@ -50,6 +50,10 @@ def refuse(capsys, *arguments):
         ("JaxDQNAgent.sead = 1", ["'sead'", "seed"]),
         ("RecycledDQNAgent.replay_ration = 1", ["'replay_ration'", "replay_ratio?"]),
         ("redo.tau =", ["redo.tau ="]),
+        (
+            "JaxDQNAgent.epsilon_fn = @dqn_agent.linearly_decaying_epsilon",
+            ["Ambiguous selector 'dqn_agent.linearly_decaying_epsilon'"],
+        ),
         ("RecycledDQNAgent.replay_ratio = 0.3", ["0.3 * 4 = 1.2", "0.25, 0.5"]),
         ("redo.tau = -0.1", ["tau must be", "-0.1"]),
         ("redo.period = 0", ["period must be", "but is 0", "none()"]),

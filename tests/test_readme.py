@@ -3,13 +3,14 @@
 import re
 from pathlib import Path
 
+import flax.linen as nn
 import gin
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from helpers import runs
-from redo_dopamine import config_diff
+from redo_dopamine import catalogue, config_diff, configurables, train
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -48,11 +49,31 @@ def test_the_settings_shown_are_those_of_the_config(clean_gin):
     assert {name: shipped.get(name) for name in shown} == shown
 
 
+def test_the_combination_it_shows_is_one(clean_gin, tmp_path):
+    [listing] = [b for b in blocks("") if "fixed_budget.select" in b]
+    lines = [line.partition("#")[0] for line in listing.splitlines()]
+    small = ("NatureNetwork.width = 0.25", "ImpalaNetwork.width = 0.0625")
+    runs.configure_run("dqn.gin", (*lines, *small))
+    agent = train.build_runner(str(tmp_path)).agent
+    assert type(agent.network_def).__name__ == "ImpalaNetwork"
+    assert agent.network_def.activation is nn.leaky_relu
+    assert agent.network_def.normalize is not None
+    assert type(agent.optimizer_state[0]).__name__ == "L2ToInitState"
+
+
 def test_the_files_it_names_are_there():
     for name in re.findall(r"`(\w+\.gin)`", README):
         assert name == "config.gin" or (ROOT / "gin_configs" / name).is_file()
     for path in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (ROOT / path).is_file()
+
+
+def test_its_table_is_the_catalogue():
+    begin, end = "<!-- catalogue -->\n", "<!-- end of catalogue -->"
+    shown = README[README.index(begin) + len(begin) : README.index(end)]
+    assert shown == catalogue.table()
+    offer = len(configurables.AGENTS) + len(configurables.NETWORKS)
+    assert shown.count("\n") > offer + len(configurables.INTERVENTIONS)
 
 
 def test_it_tells_of_every_gin_file():

@@ -17,7 +17,7 @@ class RecycledDQNAgent(RecyclingAgent):
 
     def _loss(self) -> LossFn:
         return losses.q_learning(
-            self.network_def.apply,
+            self._apply,
             losses.elementwise_loss(self._loss_type),
             self.cumulative_gamma,
         )

@@ -32,20 +32,42 @@ def elementwise_loss(loss_type: str) -> ElementwiseLoss:
     return LOSSES[loss_type]
 
 
+# Values of the next states [B] by `(online_q, target_q)`, both [B, actions].
+Bootstrap = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def largest_target_value(online_q: jax.Array, target_q: jax.Array) -> jax.Array:
+    """The target network chooses the next action and values it (DQN)."""
+    del online_q
+    return jnp.max(target_q, axis=1)
+
+
+def target_value_of_online_choice(
+    online_q: jax.Array, target_q: jax.Array
+) -> jax.Array:
+    """The online network chooses, the target network values (double DQN)."""
+    return _of_actions(target_q, jnp.argmax(online_q, axis=1))
+
+
 def q_learning(
-    apply: Callable[..., Any], elementwise: ElementwiseLoss, cumulative_gamma: float
+    apply: Callable[..., Any],
+    elementwise: ElementwiseLoss,
+    cumulative_gamma: float,
+    bootstrap: Bootstrap = largest_target_value,
 ) -> LossFn:
     r"""The loss of Q-learning on a batch of n-step transitions.
 
-    .. math:: E \; \ell \big( r + \gamma^n (1 - d) \max_a Q_{target}(s', a),
-              \; Q(s, a) \big)
+    .. math:: E \; \ell \big( r + \gamma^n (1 - d) \, V(s'), \; Q(s, a) \big)
 
-    Mnih et al., 2015; `r` is the discounted sum of n rewards.
+    with V(s') the largest value of the target network (Mnih et al., 2015), or its
+    value of the online network's choice (van Hasselt et al., 2016); `r` is the
+    discounted sum of n rewards.
 
     Args:
         apply: `network.apply` of a network that takes one state.
         elementwise: of target and prediction.
         cumulative_gamma: the discount to the power of n.
+        bootstrap: values the next states.
 
     Returns:
         A function of `(params, target_params, batch)`, where the batch holds `state`
@@ -56,11 +78,17 @@ def q_learning(
         return jax.vmap(lambda state: apply(params, state).q_values)(states)
 
     def loss(params: Params, target_params: Params, batch: Batch) -> jax.Array:
-        next_q = jnp.max(q_values(target_params, batch["next_state"]), axis=1)
+        next_value = bootstrap(
+            q_values(params, batch["next_state"]),
+            q_values(target_params, batch["next_state"]),
+        )
         not_terminal = 1.0 - batch["terminal"]
-        targets = batch["reward"] + cumulative_gamma * next_q * not_terminal
-        q = q_values(params, batch["state"])
-        chosen = jnp.take_along_axis(q, batch["action"][:, None], axis=1)[:, 0]
+        targets = batch["reward"] + cumulative_gamma * next_value * not_terminal
+        chosen = _of_actions(q_values(params, batch["state"]), batch["action"])
         return jnp.mean(elementwise(jax.lax.stop_gradient(targets), chosen))
 
     return loss
+
+
+def _of_actions(q_values: jax.Array, actions: jax.Array) -> jax.Array:
+    return jnp.take_along_axis(q_values, actions[:, None], axis=1)[:, 0]

@@ -6,16 +6,19 @@ it gets back is a learner and the metrics of this step, which are mostly none.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from redo_dopamine.agents.learner import Batch, Learner, LossFn
+from redo_dopamine.agents.observing import Observer, recorded_widths
 from redo_dopamine.core import graph as graph_lib
-from redo_dopamine.core import masks, metrics
-from redo_dopamine.core.interventions import Activations, Intervention
+from redo_dopamine.core import masks
+from redo_dopamine.core.interventions import Intervention
+from redo_dopamine.core.measuring import Metric, View, measure_all, validate_metrics
+from redo_dopamine.core.metrics import measure_dormancy, no_dormant_sets
 from redo_dopamine.core.schedules import Periodic, Schedule, never
 from redo_dopamine.networks.activations import collect, loss_gradients
 
@@ -40,10 +43,11 @@ class Plasticity:
         loss: the loss that the updates descend.
         intervention: what to do, and when.
         state_example: one network input, for shapes only.
-        taus: thresholds to track dormancy at; empty for no tracking.
+        taus: thresholds to track dormancy at; empty for none.
         tracking_period: gradient steps between two measurements.
         tracking_batch_size: states that a measurement averages over.
         seed: of the random streams.
+        metrics: what to measure besides, on the same batches, such as `srank()`.
 
     Attributes:
         dormant_fraction: pooled over layers at the largest tau, when last measured;
@@ -52,6 +56,7 @@ class Plasticity:
     Raises:
         ValueError: a setting out of its range, a graph that does not fit, or a
             layer whose activations the network does not record.
+        TypeError: metrics that are none.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Plasticity:
         tracking_period: int,
         tracking_batch_size: int,
         seed: int,
+        metrics: Sequence[Metric] = (),
     ):
         for tau in taus:
             masks.validate_threshold(tau)
@@ -75,26 +81,29 @@ class Plasticity:
                 "tracking_batch_size must be at least 1 state, but is "
                 f"{tracking_batch_size}. The paper scores on 64."
             )
+        validate_metrics(metrics)
         graph_lib.validate(graph, params)
         self._layers = [layer.name for layer in graph.layers]
-        widths = _recorded_widths(apply, graph, params, state_example)
+        widths = recorded_widths(apply, graph, params, state_example)
         self._intervention = intervention
         self._intervention_state = intervention.init(params)
         self._taus = tuple(float(tau) for tau in taus)
         self._max_tau = max(self._taus, default=None)
-        self._dormant_sets = metrics.no_dormant_sets(widths, self._taus)
-        self._tracking_due: Schedule = Periodic(tracking_period) if taus else never
+        self._metrics = tuple(metrics)
+        # What was found before: the dormant sets, and a state per metric.
+        self._tracked = (
+            no_dormant_sets(widths, self._taus),
+            tuple(metric.init(graph, params) for metric in self._metrics),
+        )
+        tracking = bool(self._taus or self._metrics)
+        self._tracking_due: Schedule = Periodic(tracking_period) if tracking else never
         self._tracking_batch_size = tracking_batch_size
         self._seed = seed
         self.dormant_fraction = float("nan")
         self._collect = jax.jit(
             lambda params, states: self._of_layers(collect(apply, params, states))
         )
-        self._measure = jax.jit(
-            lambda activations, previous: metrics.measure_dormancy(
-                activations, self._taus, previous
-            )
-        )
+        self._measure = jax.jit(self._make_measure(apply, graph, loss))
         self._loss_gradients = jax.jit(
             lambda params, target_params, batch: self._of_layers(
                 loss_gradients(
@@ -104,6 +113,33 @@ class Plasticity:
         )
         self._intervene = jax.jit(intervention.apply)
         self._constrain = intervention.constrain and jax.jit(intervention.constrain)
+
+    def _make_measure(
+        self, apply: Callable[..., Any], graph: graph_lib.NetworkGraph, loss: LossFn
+    ) -> Callable[..., Any]:
+        """All of a measurement: `(params, target_params, batch, tracked)`."""
+
+        def measure(params, target_params, batch, tracked):
+            def observe(params):
+                return self._of_layers(collect(apply, params, batch["state"]))
+
+            view = View(
+                graph=graph,
+                params=params,
+                batch=batch,
+                activations=observe(params),
+                observe=observe,
+                apply=apply,
+                loss=lambda params: loss(params, target_params, batch),
+            )
+            dormant_sets, states = tracked
+            found, dormant_sets = measure_dormancy(
+                view.activations, self._taus, dormant_sets
+            )
+            more, states = measure_all(self._metrics, view, states)
+            return found | more, (dormant_sets, states)
+
+        return measure
 
     def _of_layers(self, activations):
         return {name: activations[name] for name in self._layers}
@@ -131,13 +167,15 @@ class Plasticity:
             learner = Learner(*held)
         found: dict[str, jax.Array] = {}
         if self._tracking_due(gradient_step):
-            observer = self._observer(
-                learner, target_params, draw_batch, _TRACKING, gradient_step
-            )
-            found |= self._track(observer)
+            rng = self._rng(_TRACKING, gradient_step)
+            batch = draw_batch(self._tracking_batch_size, rng)
+            found |= self._track(learner.params, target_params, batch)
         if self._intervention.schedule(gradient_step):
             observer = self._observer(
-                learner, target_params, draw_batch, _INTERVENTION, gradient_step
+                learner,
+                target_params,
+                draw_batch,
+                self._rng(_INTERVENTION, gradient_step),
             )
             stream = jax.random.fold_in(jax.random.PRNGKey(self._seed), _INTERVENTION)
             params, opt_state, self._intervention_state, done = self._intervene(
@@ -152,22 +190,27 @@ class Plasticity:
             found |= done
         return learner, {k: v[()] for k, v in jax.device_get(found).items()}
 
-    def _track(self, observer: "_Observer") -> dict[str, jax.Array]:
-        activations = observer.activations(self._tracking_batch_size)
-        measured, self._dormant_sets = self._measure(activations, self._dormant_sets)
-        self.dormant_fraction = float(measured[f"dormant_fraction/{self._max_tau}"])
-        return measured
+    def _track(
+        self, params: graph_lib.Params, target_params: graph_lib.Params, batch: Batch
+    ) -> dict[str, jax.Array]:
+        found, self._tracked = self._measure(
+            params, target_params, batch, self._tracked
+        )
+        if self._max_tau is not None:
+            self.dormant_fraction = float(found[f"dormant_fraction/{self._max_tau}"])
+        return found
+
+    def _rng(self, stream: int, gradient_step: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, stream, gradient_step])
 
     def _observer(
         self,
         learner: Learner,
         target_params: graph_lib.Params,
         draw_batch: DrawBatch,
-        stream: int,
-        gradient_step: int,
-    ) -> "_Observer":
-        rng = np.random.default_rng([self._seed, stream, gradient_step])
-        return _Observer(
+        rng: np.random.Generator,
+    ) -> Observer:
+        return Observer(
             lambda size: self._collect(learner.params, draw_batch(size, rng)["state"]),
             lambda size: self._loss_gradients(
                 learner.params, target_params, draw_batch(size, rng)
@@ -176,56 +219,35 @@ class Plasticity:
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold, as numpy arrays."""
-        state = (self._intervention_state, self._dormant_sets)
-        leaves = [np.asarray(x) for x in jax.tree.leaves(state)]
-        return {"leaves": leaves, "seed": self._seed}
+        leaves = [np.asarray(x) for x in jax.tree.leaves(self._state)]
+        return {"leaves": leaves, "seed": self._seed, "metrics": self._metric_names}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take up the state of a checkpoint.
 
         Raises:
-            ValueError: it belongs to other layers, thresholds or interventions.
+            ValueError: it belongs to other layers, thresholds, interventions or
+                metrics.
         """
-        current = (self._intervention_state, self._dormant_sets)
-        leaves, structure = jax.tree.flatten(current)
+        leaves, structure = jax.tree.flatten(self._state)
         shapes = [x.shape for x in leaves]
         saved_shapes = [x.shape for x in saved["leaves"]]
-        if shapes != saved_shapes:
+        saved_names = [str(name) for name in saved["metrics"]]
+        if shapes != saved_shapes or saved_names != self._metric_names:
             raise ValueError(
                 "A checkpoint's plasticity state must be of this network, "
-                f"intervention and taus: expected arrays {shapes}, found "
-                f"{saved_shapes}. Restore the settings of that run."
+                f"intervention and taus, and of metrics {self._metric_names}: "
+                f"expected arrays {shapes}, found {saved_shapes} with metrics "
+                f"{saved_names}. Restore the settings of that run."
             )
         restored = jax.tree.unflatten(structure, map(jnp.asarray, saved["leaves"]))
-        self._intervention_state, self._dormant_sets = restored
+        self._intervention_state, self._tracked = restored
         self._seed = int(saved["seed"])
 
+    @property
+    def _state(self) -> tuple[Any, Any]:
+        return self._intervention_state, self._tracked
 
-class _Observer(NamedTuple):
-    """Looks at a learner on batches of one random stream."""
-
-    activations: Callable[[int], Activations]
-    loss_gradients: Callable[[int], Activations]
-
-
-def _recorded_widths(
-    apply: Callable[..., Any],
-    graph: graph_lib.NetworkGraph,
-    params: graph_lib.Params,
-    state_example: Any,
-) -> dict[str, int]:
-    """Neurons per layer, after a check that the network records what graph says."""
-    states = jax.tree.map(lambda x: jnp.asarray(x)[None], state_example)
-    shapes = jax.eval_shape(lambda p, s: collect(apply, p, s), params, states)
-    kernels = graph_lib.leaves_by_path(params)
-    widths = {layer.name: kernels[layer.kernel].shape[-1] for layer in graph.layers}
-    for name, width in widths.items():
-        found = shapes[name].shape if name in shapes else None
-        if found is None or found[-1] != width:
-            raise ValueError(
-                f"The network must record an activation [..., {width}] for layer "
-                f"{name!r} of its graph, but it recorded {found} there (in all: "
-                f"{sorted(shapes)}). Call record(self, {name!r}, activation) after "
-                "the layer's activation function."
-            )
-    return widths
+    @property
+    def _metric_names(self) -> list[str]:
+        return [metric.name for metric in self._metrics]

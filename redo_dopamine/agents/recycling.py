@@ -4,7 +4,6 @@
 seams: network and optimizer construction, the train step, the checkpoint bundle.
 """
 
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,9 +17,15 @@ from dopamine.metrics import statistics_instance
 
 from redo_dopamine.agents.learner import Batch, Learner, LossFn, make_update
 from redo_dopamine.agents.plasticity import Plasticity
-from redo_dopamine.agents.settings import updates_per_train_step, with_graph
+from redo_dopamine.agents.settings import (
+    check_names,
+    updates_per_train_step,
+    with_graph,
+)
 from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import Params
+from redo_dopamine.core.measuring import Metric
+from redo_dopamine.core.optimizers import coupled_weight_decay
 from redo_dopamine.replay.sampling import sample_apart
 
 _TREES = ("online_params", "target_network_params", "optimizer_state")
@@ -37,11 +42,15 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is one update per update period, as in Dopamine.
         intervention: what to do against lost plasticity, such as `redo()`.
-        taus: thresholds to track dormancy at; () for no tracking.
+        taus: thresholds to track dormancy at; () for none.
         tracking_period: gradient steps between two measurements.
         tracking_batch_size: states that a measurement averages over.
+        metrics: what to measure besides, such as `[srank(), magi()]`.
         weight_decay: factor of the parameters that is added to their gradient
             before the optimizer, as in the paper; 0 for none.
+        before_optimizer: what else is done to the gradient, such as `l2_to_init()`.
+        after_optimizer: what is done to the optimizer's update, such as
+            `decoupled_weight_decay()`.
         **dopamine_settings: any argument of the Dopamine agent: `seed`, `gamma`,
             `update_horizon` (n-step), `target_update_period` (agent steps),
             `loss_type` ("huber" or "mse"), ...
@@ -71,34 +80,36 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
         taus: Sequence[float] = (0.0, 0.025, 0.1),
         tracking_period: int = 1000,
         tracking_batch_size: int = 64,
+        metrics: Sequence[Metric] = (),
         weight_decay: float = 0.0,
+        before_optimizer: Sequence[optax.GradientTransformation] = (),
+        after_optimizer: Sequence[optax.GradientTransformation] = (),
         **dopamine_settings: Any,
     ):
-        self._check_settings(dopamine_settings)
-        if not weight_decay >= 0:
-            raise ValueError(f"weight_decay must be >= 0, but is {weight_decay}.")
+        check_names(
+            dopamine_settings,
+            inspect.signature(super().__init__).parameters,
+            inspect.signature(RecyclingAgent.__init__).parameters,
+        )
         self._build_intervention = intervention or interventions.none()
         self._tracking: dict[str, Any] = {
             "taus": taus,
             "tracking_period": tracking_period,
             "tracking_batch_size": tracking_batch_size,
+            "metrics": metrics,
         }
-        self._weight_decay = weight_decay
+        decay = [coupled_weight_decay(weight_decay)] if weight_decay != 0 else []
+        self._before_optimizer = [*decay, *before_optimizer]
+        self._after_optimizer = list(after_optimizer)
         self.gradient_step = 0
         super().__init__(num_actions, **dopamine_settings)
-        self._num_updates = updates_per_train_step(replay_ratio, self.update_period)
-
-    def _check_settings(self, settings: Mapping[str, Any]) -> None:
-        stock = inspect.signature(super().__init__).parameters
-        ours = inspect.signature(RecyclingAgent.__init__).parameters
-        for name in settings:
-            if name not in stock:
-                near = difflib.get_close_matches(name, {*stock, *ours}, n=3)
-                hint = f" Did you mean {' or '.join(near)}?" if near else ""
-                raise TypeError(
-                    f"{type(self).__name__} has no setting {name!r}, nor has the "
-                    f"Dopamine agent it extends.{hint}"
-                )
+        # Dopamine's Rainbow has a setting of its own for it.
+        stock_updates = getattr(self, "_num_updates_per_train_step", 1)
+        self._num_updates = (
+            stock_updates
+            if replay_ratio is None
+            else updates_per_train_step(replay_ratio, self.update_period)
+        )
 
     @property
     def seed(self) -> int:
@@ -120,27 +131,41 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
         """A batch for the loss, drawn from the replay buffer."""
         raise NotImplementedError
 
+    def _apply(self, params: Params, state: jax.Array, **settings: Any) -> Any:
+        """The network's output for one state, as it enters the network."""
+        return self.network_def.apply(params, state, **settings)
+
+    def _draw_params(self, key: jax.Array, state: Any) -> Params:
+        """New parameters from the network's initializers."""
+        return self.network_def.init(key, x=state)
+
     # Dopamine's seams.
 
     def _build_networks_and_optimizer(self) -> None:
         self.network_def = with_graph(self.network_def)
         super()._build_networks_and_optimizer()
-        if self._weight_decay > 0:
-            decay = optax.add_decayed_weights(self._weight_decay)
-            self.optimizer = optax.chain(decay, self.optimizer)
+        if self._before_optimizer or self._after_optimizer:
+            self.optimizer = optax.chain(
+                *self._before_optimizer, self.optimizer, *self._after_optimizer
+            )
             self.optimizer_state = self.optimizer.init(self.online_params)
         self._sync_weights()
         loss = self._loss()
         self._update = make_update(loss, self.optimizer)
+        self._greedy = jax.jit(
+            lambda params, states: jnp.argmax(
+                jax.vmap(lambda state: self._apply(params, state).q_values)(states), 1
+            )
+        )
         state = self.preprocess_fn(self.state)
         graph = self.network_def.graph(self.observation_shape)
         self._plasticity = Plasticity(
-            self.network_def.apply,
+            self._apply,
             graph,
             self.online_params,
             loss,
             self._build_intervention(
-                graph, lambda key: self.network_def.init(key, x=state), self.optimizer
+                graph, lambda key: self._draw_params(key, state), self.optimizer
             ),
             state,
             seed=self._seed,
@@ -185,6 +210,10 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
             "reward": drawn.reward,
             "terminal": drawn.is_terminal,
         }
+
+    def greedy_actions(self, states: np.ndarray) -> np.ndarray:
+        """Greedy actions [B] for observation stacks [B, ..., stack], in one call."""
+        return np.asarray(self._greedy(self.online_params, self.preprocess_fn(states)))
 
     def _write(self, metrics: Mapping[str, Any]) -> None:
         """Hand metrics to the runner's collectors, if there is a runner."""

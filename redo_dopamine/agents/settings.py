@@ -1,27 +1,59 @@
 """Checks of what an agent is given."""
 
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dopamine.jax import networks as dopamine_networks
 
 from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.networks.rainbow import RainbowNetwork
+
+# Networks of Dopamine, and ours that give the same outputs at width 1.
+_EQUALS: Mapping[type, type] = {
+    dopamine_networks.NatureDQNNetwork: NatureNetwork,
+    dopamine_networks.FullRainbowNetwork: RainbowNetwork,
+}
 
 
-def updates_per_train_step(replay_ratio: float | None, update_period: int) -> int:
+def check_names(
+    settings: Iterable[str], stock: Iterable[str], ours: Iterable[str]
+) -> None:
+    """Check that Dopamine's agent takes what is handed on to it.
+
+    Args:
+        settings: the names handed on.
+        stock: the names that Dopamine's agent takes.
+        ours: those of this package, for the hint.
+
+    Raises:
+        TypeError: a name that it does not take.
+    """
+    stock = set(stock)
+    for name in settings:
+        if name not in stock:
+            near = difflib.get_close_matches(name, {*stock, *ours}, n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise TypeError(
+                f"Neither this agent nor the Dopamine agent that it extends has a "
+                f"setting {name!r}.{hint}"
+            )
+
+
+def updates_per_train_step(replay_ratio: float, update_period: int) -> int:
     """Gradient updates every `update_period` agent steps.
 
     The replay ratio is the number of gradient updates per agent step, so this is
     `replay_ratio * update_period`.
 
     Args:
-        replay_ratio: updates per agent step, or None for one update a train step.
+        replay_ratio: updates per agent step.
         update_period: agent steps between two train steps.
 
     Raises:
         ValueError: the product is not a whole number >= 1.
     """
-    if replay_ratio is None:
-        return 1
     updates = replay_ratio * update_period
     if not updates >= 0.5 or abs(updates - round(updates)) > 1e-6:
         possible = ", ".join(f"{n / update_period:g}" for n in range(1, 5))
@@ -41,8 +73,10 @@ def with_graph(network: Any) -> Any:
     """
     if hasattr(network, "graph"):
         return network
-    if isinstance(network, dopamine_networks.NatureDQNNetwork):
-        return NatureNetwork(network.num_actions, network.inputs_preprocessed)
+    for stock, ours in _EQUALS.items():
+        if isinstance(network, stock):
+            fields = {f.name for f in dataclasses.fields(stock)} - {"parent", "name"}
+            return ours(**{name: getattr(network, name) for name in fields})
     raise ValueError(
         "A network must say which weights feed and read its neurons, but "
         f"{type(network).__name__} has no graph(). Use @NatureNetwork, or add a "

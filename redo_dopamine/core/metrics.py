@@ -51,6 +51,29 @@ def overlap(first: jax.Array, second: jax.Array) -> jax.Array:
     return jnp.where(smaller == 0, jnp.nan, both / jnp.maximum(smaller, 1))
 
 
+def share(part: jax.Array, whole: jax.Array) -> jax.Array:
+    r"""Share of one set of neurons that is in another as well.
+
+    .. math:: \text{share}(X, Y) = |X \cap Y| \; / \; |Y|
+
+    With the dormant sets now and at the previous measurement for X and Y, this is
+    how many of the neurons that were dormant still are: what the released code of
+    Sokar et al. logs as `dead_intersected_percent`. That one is in percent, and 0
+    where Y is empty, which reads as if all had recovered; here it is NaN. It is the
+    overlap coefficient only while the set does not shrink.
+
+    Args:
+        part: booleans [N], X.
+        whole: booleans [N], Y.
+
+    Returns:
+        A scalar in [0, 1], or NaN.
+    """
+    size = jnp.sum(whole)
+    both = jnp.sum(part & whole)
+    return jnp.where(size == 0, jnp.nan, both / jnp.maximum(size, 1))
+
+
 def no_dormant_sets(widths: Mapping[str, int], taus: Sequence[float]) -> DormantSets:
     """Empty sets, to stand in for a measurement before the first."""
     return tuple({k: jnp.zeros(n, bool) for k, n in widths.items()} for _ in taus)

@@ -116,12 +116,28 @@ def test_weight_decay_is_added_to_the_gradient():
     assert_trees_equal(updates, expected)
 
 
+def test_links_stand_on_their_side_of_the_optimizer():
+    agent = agents.recycled_agent(
+        weight_decay=0.5,
+        before_optimizer=[optax.scale(2.0)],
+        after_optimizer=[optax.scale(3.0)],
+    )
+    grads = jax.tree.map(np.zeros_like, agent.online_params)
+    updates, _ = agent.optimizer.update(
+        grads, agent.optimizer_state, agent.online_params
+    )
+    adam = optax.adam(6.25e-5, eps=1.5e-4)
+    decayed = jax.tree.map(lambda p: 2 * (0.5 * p), agent.online_params)
+    expected, _ = adam.update(decayed, adam.init(agent.online_params))
+    assert_trees_equal(updates, jax.tree.map(lambda u: 3 * u, expected))
+
+
 # Clocks.
 
 
 @pytest.mark.parametrize(
     ("replay_ratio", "update_period", "expected"),
-    [(0.25, 4, 1), (0.5, 4, 2), (1, 4, 4), (2, 4, 8), (8, 1, 8), (None, 4, 1)],
+    [(0.25, 4, 1), (0.5, 4, 2), (1, 4, 4), (2, 4, 8), (8, 1, 8)],
 )
 def test_updates_per_train_step(replay_ratio, update_period, expected):
     assert updates_per_train_step(replay_ratio, update_period) == expected
@@ -264,7 +280,10 @@ def test_a_network_without_a_graph_is_refused():
     ("settings", "message"),
     [
         ({"loss_type": "l1"}, r"one of \['huber', 'mse'\], but is 'l1'"),
-        ({"weight_decay": -1e-5}, "weight_decay must be >= 0, but is -1e-05"),
+        (
+            {"weight_decay": -1e-5},
+            "strength must be .* >= 0, but is -1e-05",
+        ),
         ({"taus": (-0.1,)}, "tau must be a finite number >= 0, but is -0.1"),
         ({**TRACKING, "tracking_period": 0}, "period must be a whole number"),
         ({**TRACKING, "tracking_batch_size": 0}, "tracking_batch_size must be"),

@@ -1,15 +1,19 @@
 """What a network must offer to be tracked; the rest is tested through the agents."""
 
 import flax.linen as nn
+import gin
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers import agents
+from helpers.agents import Recorder, Stream, assert_trees_equal
 from redo_dopamine.agents.learner import Learner
 from redo_dopamine.agents.plasticity import Plasticity
-from redo_dopamine.core import interventions
+from redo_dopamine.core import interventions, optional_metrics
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.core.measuring import Metric
 from redo_dopamine.networks.activations import record
 
 GRAPH = NetworkGraph(
@@ -48,7 +52,7 @@ def plasticity(network, **settings):
         network.apply,
         GRAPH,
         params,
-        None,
+        settings.pop("loss", None),
         interventions.none()(GRAPH, None, None),
         STATE,
         **{
@@ -95,3 +99,180 @@ def test_every_measurement_has_its_own_repeatable_stream():
     assert len(seen) == 6
     np.testing.assert_array_equal(seen[:3], seen[3:])
     assert not np.array_equal(seen[0], seen[1])
+
+
+# Metrics beside dormancy.
+
+
+def draw_batch(size, rng):
+    return {"state": rng.normal(size=(size, 3)).astype(np.float32)}
+
+
+def after_updates(tracker, params, steps):
+    """What is measured at each step, by name."""
+    rows = []
+    for step in steps:
+        learner = Learner(params, ())
+        _, found = tracker.after_update(learner, params, step, draw_batch)
+        rows.append(found)
+    return rows
+
+
+def counting_metric():
+    """Counts its own measurements, and its traces."""
+    traces = []
+
+    def measure(view, state):
+        traces.append(view)
+        return {"count": state + 1}, state + 1
+
+    return Metric("counting", lambda graph, params: jnp.int32(0), measure), traces
+
+
+def test_metrics_come_beside_the_dormant_fractions():
+    params, tracker = plasticity(Recorded(), metrics=[optional_metrics.weight_norm()])
+    _, alone = plasticity(Recorded())
+    (nothing, found) = after_updates(tracker, params, (1, 2))
+    (_, dormancy) = after_updates(alone, params, (1, 2))
+    norm = np.linalg.norm(params["params"]["Dense_0"]["kernel"])
+    assert nothing == {}
+    assert found.pop("weight_norm/hidden") == pytest.approx(norm)
+    np.testing.assert_equal(found, dormancy)
+
+
+def test_metrics_need_no_thresholds():
+    params, tracker = plasticity(
+        Recorded(), taus=(), metrics=[optional_metrics.weight_norm()]
+    )
+    (_, found) = after_updates(tracker, params, (1, 2))
+    assert list(found) == ["weight_norm/hidden"]
+    assert np.isnan(tracker.dormant_fraction)
+
+
+def test_all_metrics_are_measured_in_one_trace_on_the_tracking_batch():
+    counting, traces = counting_metric()
+    params, tracker = plasticity(Recorded(), metrics=(counting,))
+    assert not traces
+    rows = after_updates(tracker, params, range(1, 7))
+    assert [row["count"] for row in rows if row] == [1, 2, 3]
+    (view,) = traces
+    assert view.batch["state"].shape == (5, 3)
+    assert view.activations["hidden"].shape == (5, 4)
+    assert view.graph == GRAPH
+
+
+def test_a_metric_sees_the_loss_of_the_tracking_batch():
+    def loss(params, target_params, batch):
+        return jnp.mean(batch["state"]) + 0 * params["params"]["Dense_0"]["bias"][0]
+
+    metric = Metric(
+        "loss",
+        lambda *_: (),
+        lambda view, state: ({"l": view.loss(view.params)}, state),
+    )
+    params, tracker = plasticity(Recorded(), loss=loss, metrics=(metric,))
+    (found,) = after_updates(tracker, params, (2,))
+    states = draw_batch(5, np.random.default_rng([1, 1, 2]))["state"]
+    assert found["l"] == pytest.approx(states.mean(), rel=1e-5)
+
+
+def test_without_metrics_no_loss_is_traced():
+    def loss(*_):
+        raise AssertionError("the loss was traced")
+
+    params, tracker = plasticity(Recorded(), loss=loss)
+    (found,) = after_updates(tracker, params, (2,))
+    assert "dormant_fraction/0.1" in found
+
+
+def test_metric_states_are_in_the_checkpoint():
+    counting, _ = counting_metric()
+    metrics = (optional_metrics.distance_from_initial(), counting)
+    params, saved = plasticity(Recorded(), metrics=metrics)
+    after_updates(saved, params, (2, 4))
+    _, restored = plasticity(Recorded(), metrics=metrics, seed=9)
+    restored.load_state_dict(jax.tree.map(np.array, saved.state_dict()))
+
+    moved = jax.tree.map(lambda x: x + 1, params)
+    first, second = (after_updates(x, moved, (6,))[0] for x in (saved, restored))
+    np.testing.assert_equal(first, second)
+    assert second["count"] == 3
+    # Twelve weights, each 1 away from where it started.
+    assert second["distance_from_initial/hidden"] == pytest.approx(12**0.5)
+
+
+def test_a_checkpoint_of_other_metrics_is_refused():
+    _, saved = plasticity(Recorded(), metrics=[optional_metrics.srank()])
+    _, other = plasticity(Recorded(), metrics=[optional_metrics.stable_rank()])
+    with pytest.raises(ValueError, match=r"of metrics \['stable_rank'\].*\['srank'\]"):
+        other.load_state_dict(saved.state_dict())
+
+
+def test_a_checkpoint_from_before_there_were_metrics_is_taken():
+    _, saved = plasticity(Recorded())
+    old = saved.state_dict()
+    del old["metrics"]
+    _, restored = plasticity(Recorded(), seed=9)
+    restored.load_state_dict(old)
+    _, measuring = plasticity(Recorded(), metrics=[optional_metrics.srank()])
+    with pytest.raises(ValueError, match=r"\['srank'\].*with metrics \[\]"):
+        measuring.load_state_dict(old)
+
+
+def test_what_is_no_metric_is_refused():
+    with pytest.raises(TypeError, match=r"Call the function that makes one"):
+        plasticity(Recorded(), metrics=[optional_metrics.srank])
+
+
+# Through an agent.
+
+WITH_A_STATE = [
+    optional_metrics.previous_share(taus=(0.5,)),
+    optional_metrics.distance_from_initial(),
+    optional_metrics.magi(),
+    optional_metrics.policy_churn(),
+]
+TRACKING = {"taus": (0.1,), "tracking_period": 4, "tracking_batch_size": 6}
+
+
+@pytest.fixture
+def replay(clean_gin):
+    agents.bind_replay()
+
+
+@pytest.mark.usefixtures("replay")
+def test_a_restored_agent_measures_as_the_saved_one(tmp_path):
+    settings = {"metrics": WITH_A_STATE, "replay_ratio": 1, **TRACKING}
+    saved = agents.recycled_agent(**settings)
+    plain = agents.recycled_agent(replay_ratio=1)
+    assert Stream().drive(saved, 40) == Stream().drive(plain, 40)
+    assert_trees_equal(saved.online_params, plain.online_params)
+    bundle = saved.bundle_and_checkpoint(str(tmp_path), 0)
+    restored = agents.recycled_agent(**{**settings, "seed": 99})
+    assert restored.unbundle(str(tmp_path), 0, bundle)
+
+    recorders = Recorder(), Recorder()
+    for agent, recorder in zip((saved, restored), recorders, strict=True):
+        agent.set_collector_dispatcher(recorder)
+        Stream(3).drive(agent, 12)
+    assert str(recorders[0].rows) == str(recorders[1].rows)
+    assert len(recorders[0].values("policy_churn")) == 3
+    distances = recorders[0].values("distance_from_initial/Dense_0")
+    assert 0 < distances[0] < distances[-1]
+
+
+@pytest.mark.usefixtures("clean_gin")
+def test_every_metric_has_a_gin_name():
+    from redo_dopamine import configurables  # noqa: F401
+
+    names = [make.__name__ for make in optional_metrics.FACTORIES]
+    listed = ", ".join(f"@{name}()" for name in names)
+    gin.parse_config(f"RecycledDQNAgent.metrics = [{listed}]")
+    gin.parse_config("srank.delta = 0.1\nmagi.threshold = 1e-6")
+    agents.bind_replay()
+    agent = agents.recycled_agent(**TRACKING)
+    recorder = Recorder()
+    agent.set_collector_dispatcher(recorder)
+    Stream().drive(agent, 42)
+    assert recorder.values("srank/Dense_0")
+    assert recorder.values("zero_gradient_threshold")[0] == pytest.approx(1e-6)

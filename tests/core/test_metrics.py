@@ -12,6 +12,7 @@ from redo_dopamine.core.metrics import (
     measure_dormancy,
     no_dormant_sets,
     overlap,
+    share,
 )
 
 TAUS = (0.0, 0.025, 0.1)
@@ -73,6 +74,32 @@ def test_overlap_is_one_exactly_where_one_set_holds_the_other(pair):
     if first and second:
         held = first <= second or second <= first
         assert (overlap(*map(jnp.asarray, pair)) == 1) == held
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "expected"),
+    [
+        ("1100", "1100", 1.0),
+        ("1110", "1000", 1.0),
+        ("1000", "1110", 1 / 3),
+        ("0011", "1100", 0.0),
+        ("0000", "1100", 0.0),
+        ("0000", "0000", float("nan")),
+        ("1100", "0000", float("nan")),
+    ],
+)
+def test_share_by_hand(part, whole, expected):
+    found = float(share(bits(part), bits(whole)))
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+@CHEAP
+@given(SETS)
+def test_the_larger_of_both_shares_is_the_overlap(pair):
+    first, second = map(jnp.asarray, pair)
+    if jnp.any(first) and jnp.any(second):
+        larger = max(share(first, second), share(second, first))
+        assert larger == overlap(first, second)
 
 
 def activations(seed):

@@ -1,0 +1,48 @@
+"""`python -m redo_dopamine.catalogue`: what there is, as the README's table.
+
+What comes in: the gin names of `redo_dopamine.configurables`. What leaves: Markdown.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from redo_dopamine import configurables
+
+
+def table() -> str:
+    """One row per agent, network, intervention, optimizer link and metric."""
+    head = "| | gin name | what it is |\n|---|---|---|\n"
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in _rows())
+
+
+def _rows() -> Iterator[tuple[str, str, str]]:
+    for agent, networks in configurables.AGENTS.items():
+        name, what = agent.__name__, _first_sentence(agent)
+        yield "agent", f"`{name}`", f"{what} Networks: {', '.join(networks)}"
+    named = (
+        ("network", configurables.NETWORKS),
+        ("network setting", configurables.NETWORK_SETTINGS),
+    )
+    for kind, things in named:
+        for name, thing in things.items():
+            yield kind, f"`@{name}`", _first_sentence(thing)
+    functions = (
+        ("intervention", configurables.INTERVENTIONS),
+        ("of `fixed_budget`", configurables.BUDGET_SETTINGS),
+        ("beside the optimizer", configurables.OPTIMIZER_LINKS),
+        ("metric", configurables.METRICS),
+    )
+    for kind, offer in functions:
+        for function in offer:
+            yield kind, f"`@{function.__name__}`", _first_sentence(function)
+
+
+def _first_sentence(thing: Callable[..., Any]) -> str:
+    """The claim that opens a docstring, on one line, safe inside a table."""
+    paragraph = (inspect.getdoc(thing) or "").split("\n\n")[0]
+    return " ".join(paragraph.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(table(), end="")

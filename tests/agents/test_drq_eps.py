@@ -1,0 +1,202 @@
+import functools
+
+import gin
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from dopamine.jax import networks as dopamine_networks
+from dopamine.jax.agents.full_rainbow import full_rainbow_agent
+
+from helpers import agents
+from helpers.agents import Recorder, Stream, assert_trees_equal
+from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
+from redo_dopamine.agents.recycling import RecyclingAgent
+from redo_dopamine.core import interventions
+from redo_dopamine.networks.rainbow import RainbowNetwork
+
+SETTINGS = """
+Atari100kRainbowAgent.data_augmentation = True
+JaxFullRainbowAgent.noisy = False
+JaxFullRainbowAgent.distributional = False
+JaxFullRainbowAgent.num_atoms = 1
+JaxFullRainbowAgent.replay_scheme = 'uniform'
+JaxDQNAgent.observation_shape = (20, 20)
+JaxDQNAgent.stack_size = 2
+JaxDQNAgent.update_horizon = 3
+JaxDQNAgent.min_replay_history = 20
+JaxDQNAgent.update_period = 1
+JaxDQNAgent.target_update_period = 16
+JaxDQNAgent.epsilon_decay_period = 50
+JaxDQNAgent.summary_writing_frequency = 8
+PrioritizedSamplingDistribution.max_capacity = 500
+"""
+SMALL = functools.partial(RainbowNetwork, width=0.125)
+
+
+@pytest.fixture(autouse=True)
+def settings(clean_gin):
+    agents.bind_replay()
+    gin.parse_config(SETTINGS)
+
+
+def agent_of(**settings):
+    return RecycledDrQEpsAgent(
+        agents.NUM_ACTIONS, **{"network": SMALL, "seed": 7, "taus": (), **settings}
+    )
+
+
+@pytest.mark.parametrize("double_dqn", [True, False])
+@pytest.mark.parametrize("mse_loss", [True, False])
+def test_the_update_is_dopamines_on_the_same_batch_and_key(double_dqn, mse_loss):
+    gin.bind_parameter("JaxFullRainbowAgent.double_dqn", double_dqn)
+    agent = agent_of(mse_loss=mse_loss)
+    stream = Stream()
+    stream.drive(agent, 30)  # So that online and target parameters differ.
+
+    params, target, opt_state = jax.tree.map(
+        jnp.copy,
+        (agent.online_params, agent.target_network_params, agent.optimizer_state),
+    )
+    sampler = agent._replay._sampling_distribution._rng.bit_generator.state
+    elements = agent._replay.sample(8)
+    agent._replay._sampling_distribution._rng.bit_generator.state = sampler
+    rng, key, next_key = jax.random.split(agent._rng, num=3)
+    opt_state, params, _, loss, rng = full_rainbow_agent.train(
+        agent.network_def,
+        params,
+        target,
+        agent.optimizer,
+        opt_state,
+        agent.train_preprocess_fn(elements.state, rng=key),
+        elements.action,
+        agent.train_preprocess_fn(elements.next_state, rng=next_key),
+        elements.reward,
+        elements.is_terminal,
+        jnp.ones(8),
+        agent._support,
+        agent.cumulative_gamma,
+        double_dqn,
+        False,
+        mse_loss,
+        rng,
+    )
+    np.testing.assert_allclose(agent._gradient_update(), loss, rtol=1e-5)
+    np.testing.assert_array_equal(agent._rng, rng)
+    for ours, theirs in (
+        (agent.online_params, params),
+        (agent.optimizer_state, opt_state),
+    ):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-7),
+            ours,
+            theirs,
+        )
+
+
+def test_transitions_are_stored_as_dqn_stores_them():
+    agent = agent_of()
+    Stream().drive(agent, 60)
+    batch = agent._replay.sample(5)
+    assert batch.state.shape == (5, 20, 20, 2)
+    assert batch.action.shape == batch.reward.shape == batch.is_terminal.shape == (5,)
+
+
+def test_neurons_are_scored_on_states_without_augmentation():
+    agent = agent_of()
+    Stream().drive(agent, 40)
+    drawn = agent._draw_batch(6, np.random.default_rng(3))
+    again = agent._draw_batch(6, np.random.default_rng(3))
+    np.testing.assert_array_equal(drawn["state"], again["state"])
+    grey = np.asarray(drawn["state"]) * 255
+    np.testing.assert_allclose(grey, np.round(grey), atol=1e-3)  # Bytes over 255.
+    augmented = np.asarray(agent._next_batch()["state"]) * 255
+    assert np.abs(augmented - np.round(augmented)).max() > 0.1
+
+
+def test_the_dense_layer_is_recycled_into_both_heads():
+    redo = interventions.redo(tau=0.9, period=5, score_batch_size=8)
+    agent = agent_of(
+        intervention=redo, taus=(0.9,), tracking_period=5, tracking_batch_size=8
+    )
+    recorder = Recorder()
+    agent.set_collector_dispatcher(recorder)
+    stream = Stream()
+    while agent.gradient_step < 5:
+        stream.drive(agent, 1)
+    recycled = recorder.values("recycled/Dense_0")[0]
+    assert recycled > 0
+    silent = [
+        np.all(np.asarray(agent.online_params["params"][head]["kernel"]) == 0, axis=1)
+        for head in ("Dense_1", "Dense_2")
+    ]
+    np.testing.assert_array_equal(silent[0], silent[1])
+    assert silent[0].sum() == recycled
+    names = {name for _, name, _ in recorder.rows}
+    assert not {name for name in names if "Dense_1" in name or "Dense_2" in name}
+
+
+@pytest.mark.parametrize("replay_ratio", [1, 2, 4])
+def test_gradient_steps_follow_the_replay_ratio(replay_ratio):
+    agent = agent_of(replay_ratio=replay_ratio)
+    stream = Stream()
+    stream.drive(agent, 50)
+    first = agent.gradient_step
+    stream.drive(agent, 20)
+    assert agent.gradient_step - first == 20 * replay_ratio
+
+
+def test_dopamines_own_setting_of_updates_is_heard():
+    gin.bind_parameter("JaxFullRainbowAgent.num_updates_per_train_step", 3)
+    agent = agent_of()
+    stream = Stream()
+    stream.drive(agent, 50)
+    first = agent.gradient_step
+    stream.drive(agent, 10)
+    assert agent.gradient_step - first == 30
+
+
+def test_dopamines_own_network_is_replaced_by_its_equal():
+    agent = agent_of(network=dopamine_networks.FullRainbowNetwork)
+    assert isinstance(agent.network_def, RainbowNetwork)
+    assert (agent.network_def.width, agent.network_def.num_atoms) == (1, 1)
+    assert agent.network_def.dueling
+
+
+def test_greedy_actions_are_those_of_the_largest_value():
+    agent = agent_of()
+    Stream().drive(agent, 40)
+    states = np.random.default_rng(0).integers(0, 256, (6, 20, 20, 2), dtype=np.uint8)
+    values = [
+        agent.network_def.apply(
+            agent.online_params,
+            state.astype(np.float32) / 255,
+            support=agent._support,
+        ).q_values
+        for state in states
+    ]
+    expected = np.argmax(np.stack(values), axis=1)
+    np.testing.assert_array_equal(agent.greedy_actions(states), expected)
+
+
+def test_a_restored_agent_goes_on_as_the_saved_one(tmp_path):
+    redo = interventions.redo(tau=0.5, period=5, score_batch_size=4)
+    settings = {"intervention": redo, "taus": (0.1,), "tracking_period": 3}
+    saved = agent_of(**settings)
+    Stream().drive(saved, 60)
+    bundle = saved.bundle_and_checkpoint(str(tmp_path), 0)
+    restored = agent_of(**{**settings, "seed": 99})
+    assert restored.unbundle(str(tmp_path), 0, bundle)
+    assert Stream(3).drive(saved, 30) == Stream(3).drive(restored, 30)
+    assert_trees_equal(saved.online_params, restored.online_params)
+
+
+def test_a_distribution_over_returns_is_refused():
+    gin.bind_parameter("JaxFullRainbowAgent.distributional", True)
+    with pytest.raises(ValueError, match=r"DrQ\(ε\) learns Q-values.*is True"):
+        agent_of()
+
+
+def test_it_shares_the_code_of_recycling():
+    for name in ("_train_step", "_gradient_update", "unbundle", "_draw_batch"):
+        assert getattr(RecycledDrQEpsAgent, name) is getattr(RecyclingAgent, name)

@@ -1,0 +1,310 @@
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from helpers.networks import CASES, activations_of, params_of
+from helpers.trees import by_path
+from redo_dopamine.core import optional_metrics
+from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.core.measuring import View, measure_all
+from redo_dopamine.core.optional_metrics import FACTORIES
+
+LAYER = Layer("hidden", ("w",), None, (Edge(("v",)),))
+GRAPH = NetworkGraph((LAYER,))
+NAN = float("nan")
+
+
+class Output(NamedTuple):
+    q_values: jax.Array
+
+
+def view(params=None, activation=None, states=None, **parts):
+    """What a metric looks at, with only the parts that it should need."""
+    view = View(*[None] * len(View._fields))._replace(graph=GRAPH, params=params)
+    if activation is not None:
+        view = view._replace(activations={"hidden": jnp.asarray(activation)})
+    if states is not None:
+        view = view._replace(batch={"state": jnp.asarray(states)})
+    return view._replace(**parts)
+
+
+def measured(metric, *views):
+    """Values of successive measurements, the first after `init` on its parameters."""
+    state = metric.init(GRAPH, views[0].params)
+    rows = []
+    for each in views:
+        found, state = metric.measure(each, state)
+        rows.append({name: float(value) for name, value in found.items()})
+    return rows
+
+
+# One by one, by hand.
+
+
+def test_previous_share_by_hand():
+    params = {"w": jnp.zeros((2, 4))}
+    dormant = ["1100", "1010", "0000", "0001"]
+    views = [view(params, [[1.0 - int(c) for c in text]]) for text in dormant]
+    rows = measured(optional_metrics.previous_share(taus=(0,)), *views)
+    assert [list(row) for row in rows] == [["previous_share/0.0/hidden"]] * 4
+    values = [row["previous_share/0.0/hidden"] for row in rows]
+    assert values == pytest.approx([NAN, 0.5, 0, NAN], nan_ok=True)
+
+
+def test_previous_share_has_sets_of_every_threshold():
+    params = {"w": jnp.zeros((2, 2))}
+    low, lower = view(params, [[1.0, 0.1]]), view(params, [[1.0, 0.01]])
+    metric = optional_metrics.previous_share(taus=(0.1, 0.5))
+    first, second = measured(metric, low, lower)[1], measured(metric, lower, low)[1]
+    assert first["previous_share/0.5/hidden"] == 1
+    assert np.isnan(first["previous_share/0.1/hidden"])
+    assert second["previous_share/0.1/hidden"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("stable_rank", 1.5), ("effective_rank", 2**1.5), ("srank", 3)],
+)
+def test_ranks_of_features_by_hand(name, expected):
+    activation = np.diag([4.0, 2, 2, 0]).reshape(2, 2, 4)  # Two states, two positions.
+    (row,) = measured(getattr(optional_metrics, name)(), view({}, activation))
+    assert row == {f"{name}/hidden": pytest.approx(expected, rel=1e-5)}
+
+
+def test_srank_has_a_delta():
+    activation = np.diag([4.0, 2, 2, 0])
+    (row,) = measured(optional_metrics.srank(delta=0.3), view({}, activation))
+    assert row == {"srank/hidden": 2}
+
+
+def test_weight_norm_by_hand():
+    params = {"w": jnp.array([[3.0, 0], [0, -4]]), "v": jnp.full(3, 9.0)}
+    (row,) = measured(optional_metrics.weight_norm(), view(params))
+    assert row == {"weight_norm/hidden": 5}
+
+
+def test_distance_is_from_the_parameters_of_init():
+    start, moved = jnp.ones((2, 2)), jnp.array([[4.0, 1], [1, 5]])
+    rows = measured(
+        optional_metrics.distance_from_initial(),
+        view({"w": start}),
+        view({"w": moved}),
+        view({"w": moved}),
+    )
+    assert [row["distance_from_initial/hidden"] for row in rows] == [0, 5, 5]
+
+
+def test_feature_norm_is_per_state_over_positions_and_neurons():
+    dense = [[3.0, -4], [0, 0]]
+    (row,) = measured(optional_metrics.feature_norm(), view({}, dense))
+    assert row == {"feature_norm/hidden": 2.5}
+    conv = np.reshape([2.0, 2, 2, 2, 0, 0, 6, 8], (2, 2, 1, 2))
+    (row,) = measured(optional_metrics.feature_norm(), view({}, conv))
+    assert row == {"feature_norm/hidden": 7}
+
+
+def test_gradients_of_the_loss_by_hand():
+    looked_at = view({"w": jnp.array([[1.0, 2], [3, 4]]), "v": jnp.ones(2)})
+    # dL/dW = [[6, 0], [0, -8]]
+    looked_at = looked_at._replace(
+        loss=lambda p: 3 * p["w"][0, 0] ** 2 - 8 * p["w"][1, 1] + p["v"].sum()
+    )
+    (row,) = measured(optional_metrics.gradient_norm(), looked_at)
+    assert row == {"gradient_norm/hidden": 10}
+    (row,) = measured(optional_metrics.loss_gradient(), looked_at)
+    assert row == {"loss_gradient/hidden": 3.5}
+
+
+STATES = jnp.array([[1.0, 2.0], [3.0, 4.0]])
+
+
+def relu_view(w, states=STATES):
+    def observe(params):
+        return {"hidden": jax.nn.relu(states @ params["w"])}
+
+    params = {"w": jnp.array(w, jnp.float32)}
+    return view(params, observe(params)["hidden"], states, observe=observe)
+
+
+def test_magi_and_zero_gradient_neurons_by_hand():
+    first = relu_view([[1.0, -1, -1, 1], [1, -1, -1, 1]])  # 1 and 2 are shut.
+    second = relu_view([[1.0, -1, 1, -1], [1, -1, 1, -1]])  # 1 and 3 are shut.
+    rows = measured(optional_metrics.magi(), first, second)
+    # An open neuron: |mean x| / 4 neurons = (2, 3) / 4, on average .625.
+    expected = {
+        "magi/hidden": 0.625 / 2,
+        "zero_gradient_fraction": 0.5,
+        "zero_gradient_fraction/hidden": 0.5,
+        "zero_gradient_overlap/hidden": NAN,
+        "zero_gradient_dormant_overlap/hidden": 1,
+        "zero_gradient_threshold": 0,
+    }
+    assert rows[0] == pytest.approx(expected, nan_ok=True)
+    expected["zero_gradient_overlap/hidden"] = 0.5
+    assert rows[1] == pytest.approx(expected)
+
+
+def test_magi_has_a_threshold():
+    looked_at = relu_view([[1.0, 1], [1, 1]])  # Both (2, 3) / 2, on average 1.25.
+    for threshold, fraction in ((1.2, 0), (1.3, 1)):
+        (row,) = measured(optional_metrics.magi(threshold), looked_at)
+        assert row["zero_gradient_fraction/hidden"] == fraction
+        assert row["zero_gradient_threshold"] == pytest.approx(threshold)
+
+
+def test_dormant_and_zero_gradient_sets_may_differ():
+    # Without inputs no neuron has a gradient; ReLU of nothing is dormant as well.
+    states = jnp.zeros((2, 2))
+    silent = relu_view([[1.0, 1], [1, 1]], states)
+    loud = silent._replace(activations={"hidden": jnp.ones((2, 2))})  # As by a bias.
+    (row,) = measured(optional_metrics.magi(), silent)
+    assert row["zero_gradient_dormant_overlap/hidden"] == 1
+    (row,) = measured(optional_metrics.magi(), loud)
+    assert row["zero_gradient_fraction/hidden"] == 1
+    assert np.isnan(row["zero_gradient_dormant_overlap/hidden"])
+
+
+def q_view(params):
+    return view(
+        jnp.array(params),
+        states=[[1.0, 0], [0, 1], [1, 1], [2, 1]],
+        apply=lambda params, state: Output(state * params),
+    )
+
+
+def test_policy_churn_by_hand():
+    # Greedy actions 0101 ... with weights (1, 3): 0, 1, 1, 1. With (3, 1): 0, 1, 0, 0.
+    rows = measured(
+        optional_metrics.policy_churn(),
+        q_view([1.0, 3.0]),
+        q_view([3.0, 1.0]),
+        q_view([3.0, 1.0]),
+        q_view([1.0, 3.0]),
+    )
+    assert [row["policy_churn"] for row in rows] == [0, 0.5, 0, 0.5]
+
+
+def test_policy_churn_of_a_diverged_network_is_nan():
+    rows = measured(optional_metrics.policy_churn(), q_view([NAN, 1.0]))
+    assert np.isnan(rows[0]["policy_churn"])
+
+
+def test_policy_churn_needs_q_values():
+    looked_at = q_view([1.0, 3.0])._replace(apply=lambda params, state: state)
+    with pytest.raises(TypeError, match="has q_values, but this one"):
+        measured(optional_metrics.policy_churn(), looked_at)
+
+
+@pytest.mark.parametrize("delta", [0, 1, -0.1, NAN])
+def test_delta_out_of_range(delta):
+    with pytest.raises(ValueError, match=rf"delta must be in \(0, 1\), but is {delta}"):
+        optional_metrics.srank(delta)
+
+
+@pytest.mark.parametrize("threshold", [-1e-3, NAN, float("inf")])
+def test_threshold_out_of_range(threshold):
+    with pytest.raises(ValueError, match=f"finite number >= 0, but is {threshold}"):
+        optional_metrics.magi(threshold)
+
+
+def test_taus_out_of_range():
+    with pytest.raises(ValueError, match=r"tau must be .* but is -0\.1"):
+        optional_metrics.previous_share(taus=(0.1, -0.1))
+
+
+# All of them, on a network.
+
+CASE = CASES["dueling"]
+METRICS = tuple(make() for make in FACTORIES)
+NETWORK_STATES = CASE.states(5)
+
+
+def network_view(params):
+    def observe(params):
+        return activations_of("dueling")(params, NETWORK_STATES)
+
+    def q_values(params):
+        outputs = jax.vmap(CASE.network.apply, in_axes=(None, 0))
+        return outputs(params, NETWORK_STATES)
+
+    return View(
+        graph=CASE.graph,
+        params=params,
+        batch={"state": NETWORK_STATES},
+        activations=observe(params),
+        observe=observe,
+        apply=lambda params, state: Output(CASE.network.apply(params, state)),
+        loss=lambda params: jnp.mean(q_values(params) ** 2),
+    )
+
+
+def initial_states():
+    return tuple(m.init(CASE.graph, params_of("dueling")) for m in METRICS)
+
+
+def test_names_are_metric_and_layer():
+    found, _ = measure_all(
+        METRICS, network_view(params_of("dueling")), initial_states()
+    )
+    layers = ("Conv_0", "Conv_1", "Dense_0")
+    per_layer = (
+        *(f"previous_share/{tau}" for tau in (0.0, 0.025, 0.1)),
+        *("stable_rank", "effective_rank", "srank", "feature_norm", "weight_norm"),
+        *("distance_from_initial", "gradient_norm", "loss_gradient", "magi"),
+        *("zero_gradient_fraction", "zero_gradient_overlap"),
+        "zero_gradient_dormant_overlap",
+    )
+    pooled = {"zero_gradient_fraction", "zero_gradient_threshold", "policy_churn"}
+    assert set(found) == {f"{m}/{k}" for m in per_layer for k in layers} | pooled
+    assert all(value.shape == () for value in found.values())
+
+
+def test_with_and_without_jit_they_agree_on_one_trace():
+    num_traces = 0
+
+    @jax.jit
+    def compiled(params, states):
+        nonlocal num_traces
+        num_traces += 1
+        return measure_all(METRICS, network_view(params), states)
+
+    states = plain_states = initial_states()
+    for seed in (0, 1, 2):
+        params = params_of("dueling", seed)
+        found, states = compiled(params, states)
+        expected, plain_states = measure_all(
+            METRICS, network_view(params), plain_states
+        )
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, rtol=2e-4, err_msg=name)
+    assert num_traces == 1
+    assert float(found["distance_from_initial/Dense_0"]) > 0
+
+
+def test_norms_of_a_network_are_numpys():
+    metrics = [optional_metrics.weight_norm(), optional_metrics.distance_from_initial()]
+    states = [m.init(CASE.graph, params_of("dueling", 0)) for m in metrics]
+    found, _ = measure_all(metrics, network_view(params_of("dueling", 1)), states)
+    before, now = by_path(params_of("dueling", 0)), by_path(params_of("dueling", 1))
+    for layer in CASE.graph.layers:
+        norm = np.linalg.norm(now[layer.kernel])
+        distance = np.linalg.norm(now[layer.kernel] - before[layer.kernel])
+        np.testing.assert_allclose(found[f"weight_norm/{layer.name}"], norm, rtol=1e-5)
+        np.testing.assert_allclose(
+            found[f"distance_from_initial/{layer.name}"], distance, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_states_share_no_memory_with_the_parameters(metric):
+    params = jax.tree.map(jnp.copy, params_of("dueling"))
+    state = metric.init(CASE.graph, params)
+    measure = jax.jit(lambda p, s: metric.measure(network_view(p), s))
+    _, new_state = measure(params, state)
+    jax.tree.map(lambda x: x.delete(), params)  # As an update that donates them does.
+    for leaf in jax.tree.leaves((state, new_state)):
+        np.asarray(leaf)
+    measure(params_of("dueling"), new_state)

@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from helpers import networks, probe, trees
-from redo_dopamine import configurables
+from redo_dopamine import configurables as configurables  # Registers the names.
 from redo_dopamine.core.graph import leaves_by_path, validate
 from redo_dopamine.core.masks import dormant
 from redo_dopamine.core.recycle import recycle
@@ -226,8 +226,8 @@ def test_settings_in_gin():
     with gin.unlock_config():
         gin.parse_config(GIN_SETTINGS)
     try:
-        nature = configurables.NatureNetwork(num_actions=3)
-        impala = configurables.ImpalaNetwork(num_actions=3)
+        nature = gin.get_configurable("NatureNetwork")(num_actions=3)
+        impala = gin.get_configurable("ImpalaNetwork")(num_actions=3)
         assert nature.activation(-1.0) == pytest.approx(-0.2)
         assert impala.normalize().epsilon == 1e-5
         assert impala.graph().layers[0].outgoing[0].copies == 2

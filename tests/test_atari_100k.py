@@ -1,8 +1,9 @@
-import gymnasium
+import numpy as np
 import pytest
+from dopamine.discrete_domains import atari_lib
 
 from helpers import runs
-from redo_dopamine import atari_100k, configure, train
+from redo_dopamine import atari_100k, configure, evaluation, train
 from redo_dopamine.errors import UserError
 
 TINY = (
@@ -38,10 +39,20 @@ def steps_of(directory, name):
     return [int(row["agent_step"]) for row in rows if row["name"] == name]
 
 
-def test_the_26_games_are_all_there():
+def test_there_are_26_games():
     assert len(set(atari_100k.GAMES)) == 26
-    for game in atari_100k.GAMES:
-        assert f"ALE/{game}-v5" in gymnasium.registry
+
+
+@pytest.mark.parametrize("game", atari_100k.GAMES)
+def test_a_game_can_be_configured_and_begun(game):
+    binding = f"create_atari_environment.game_name = '{game}'"
+    runs.configure_run("drq_eps.gin", (*TINY, binding))
+    environment = atari_lib.create_atari_environment()
+    observation = evaluation.start_with_no_ops(
+        environment, np.random.default_rng(0), max_no_ops=30
+    )
+    assert observation.shape == (84, 84, 1)
+    assert environment.environment.unwrapped.get_action_meanings()[0] == "NOOP"
 
 
 def test_an_iteration_has_exactly_its_steps_and_an_evaluation(finished):

@@ -208,17 +208,6 @@ def test_a_checkpoint_of_other_metrics_is_refused():
         other.load_state_dict(saved.state_dict())
 
 
-def test_a_checkpoint_from_before_there_were_metrics_is_taken():
-    _, saved = plasticity(Recorded())
-    old = saved.state_dict()
-    del old["metrics"]
-    _, restored = plasticity(Recorded(), seed=9)
-    restored.load_state_dict(old)
-    _, measuring = plasticity(Recorded(), metrics=[optional_metrics.srank()])
-    with pytest.raises(ValueError, match=r"\['srank'\].*with metrics \[\]"):
-        measuring.load_state_dict(old)
-
-
 def test_what_is_no_metric_is_refused():
     with pytest.raises(TypeError, match=r"Call the function that makes one"):
         plasticity(Recorded(), metrics=[optional_metrics.srank])

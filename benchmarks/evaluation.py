@@ -63,6 +63,7 @@ def main():
         f"create_atari_environment.game_name = '{args.game}'",
         f"Runner.max_steps_per_episode = {args.max_steps}",
         f"Atari100kRunner.num_eval_episodes = {args.episodes}",
+        "Atari100kRunner.max_no_ops = 0",
         "JaxDQNAgent.seed = 0",
     ]
     configure.load_gin_configs(["drq_eps.gin"], bindings)

@@ -65,6 +65,7 @@ class Atari100kRunner(PlasticityRunner):
         self._start = functools.partial(
             evaluation.start_with_no_ops, max_no_ops=max_no_ops
         )
+        self._starts = self._stream(_TRAINING_STARTS)
         self._eval_environments: list[Any] = []
 
     def _stream(self, stream: int) -> np.random.Generator:

@@ -7,7 +7,7 @@ leaves: metrics and checkpoints in the base directory.
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from dopamine.discrete_domains import (
     iteration_statistics,
     run_experiment,
 )
-from dopamine.metrics import collector_dispatcher, statistics_instance
+from dopamine.metrics import collector_dispatcher
 
 from redo_dopamine import collectors, provenance
 from redo_dopamine.agents import dqn
@@ -80,16 +80,6 @@ class PlasticityRunner(run_experiment.Runner):
     def _clock(self) -> collectors.Clock:
         return collectors.Clock(
             self._iteration, self._agent.training_steps, self._agent.gradient_step
-        )
-
-    def _write(self, metrics: Mapping[str, Any]) -> None:
-        self._collector_dispatcher.write(
-            [
-                statistics_instance.StatisticsInstance(
-                    name, value, step=self._agent.training_steps
-                )
-                for name, value in metrics.items()
-            ]
         )
 
     # Checkpoints.
@@ -195,7 +185,7 @@ class PlasticityRunner(run_experiment.Runner):
 
     def _report_episode(self, episode_return: float) -> None:
         if not self._agent.eval_mode:
-            self._write({"train/episode_return": episode_return})
+            self._agent.write_metrics({"train/episode_return": episode_return})
             self._progress.end_episode(episode_return)
 
     # Iterations.
@@ -210,7 +200,7 @@ class PlasticityRunner(run_experiment.Runner):
         self._progress.start_iteration(iteration)
         statistics = iteration_statistics.IterationStatistics()
         _, average_return, steps_per_second = self._run_train_phase(statistics)
-        self._write(
+        self._agent.write_metrics(
             {
                 "train/average_return": average_return,
                 "train/steps_per_second": steps_per_second,
@@ -219,7 +209,7 @@ class PlasticityRunner(run_experiment.Runner):
         if self._evaluates:
             self._progress.start_evaluation(iteration)
             _, average_return = self._run_eval_phase(statistics)
-            self._write({"eval/average_return": average_return})
+            self._agent.write_metrics({"eval/average_return": average_return})
         return statistics.data_lists
 
     def run_experiment(self) -> None:

@@ -182,7 +182,7 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
                 for _ in range(self._num_updates):
                     loss = self._gradient_update()
                 if self.training_steps % self.summary_writing_frequency == 0:
-                    self._write({"loss": np.asarray(loss)[()]})
+                    self.write_metrics({"loss": np.asarray(loss)[()]})
             if self.training_steps % self.target_update_period == 0:
                 self._sync_weights()
         self.training_steps += 1
@@ -197,7 +197,7 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
             learner, self.target_network_params, self.gradient_step, self._draw_batch
         )
         self.online_params, self.optimizer_state = learner
-        self._write(metrics)
+        self.write_metrics(metrics)
         return loss
 
     def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
@@ -215,7 +215,7 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
         """Greedy actions [B] for observation stacks [B, ..., stack], in one call."""
         return np.asarray(self._greedy(self.online_params, self.preprocess_fn(states)))
 
-    def _write(self, metrics: Mapping[str, Any]) -> None:
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Hand metrics to the runner's collectors, if there is a runner."""
         if metrics and hasattr(self, "collector_dispatcher"):
             self.collector_dispatcher.write(

@@ -9,6 +9,8 @@ centred, as in the papers, and rank 0 means that it is zero.
 import jax
 import jax.numpy as jnp
 
+from redo_dopamine.core.scores import by_neuron
+
 
 def features(activation: jax.Array) -> jax.Array:
     """A layer's activations as a matrix, one column per neuron.
@@ -26,13 +28,7 @@ def features(activation: jax.Array) -> jax.Array:
     Raises:
         ValueError: fewer than two axes.
     """
-    if activation.ndim < 2:
-        raise ValueError(
-            "A rank needs activations [batch, ..., neurons], but the shape is "
-            f"{activation.shape}. Add the batch axis (one state: x[None])."
-        )
-    dtype = jnp.promote_types(activation.dtype, jnp.float32)
-    return activation.astype(dtype).reshape(-1, activation.shape[-1])
+    return by_neuron(activation, "A rank")
 
 
 def singular_values(matrix: jax.Array) -> jax.Array:

@@ -28,7 +28,7 @@ def dormancy_score(activation: jax.Array) -> jax.Array:
     Raises:
         ValueError: fewer than two axes.
     """
-    magnitude = jnp.mean(jnp.abs(_by_neuron(activation)), axis=0)
+    magnitude = jnp.mean(jnp.abs(by_neuron(activation)), axis=0)
     layer_mean = jnp.mean(magnitude)
     silent = layer_mean == 0
     return jnp.where(silent, 0.0, magnitude / jnp.where(silent, 1.0, layer_mean))
@@ -63,7 +63,7 @@ def utility(
     Raises:
         ValueError: an activation of fewer than two axes.
     """
-    h = _by_neuron(activation)
+    h = by_neuron(activation)
     num_neurons = h.shape[-1]
     spread = jnp.mean(jnp.abs(h - jnp.mean(h, axis=0)), axis=0)
     w_in = jnp.sum(jnp.abs(incoming).reshape(-1, num_neurons), axis=0)
@@ -74,11 +74,19 @@ def utility(
     return jnp.where(w_in == 0, 0.0, spread * w_out / jnp.where(w_in == 0, 1.0, w_in))
 
 
-def _by_neuron(activation: jax.Array) -> jax.Array:
-    """Activations [B * ..., N] in float32 or wider."""
+def by_neuron(activation: jax.Array, purpose: str = "A score") -> jax.Array:
+    """Activations [B * ..., N] in float32 or wider.
+
+    Args:
+        activation: outputs [B, ..., N].
+        purpose: what the error says they are for.
+
+    Raises:
+        ValueError: fewer than two axes.
+    """
     if activation.ndim < 2:
         raise ValueError(
-            "A score needs activations [batch, ..., neurons], but the shape is "
+            f"{purpose} needs activations [batch, ..., neurons], but the shape is "
             f"{activation.shape}. Add the batch axis (one state: x[None])."
         )
     dtype = jnp.promote_types(activation.dtype, jnp.float32)

@@ -62,7 +62,6 @@ setup(
         "cluster": ["submitit>=1.5,<2"],
         "mujoco": ["gymnasium[mujoco]>=1.0,<2", "dm-control>=1.0.20,<2"],
         "dev": [
-            "chex>=0.1.89",
             "hypothesis>=6.100",
             "mypy>=1.13",
             "pytest>=8",

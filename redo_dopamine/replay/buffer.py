@@ -1,0 +1,216 @@
+"""A replay buffer in the place of Dopamine's: the same batches, sooner and smaller.
+
+What comes in: an agent's steps. What leaves: batches of transitions. It keeps frames
+where Dopamine keeps stacks of them, and stacks them when a batch is drawn.
+"""
+
+import collections
+from typing import Any
+
+import gin
+import numpy as np
+from dopamine.jax.replay_memory import elements, samplers
+
+from redo_dopamine.replay.batches import batch
+from redo_dopamine.replay.checkpoint import Checkpoints
+from redo_dopamine.replay.frames import FrameStore
+from redo_dopamine.replay.records import RecordRing
+from redo_dopamine.replay.saving import SavedReplay
+from redo_dopamine.replay.segments import Contents
+from redo_dopamine.replay.windows import (
+    Step,
+    WindowFn,
+    WindowSettings,
+    dopamine_windows,
+)
+
+
+@gin.configurable
+class FrameReplay(SavedReplay):
+    """Uniform replay with Dopamine's interface, transitions and draws.
+
+    For the same seed, batches equal those of Dopamine's `ReplayBuffer` with a
+    `UniformSamplingDistribution`. Types and shapes of observations and actions are
+    those of the first step added; rewards are float64.
+
+    Args:
+        stack_size: frames per state.
+        update_horizon: steps per transition, the n of n-step returns.
+        gamma: discount per step.
+        seed: of the draws.
+        windows: which transitions the steps of an episode become: `dopamine_windows`
+            or `complete_windows`.
+        **dopamine_settings: of Dopamine's `ReplayBuffer`, to be given here or bound
+            to its gin name: `max_capacity`, `batch_size`, `checkpoint_duration`
+            (states kept on disk). `compress` has no effect.
+
+    Attributes:
+        add_count: transitions added so far.
+
+    Raises:
+        ValueError: a setting that is not a positive whole number, but must be.
+    """
+
+    def __init__(
+        self,
+        *,
+        stack_size: int,
+        update_horizon: int,
+        gamma: float,
+        seed: int | np.random.SeedSequence | None,
+        windows: WindowFn = dopamine_windows,
+        **dopamine_settings: Any,
+    ):
+        super().__init__(
+            transition_accumulator=None, sampling_distribution=None, **dopamine_settings
+        )
+        for name, value in {
+            "stack_size": stack_size,
+            "update_horizon": update_horizon,
+            "max_capacity": self._max_capacity,
+            "batch_size": self._batch_size,
+        }.items():
+            if value != int(value) or value < 1:
+                raise ValueError(
+                    f"{name} must be a whole number >= 1, but is {value}. Bind it to "
+                    "1 or more."
+                )
+        self._max_capacity = int(self._max_capacity)
+        self._settings = WindowSettings(
+            int(stack_size), int(update_horizon), float(gamma)
+        )
+        self._windows = windows
+        self._rng = np.random.default_rng(seed)
+        self._trajectory = collections.deque[Step](
+            maxlen=int(update_horizon + stack_size)
+        )
+        self._contents: Contents | None = None
+        self._checkpoints = Checkpoints()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of frames and transitions, in bytes."""
+        if self._contents is None:
+            return 0
+        return self._contents.frames.nbytes + self._contents.records.nbytes
+
+    # In.
+
+    def add(
+        self, transition: elements.TransitionElement, *, priority: float | None = None
+    ) -> None:
+        """Add a step of the running episode, and the transitions it completes.
+
+        Args:
+            transition: a step in Dopamine's terms; `is_terminal` and `episode_end`
+                mark the last of an episode.
+            priority: None or 1, as Dopamine's agents say for a uniform draw.
+
+        Raises:
+            ValueError: another priority; an observation or action whose type or
+                shape is not that of the first.
+        """
+        if priority is not None and priority != 1:
+            raise ValueError(
+                f"FrameReplay draws uniformly, but got the priority {priority}. Leave "
+                "it out, or use Dopamine's ReplayBuffer with a prioritized sampling "
+                "distribution."
+            )
+        observation = np.asarray(transition.observation)
+        action = np.array(transition.action)  # A copy: the caller may go on using it.
+        reward = float(transition.reward)
+        if self._contents is None:
+            self._contents = Contents(
+                FrameStore(observation.shape, observation.dtype),
+                RecordRing(self._max_capacity, action.dtype, action.shape),
+            )
+        frames, records = self._contents
+        kind = records.dtype["action"]
+        if action.shape != kind.shape or not np.can_cast(
+            action.dtype, kind.base, "same_kind"
+        ):
+            raise ValueError(
+                f"Actions must have the shape and type of the first, {kind.shape} "
+                f"{kind.base}, but this one is {action.shape} {action.dtype}. "
+                "Reshape or cast the actions."
+            )
+        step = Step(
+            frames.extend(observation[None]),
+            action,
+            reward,
+            bool(transition.is_terminal),
+            bool(transition.episode_end),
+        )
+        self._trajectory.append(step)
+        for record in self._windows(self._trajectory, self._settings):
+            records.append(record)
+        self.add_count = records.end
+        if step.terminal or step.episode_end:
+            self._trajectory.clear()
+        needed = self._trajectory[0].frame if self._trajectory else frames.end
+        if records:
+            needed = min(needed, records.first_frame())
+        frames.drop_before(needed)
+
+    def clear(self) -> None:
+        """Forget every transition and the running episode; the draws go on."""
+        self.add_count = 0
+        self._trajectory.clear()
+        self._contents = None
+        self._checkpoints.forget()
+
+    # Out.
+
+    def sample(
+        self,
+        size: int | None = None,
+        *,
+        with_sample_metadata: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Any:
+        """Draw transitions uniformly, with replacement.
+
+        Args:
+            size: how many; None for the batch size.
+            with_sample_metadata: whether to return the transitions' numbers as well.
+            rng: where the randomness comes from. None for the buffer's own generator;
+                with another one training does not notice the draw.
+
+        Returns:
+            A `ReplayElement` of arrays [B, ...], with `state` and `next_state`
+            [B, *shape, stack]; or that and a `SampleMetadata`. The arrays are new.
+            States are read-only, because the two may share frames, and views:
+            `batches.stack_first(state)` is their memory's own order.
+
+        Raises:
+            ValueError: the buffer is empty, or size < 1.
+        """
+        size = self._batch_size if size is None else size
+        if self._contents is None or not self._contents.records:
+            raise ValueError(
+                "A replay buffer must hold a transition to draw from, but it holds 0. "
+                "Add steps first; a transition is complete update_horizon steps later."
+            )
+        if size < 1:
+            raise ValueError(
+                f"size must be >= 1, but is {size}. Draw at least one transition."
+            )
+        records = self._contents.records
+        slots = (rng or self._rng).integers(len(records), size=size)
+        rows = records.take(slots)
+        drawn = batch(self._contents.frames, rows, self._settings.stack_size)
+        if not with_sample_metadata:
+            return drawn
+        keys = records.numbers(slots).astype(np.int32)
+        return drawn, samplers.SampleMetadata(keys=keys)
+
+    def update(self, keys: Any, **kwargs: Any) -> None:
+        """Refuse new priorities: there are none.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "FrameReplay draws uniformly, but was given priorities. Use Dopamine's "
+            "ReplayBuffer with a prioritized sampling distribution."
+        )

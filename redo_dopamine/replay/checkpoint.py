@@ -1,0 +1,188 @@
+"""Checkpoints of a replay buffer of which each writes only what is new.
+
+What comes in: a buffer's contents and what else it must remember. What leaves: in
+`<checkpoint directory>/replay/`, a `state.<iteration>.json` that lists the segments it
+needs, `segment.<iteration>.<token>.npz`. A segment is never changed, nor its name
+used again, so that a state means the same contents for as long as it is there.
+"""
+
+import json
+import os
+import secrets
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from redo_dopamine.replay.segments import Contents, Segment, readable, restore, segment
+
+FORMAT = 1
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Write a file so that it is there whole or not at all."""
+    beside = path.with_name(path.name + ".part")
+    with open(beside, "wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
+    """An .npz, one array in memory at a time, guarded by zip's checksums."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _state_path(folder: Path, iteration: int) -> Path:
+    return folder / f"state.{iteration}.json"
+
+
+def _iteration(state: Path) -> int:
+    return int(state.name.split(".")[1])
+
+
+class Checkpoints:
+    """Where one buffer was saved, and what of it lies there already."""
+
+    def __init__(self) -> None:
+        # By folder: the segments that the last state there consists of.
+        self._written: dict[Path, list[dict[str, Any]]] = {}
+
+    def forget(self) -> None:
+        """Start anew: the contents have no part in common with those written."""
+        self._written.clear()
+
+    def save(
+        self,
+        directory: str | os.PathLike[str],
+        iteration: int,
+        state: dict[str, Any],
+        contents: Contents | None,
+        keep: int,
+    ) -> None:
+        """Write a state and the segment that it adds, then delete what is too old.
+
+        Args:
+            directory: a checkpoint directory; it is created if need be.
+            iteration: number of the state.
+            state: what to remember besides the contents, in JSON's terms.
+            contents: of the buffer; None if it has never held anything.
+            keep: how many states, up to this one, stay.
+        """
+        folder = Path(directory).resolve() / "replay"
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = [] if contents is None else self._add(folder, iteration, contents)
+        header = {} if contents is None else contents.header()
+        text = json.dumps({"format": FORMAT, **state, **header, "segments": parts})
+        _write(_state_path(folder, iteration), lambda file: _write_text(file, text))
+        self._written[folder] = parts
+        _clean(folder, iteration, keep)
+
+    def _add(
+        self, folder: Path, iteration: int, contents: Contents
+    ) -> list[dict[str, Any]]:
+        """Write what the folder lacks; returns the segments with live parts."""
+        frames, records = contents
+        parts = self._written.get(folder, [])
+        if not all((folder / part["file"]).exists() for part in parts):
+            parts = []
+        seen = parts[-1] if parts else {"frames": [0, 0], "records": [0, 0]}
+        first_frame = max(seen["frames"][1], frames.first)
+        first_record = max(seen["records"][1], records.first)
+        live = [
+            part
+            for part in parts
+            if part["frames"][1] > frames.first or part["records"][1] > records.first
+        ]
+        if first_frame == frames.end and first_record == records.end:
+            return live
+        # A token, because a run that resumes comes by the same iterations again.
+        name = f"segment.{iteration}.{secrets.token_hex(4)}.npz"
+        arrays = segment(contents, first_frame, first_record)
+        _write(folder / name, lambda file: _write_arrays(file, arrays))
+        new = {
+            "file": name,
+            "frames": [first_frame, frames.end],
+            "records": [first_record, records.end],
+        }
+        return [*live, new]
+
+    def load(
+        self,
+        directory: str | os.PathLike[str],
+        iteration: int,
+        check: Callable[[dict[str, Any]], None],
+        capacity: int,
+    ) -> tuple[dict[str, Any], Contents | None]:
+        """Read a state and its contents.
+
+        Args:
+            directory: the checkpoint directory.
+            iteration: number of the state.
+            check: called with the state; raises ValueError if it does not fit.
+            capacity: of the buffer.
+
+        Returns:
+            What `save` was given, lists for tuples.
+
+        Raises:
+            FileNotFoundError: the state or one of its segments is not there.
+            ValueError: a file is damaged, of a newer format, or does not fit.
+        """
+        folder = Path(directory).resolve() / "replay"
+        path = _state_path(folder, iteration)
+        with readable(path):
+            state = json.loads(path.read_text("utf-8"))
+            version = int(state["format"])
+        if version != FORMAT:
+            raise ValueError(
+                f"A replay checkpoint must be of format {FORMAT}, but {path} is of "
+                f"format {version}. Load it with the version of redo-dopamine that "
+                "wrote it."
+            )
+        check(state)
+        with readable(path):
+            parts = state["segments"]
+            contents = (
+                restore(state, capacity, _read(folder, parts))
+                if "frames" in state
+                else None
+            )
+        self._written = {folder: parts}
+        return state, contents
+
+
+def _write_text(file: IO[bytes], text: str) -> None:
+    file.write(text.encode("utf-8"))
+
+
+def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Segment]]:
+    for part in parts:
+        path = folder / part["file"]
+        with readable(path):
+            arrays = np.load(path, allow_pickle=False)
+        with arrays:
+            yield path, arrays
+
+
+def _clean(folder: Path, iteration: int, keep: int) -> None:
+    """Delete old states, then the segments that no state needs."""
+    states = sorted(folder.glob("state.*.json"), key=_iteration)
+    # Higher numbers are of a run that was resumed from before; they count for none.
+    for path in [p for p in states if _iteration(p) <= iteration][:-keep]:
+        path.unlink()
+    needed = set()
+    for path in folder.glob("state.*.json"):
+        try:
+            needed |= {p["file"] for p in json.loads(path.read_text())["segments"]}
+        except (ValueError, KeyError, TypeError):
+            return  # Not known what it needs: delete nothing.
+    for path in [*folder.glob("segment.*.npz"), *folder.glob("*.part")]:
+        if path.name not in needed:
+            path.unlink()

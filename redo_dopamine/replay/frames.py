@@ -1,0 +1,190 @@
+"""Frames in, frames out: each stored once, what did not change shared.
+
+What comes in: observations in the order of time. What leaves: arrays of them, by
+number. A frame is kept as bands, horizontal strips of about 512 bytes; a band that
+equals the same band of the frame before is not stored again.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+# Measured on Atari: smaller bands find more that did not change, and cost more to
+# look up; from about this size on gathering bands is as fast as gathering frames.
+_BAND_BYTES = 512
+_SMALLEST_STORE = 64
+
+
+def _bands_per_frame(shape: tuple[int, ...], frame_bytes: int) -> int:
+    """The number of bands that brings one nearest to the size wanted."""
+    if len(shape) < 2:
+        return 1
+    height = shape[0]
+    divisors = [n for n in range(1, height + 1) if height % n == 0]
+    return min(divisors, key=lambda n: abs(frame_bytes / n - _BAND_BYTES))
+
+
+class FrameStore:
+    """Frames of one shape, numbered in the order they came, oldest dropped first.
+
+    Args:
+        shape: of one frame, [H, W] for an image; anything else works as well.
+        dtype: of one frame. Frames are compared and kept byte by byte, so that NaN
+            comes back as it was.
+        first: the number of the first frame.
+        num_bands: how many bands to make room for at once; more come as needed.
+
+    Attributes:
+        first: number of the oldest frame.
+        end: number that the next frame will get.
+
+    Raises:
+        ValueError: a frame without bytes, or of Python objects.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        dtype: npt.DTypeLike,
+        first: int = 0,
+        num_bands: int = 0,
+    ):
+        self.shape = tuple(int(n) for n in shape)
+        self.dtype = np.dtype(dtype)
+        self.first = self.end = first
+        frame_bytes = math.prod(self.shape) * self.dtype.itemsize
+        if frame_bytes == 0 or self.dtype.hasobject:
+            raise ValueError(
+                "A frame must be an array of at least one number, but is of shape "
+                f"{self.shape} and type {self.dtype}. Give the shape and type of one "
+                "observation."
+            )
+        self._num_bands = _bands_per_frame(self.shape, frame_bytes)
+        band_bytes = frame_bytes // self._num_bands
+        # Comparing eight bytes at a time takes a quarter of the time.
+        word_bytes = math.gcd(band_bytes, 8)
+        words = band_bytes // word_bytes
+        size = max(num_bands, _SMALLEST_STORE)
+        self._bands = np.zeros((size, words), f"u{word_bytes}")
+        # A stack; the lowest slot lies on top.
+        self._free = np.arange(size, dtype=np.int32)[::-1].copy()
+        self._num_free = size
+        # A ring: frame i lies in row i % len(table), the length a power of two.
+        self._table = np.zeros((_SMALLEST_STORE, self._num_bands), np.int32)
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        return self._bands.nbytes + self._free.nbytes + self._table.nbytes
+
+    @property
+    def bands_in_use(self) -> int:
+        """How many different bands the frames consist of."""
+        return len(self._bands) - self._num_free
+
+    def extend(self, frames: npt.ArrayLike) -> int:
+        """Append frames [N, *shape]; returns the number of the first of them.
+
+        Raises:
+            ValueError: frames of another shape, or of a type that does not fit.
+        """
+        frames = np.asarray(frames)
+        if frames.shape[1:] != self.shape or not np.can_cast(frames.dtype, self.dtype):
+            raise ValueError(
+                "Frames must have the shape and type of the first, "
+                f"{self.shape} {self.dtype}, but these are {frames.shape[1:]} "
+                f"{frames.dtype}. Reshape or cast the observations."
+            )
+        start, count = self.end, len(frames)
+        if count == 0:
+            return start
+        frames = np.ascontiguousarray(frames, self.dtype)
+        words = frames.reshape(count * self._num_bands, -1).view(self._bands.dtype)
+        new = words.reshape(count, self._num_bands, -1)
+        self._reserve_rows(count)
+        changed = np.empty((count, self._num_bands), bool)
+        before = np.zeros(self._num_bands, np.int32)
+        if self:
+            before = self._table[(start - 1) % len(self._table)]
+            (new[0] != self._bands.take(before, axis=0)).any(1, out=changed[0])
+        else:
+            changed[0] = True
+        if count > 1:
+            (new[1:] != new[:-1]).any(2, out=changed[1:])
+        slots = self._allocate(int(np.count_nonzero(changed)))
+        self._bands[slots] = new[changed]
+        if count == 1:
+            rows = before[None].copy()
+            rows[changed] = slots
+        else:
+            # Where a band did not change: the slot of its last change before.
+            positions = np.zeros(changed.shape, np.int64)
+            positions[changed] = np.arange(1, len(slots) + 1)
+            np.maximum.accumulate(positions, axis=0, out=positions)
+            rows = np.where(positions, np.append(0, slots)[positions], before)
+        self._table[np.arange(start, start + count) % len(self._table)] = rows
+        self.end += count
+        return start
+
+    def gather(self, ids: npt.NDArray[np.integer]) -> np.ndarray:
+        """Frames [..., *shape] by their numbers [...], in a new array.
+
+        What stands for a number outside of `first` to `end - 1` is arbitrary.
+        """
+        # "clip" because checking every index costs as much as the copy.
+        rows = self._table.take(ids & (len(self._table) - 1), axis=0, mode="clip")
+        bands = self._bands.take(rows, axis=0, mode="clip")
+        words = self._num_bands * self._bands.shape[1]
+        frames = bands.reshape(*ids.shape, words).view(self.dtype)
+        return frames.reshape(*ids.shape, *self.shape)
+
+    def drop_before(self, number: int) -> None:
+        """Forget the frames before this one; their memory is used again."""
+        number = min(number, self.end)
+        count = number - self.first
+        if count <= 0:
+            return
+        ids = np.arange(self.first, number + 1) & (len(self._table) - 1)
+        rows = self._table.take(ids, axis=0)
+        # Only neighbours share a band: what the next frame does not use is dead.
+        dead = rows[:-1] != rows[1:]
+        if number == self.end:
+            dead[-1] = True
+        freed = rows[:-1][dead]
+        self._free[self._num_free : self._num_free + len(freed)] = freed
+        self._num_free += len(freed)
+        self.first = number
+
+    def _allocate(self, count: int) -> npt.NDArray[np.int32]:
+        """Take slots [count] off the stack of free ones."""
+        if count > self._num_free:
+            self._grow(count - self._num_free)
+        self._num_free -= count
+        return self._free[self._num_free : self._num_free + count].copy()
+
+    def _grow(self, at_least: int) -> None:
+        size = len(self._bands)
+        more = max(at_least, size // 8, _SMALLEST_STORE)
+        # In place: the allocator moves large blocks by remapping, not by copying,
+        # and there are never two stores at a time. Nobody outside holds a view.
+        self._bands.resize((size + more, self._bands.shape[1]), refcheck=False)
+        free = np.empty(size + more, np.int32)
+        free[:more] = np.arange(size + more - 1, size - 1, -1)
+        free[more : more + self._num_free] = self._free[: self._num_free]
+        self._free = free
+        self._num_free += more
+
+    def _reserve_rows(self, count: int) -> None:
+        needed = len(self) + count
+        if needed <= len(self._table):
+            return
+        length = 1 << (needed - 1).bit_length()
+        table = np.zeros((length, self._num_bands), np.int32)
+        live = np.arange(self.first, self.end)
+        table[live % length] = self._table[live % len(self._table)]
+        self._table = table

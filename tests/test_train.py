@@ -38,6 +38,7 @@ def test_a_run_leaves_its_files(finished):
         "metrics",
         "metrics.csv",
         "run.json",
+        "status.json",
     }
     events = list((finished / "metrics" / "tensorboard").glob("events.out.tfevents.*"))
     assert len(events) == 1
@@ -163,13 +164,13 @@ def test_a_truncated_checkpoint_is_named(copy):
 
 
 def test_a_truncated_replay_buffer_is_named(copy):
-    [path] = (copy / "checkpoints" / "1").rglob("checkpoint.msgpack")
+    [path] = (copy / "checkpoints" / "replay").glob("segment.1.*.npz")
     path.write_bytes(path.read_bytes()[:1000])
     refuse(copy, [LONGER], r"(?s)checkpoint 1 in .*cannot be loaded.*Delete sentinel")
 
 
 def test_a_missing_replay_buffer_is_named(copy):
-    shutil.rmtree(copy / "checkpoints" / "1")
+    shutil.rmtree(copy / "checkpoints" / "replay")
     refuse(copy, [LONGER], r"(?s)checkpoint 1 in .*(lacks its replay|cannot be loaded)")
 
 

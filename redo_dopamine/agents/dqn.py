@@ -3,7 +3,7 @@
 import gin
 
 from redo_dopamine.agents import losses
-from redo_dopamine.agents.learner import Batch, LossFn
+from redo_dopamine.agents.learner import LossFn
 from redo_dopamine.agents.recycling import RecyclingAgent
 
 
@@ -21,10 +21,3 @@ class RecycledDQNAgent(RecyclingAgent):
             losses.elementwise_loss(self._loss_type),
             self.cumulative_gamma,
         )
-
-    def _next_batch(self) -> Batch:
-        self._sample_from_replay_buffer()
-        batch = dict(self.replay_elements)
-        batch["state"] = self.preprocess_fn(batch["state"])
-        batch["next_state"] = self.preprocess_fn(batch["next_state"])
-        return batch

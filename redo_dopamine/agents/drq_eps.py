@@ -4,11 +4,11 @@ from typing import Any
 
 import gin
 import jax
-from dopamine.jax.agents.dqn import dqn_agent
-from dopamine.jax.agents.full_rainbow import full_rainbow_agent
+import jax.numpy as jnp
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
 from redo_dopamine.agents import losses
+from redo_dopamine.agents.compiling import compiled
 from redo_dopamine.agents.learner import Batch, LossFn
 from redo_dopamine.agents.recycling import RecyclingAgent
 
@@ -33,22 +33,14 @@ class RecycledDrQEpsAgent(
         ValueError: a distribution over returns, which is not part of DrQ(ε).
     """
 
-    begin_episode = full_rainbow_agent.JaxFullRainbowAgent.begin_episode
-    step = full_rainbow_agent.JaxFullRainbowAgent.step
-    _reset_state = dqn_agent.JaxDQNAgent._reset_state
-    _record_observation = dqn_agent.JaxDQNAgent._record_observation
-    _store_transition = full_rainbow_agent.JaxFullRainbowAgent._store_transition
-
     def _build_networks_and_optimizer(self) -> None:
         if self._distributional:
             raise ValueError(
                 "DrQ(ε) learns Q-values, but JaxFullRainbowAgent.distributional is "
                 f"{self._distributional}. Set it to False, as drq_eps.gin does."
             )
+        self._draw_keys = compiled(_next_keys)
         super()._build_networks_and_optimizer()
-        self._augment = jax.jit(
-            lambda states, key: self.train_preprocess_fn(states, rng=key)
-        )
 
     def _apply(self, params: Any, state: jax.Array, **settings: Any) -> Any:
         return self.network_def.apply(params, state, support=self._support, **settings)
@@ -71,12 +63,29 @@ class RecycledDrQEpsAgent(
             self._apply, elementwise, self.cumulative_gamma, bootstrap
         )
 
+    def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        # Dopamine's Rainbow has a key more than its DQN, for layers that are noisy.
+        rng, chance_key, _, action_key = jax.random.split(rng, 4)
+        action = jax.random.randint(action_key, (), 0, self.num_actions)
+        return rng, jax.random.uniform(chance_key), action
+
     def _next_batch(self) -> Batch:
-        self._sample_from_replay_buffer()
-        self._rng, key, next_key = jax.random.split(self._rng, num=3)
-        batch = dict(self.replay_elements)
-        batch["state"] = self._augment(batch["state"], key)
-        batch["next_state"] = self._augment(batch["next_state"], next_key)
-        # Dopamine's update splits the key once more, for layers that are noisy.
-        self._rng = jax.random.split(self._rng, num=3)[2]
-        return batch
+        self._rng, key, next_key = self._draw_keys(self._rng)
+        return super()._next_batch() | {"key": key, "next_key": next_key}
+
+    def _prepare(self, batch: Batch) -> Batch:
+        def augment(name: str, key: str) -> jax.Array:
+            states = jnp.moveaxis(batch[name], 1, -1)
+            return self.train_preprocess_fn(states, rng=batch[key])
+
+        return batch | {
+            "state": augment("state", "key"),
+            "next_state": augment("next_state", "next_key"),
+        }
+
+
+def _next_keys(rng: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The agent's key after an update, and the update's two keys, as in Dopamine."""
+    rng, key, next_key = jax.random.split(rng, 3)
+    # Its update splits the key once more, for layers that are noisy.
+    return jax.random.split(rng, 3)[2], key, next_key

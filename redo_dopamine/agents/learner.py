@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
+from redo_dopamine.agents.compiling import compiled
 from redo_dopamine.core.graph import Params
 
 Batch = Any
@@ -38,7 +40,17 @@ def make_update(loss_fn: LossFn, optimizer: optax.GradientTransformation) -> Upd
         learner: Learner, target_params: Params, batch: Batch
     ) -> tuple[Learner, jax.Array]:
         loss, grads = jax.value_and_grad(loss_fn)(learner.params, target_params, batch)
+        # All gradients before the first new parameter: else the compiler, which may
+        # write a new one over an old one that is still to be read, copies it first.
+        learner, grads = jax.lax.optimization_barrier((learner, grads))
         updates, opt_state = optimizer.update(grads, learner.opt_state, learner.params)
         return Learner(optax.apply_updates(learner.params, updates), opt_state), loss
 
-    return jax.jit(update, donate_argnums=0)
+    return compiled(update, donate_argnums=0)
+
+
+def make_copy_over() -> Callable[[Params, Params], Params]:
+    """Compile `(old, new) -> copy of new`, written where the old parameters were."""
+    return compiled(
+        lambda old, new: jax.tree.map(jnp.copy, new), donate_argnums=0, keep_unused=True
+    )

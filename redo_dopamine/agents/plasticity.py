@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine.agents.compiling import compiled
 from redo_dopamine.agents.learner import Batch, Learner, LossFn
 from redo_dopamine.agents.observing import Observer, recorded_widths
 from redo_dopamine.core import graph as graph_lib
@@ -100,19 +101,19 @@ class Plasticity:
         self._tracking_batch_size = tracking_batch_size
         self._seed = seed
         self.dormant_fraction = float("nan")
-        self._collect = jax.jit(
+        self._collect = compiled(
             lambda params, states: self._of_layers(collect(apply, params, states))
         )
-        self._measure = jax.jit(self._make_measure(apply, graph, loss))
-        self._loss_gradients = jax.jit(
+        self._measure = compiled(self._make_measure(apply, graph, loss))
+        self._loss_gradients = compiled(
             lambda params, target_params, batch: self._of_layers(
                 loss_gradients(
                     apply, lambda p, b: loss(p, target_params, b), params, batch
                 )
             )
         )
-        self._intervene = jax.jit(intervention.apply)
-        self._constrain = intervention.constrain and jax.jit(intervention.constrain)
+        self._intervene = compiled(intervention.apply)
+        self._constrain = intervention.constrain and compiled(intervention.constrain)
 
     def _make_measure(
         self, apply: Callable[..., Any], graph: graph_lib.NetworkGraph, loss: LossFn

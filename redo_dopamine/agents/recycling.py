@@ -12,10 +12,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
-from redo_dopamine.agents.learner import Batch, Learner, LossFn, make_update
+from redo_dopamine.agents.batches import as_batch, network_inputs
+from redo_dopamine.agents.compiling import compiled
+from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
+from redo_dopamine.agents.learner import (
+    Batch,
+    Learner,
+    LossFn,
+    make_copy_over,
+    make_update,
+)
 from redo_dopamine.agents.plasticity import Plasticity
 from redo_dopamine.agents.settings import (
     check_names,
@@ -26,12 +34,11 @@ from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.optimizers import coupled_weight_decay
-from redo_dopamine.replay.sampling import sample_apart
 
 _TREES = ("online_params", "target_network_params", "optimizer_state")
 
 
-class RecyclingAgent(dqn_agent.JaxDQNAgent):
+class RecyclingAgent(EpsilonGreedyAgent):
     """Settings and seams shared by the agents; all of Dopamine's extend its DQN.
 
     Settings of the Dopamine agent keep their names, whether they are bound to its
@@ -65,11 +72,8 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
 
     # Set by Dopamine's constructor.
     network_def: Any
-    online_params: Params
     optimizer: optax.GradientTransformation
     optimizer_state: optax.OptState
-    _rng: jax.Array
-    _seed: int
 
     def __init__(
         self,
@@ -124,12 +128,16 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
     # What an agent says of itself.
 
     def _loss(self) -> LossFn:
-        """The loss that an update descends."""
+        """The loss that an update descends, of states as they enter the network."""
         raise NotImplementedError
 
     def _next_batch(self) -> Batch:
-        """A batch for the loss, drawn from the replay buffer."""
-        raise NotImplementedError
+        """A batch from the replay buffer, and what `_prepare` needs besides."""
+        return as_batch(self._replay.sample())
+
+    def _prepare(self, batch: Batch) -> Batch:
+        """What the loss takes of `_next_batch`: pure, part of the compiled update."""
+        return network_inputs(self.preprocess_fn, batch)
 
     def _apply(self, params: Params, state: jax.Array, **settings: Any) -> Any:
         """The network's output for one state, as it enters the network."""
@@ -138,6 +146,9 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
     def _draw_params(self, key: jax.Array, state: Any) -> Params:
         """New parameters from the network's initializers."""
         return self.network_def.init(key, x=state)
+
+    def _q_values(self, params: Params, state: jax.Array) -> jax.Array:
+        return self._apply(params, state).q_values
 
     # Dopamine's seams.
 
@@ -149,14 +160,17 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
                 *self._before_optimizer, self.optimizer, *self._after_optimizer
             )
             self.optimizer_state = self.optimizer.init(self.online_params)
-        self._sync_weights()
+        # A copy, because the update donates the online parameters' memory.
+        self.target_network_params = jax.tree.map(jnp.copy, self.online_params)
+        self._copy_over = make_copy_over()
         loss = self._loss()
-        self._update = make_update(loss, self.optimizer)
-        self._greedy = jax.jit(
-            lambda params, states: jnp.argmax(
-                jax.vmap(lambda state: self._apply(params, state).q_values)(states), 1
-            )
+        self._update = make_update(
+            lambda params, target_params, batch: loss(
+                params, target_params, self._prepare(batch)
+            ),
+            self.optimizer,
         )
+        self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
         state = self.preprocess_fn(self.state)
         graph = self.network_def.graph(self.observation_shape)
         self._plasticity = Plasticity(
@@ -173,8 +187,9 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
         )
 
     def _sync_weights(self) -> None:
-        # A copy, because the update donates the online parameters' memory.
-        self.target_network_params = jax.tree.map(jnp.copy, self.online_params)
+        self.target_network_params = self._copy_over(
+            self.target_network_params, self.online_params
+        )
 
     def _train_step(self) -> None:
         if self._replay.add_count > self.min_replay_history:
@@ -202,18 +217,7 @@ class RecyclingAgent(dqn_agent.JaxDQNAgent):
 
     def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
         """A batch for the loss that training does not notice."""
-        drawn = sample_apart(self._replay, size, rng)
-        return {
-            "state": self.preprocess_fn(drawn.state),
-            "next_state": self.preprocess_fn(drawn.next_state),
-            "action": drawn.action,
-            "reward": drawn.reward,
-            "terminal": drawn.is_terminal,
-        }
-
-    def greedy_actions(self, states: np.ndarray) -> np.ndarray:
-        """Greedy actions [B] for observation stacks [B, ..., stack], in one call."""
-        return np.asarray(self._greedy(self.online_params, self.preprocess_fn(states)))
+        return self._inputs(as_batch(self._replay.sample(size, rng=rng)))
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Hand metrics to the runner's collectors, if there is a runner."""

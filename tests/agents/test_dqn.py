@@ -6,7 +6,7 @@ from dopamine.jax import networks as dopamine_networks
 
 from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal, trees_differ
-from redo_dopamine.agents import losses
+from redo_dopamine.agents import compiling, losses
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.settings import updates_per_train_step
 from redo_dopamine.core import interventions
@@ -23,6 +23,12 @@ def replay(clean_gin):
 # Equality with Dopamine's agent.
 
 
+@pytest.fixture
+def compiled_as_the_stock_agent_is(monkeypatch):
+    monkeypatch.setattr(compiling, "HAS_OLD_RUNTIME", False)
+
+
+@pytest.mark.usefixtures("compiled_as_the_stock_agent_is")
 @pytest.mark.parametrize("loss_type", ["huber", "mse"])
 @pytest.mark.parametrize("update_horizon", [1, 3])
 def test_without_intervention_it_is_the_stock_agent(loss_type, update_horizon):
@@ -36,16 +42,23 @@ def test_without_intervention_it_is_the_stock_agent(loss_type, update_horizon):
 
     assert our_actions == stock_actions
     assert ours.gradient_step > 20
-    for ours_tree, stock_tree in [
-        (ours.online_params, stock.online_params),
-        (ours.target_network_params, stock.target_network_params),
-        (ours.optimizer_state, stock.optimizer_state),
-    ]:
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8),
-            ours_tree,
-            stock_tree,
-        )
+    assert_trees_equal(ours.online_params, stock.online_params)
+    assert_trees_equal(ours.target_network_params, stock.target_network_params)
+    assert_trees_equal(ours.optimizer_state, stock.optimizer_state)
+
+
+def test_the_two_runtimes_make_the_same_update(monkeypatch):
+    updated = []
+    for has_old_runtime in (True, False):
+        monkeypatch.setattr(compiling, "HAS_OLD_RUNTIME", has_old_runtime)
+        agent = agents.recycled_agent()
+        stream = Stream()
+        while agent.gradient_step < 1:
+            stream.drive(agent, 1)
+        updated.append((agent.online_params, agent.optimizer_state))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), *updated
+    )
 
 
 def test_tracking_does_not_change_training():

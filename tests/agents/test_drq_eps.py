@@ -1,3 +1,4 @@
+import copy
 import functools
 
 import gin
@@ -58,9 +59,7 @@ def test_the_update_is_dopamines_on_the_same_batch_and_key(double_dqn, mse_loss)
         jnp.copy,
         (agent.online_params, agent.target_network_params, agent.optimizer_state),
     )
-    sampler = agent._replay._sampling_distribution._rng.bit_generator.state
-    elements = agent._replay.sample(8)
-    agent._replay._sampling_distribution._rng.bit_generator.state = sampler
+    elements = agent._replay.sample(8, rng=copy.deepcopy(agent._replay._rng))
     rng, key, next_key = jax.random.split(agent._rng, num=3)
     opt_state, params, _, loss, rng = full_rainbow_agent.train(
         agent.network_def,
@@ -68,9 +67,9 @@ def test_the_update_is_dopamines_on_the_same_batch_and_key(double_dqn, mse_loss)
         target,
         agent.optimizer,
         opt_state,
-        agent.train_preprocess_fn(elements.state, rng=key),
+        agent.train_preprocess_fn(np.array(elements.state), rng=key),
         elements.action,
-        agent.train_preprocess_fn(elements.next_state, rng=next_key),
+        agent.train_preprocess_fn(np.array(elements.next_state), rng=next_key),
         elements.reward,
         elements.is_terminal,
         jnp.ones(8),
@@ -110,7 +109,7 @@ def test_neurons_are_scored_on_states_without_augmentation():
     np.testing.assert_array_equal(drawn["state"], again["state"])
     grey = np.asarray(drawn["state"]) * 255
     np.testing.assert_allclose(grey, np.round(grey), atol=1e-3)  # Bytes over 255.
-    augmented = np.asarray(agent._next_batch()["state"]) * 255
+    augmented = np.asarray(agent._prepare(agent._next_batch())["state"]) * 255
     assert np.abs(augmented - np.round(augmented)).max() > 0.1
 
 

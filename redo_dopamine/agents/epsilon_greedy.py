@@ -1,0 +1,175 @@
+"""Dopamine's dealings with an environment, without their cost.
+
+What comes in: observations and rewards, by `begin_episode`, `step` and `end_episode`.
+What leaves: actions, and transitions in the replay buffer. The random numbers are
+those that Dopamine's agent draws, in its order.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from dopamine.jax.agents.dqn import dqn_agent
+from dopamine.jax.replay_memory import elements
+
+from redo_dopamine.agents.compiling import compiled
+from redo_dopamine.core.graph import Params
+from redo_dopamine.replay.buffer import FrameReplay
+
+_EPSILONS_AT_ONCE = 1024
+
+
+class Epsilons:
+    """Epsilon by training step, from a table of many steps.
+
+    Args:
+        epsilon_fn: Dopamine's schedule of `(decay_period, step, warmup_steps,
+            epsilon)`, which must be traceable, as for Dopamine.
+        decay_period: agent steps.
+        warmup_steps: agent steps.
+        epsilon: the final value.
+    """
+
+    def __init__(
+        self,
+        epsilon_fn: Callable[..., Any],
+        decay_period: int,
+        warmup_steps: int,
+        epsilon: float,
+    ):
+        self._of_steps = jax.jit(
+            jax.vmap(lambda step: epsilon_fn(decay_period, step, warmup_steps, epsilon))
+        )
+        self._first = 0
+        self._table = np.zeros(0, np.float32)
+
+    def __call__(self, step: int) -> np.float32:
+        """Epsilon at a training step."""
+        if not 0 <= step - self._first < len(self._table):
+            self._first = step
+            steps = np.arange(step, step + _EPSILONS_AT_ONCE, dtype=np.int32)
+            self._table = np.asarray(self._of_steps(steps), np.float32)
+        return self._table[step - self._first]
+
+
+class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
+    """Acts and remembers as `JaxDQNAgent` does, in less time and memory.
+
+    Observations stay bytes; the device is asked for an action only where the action
+    is a greedy one; every observation is stored once (`FrameReplay`).
+    """
+
+    # Set by Dopamine's constructor.
+    online_params: Params
+    _rng: jax.Array
+    _seed: int
+
+    def _build_networks_and_optimizer(self) -> None:
+        super()._build_networks_and_optimizer()
+        self._epsilon = Epsilons(
+            self.epsilon_fn,
+            self.epsilon_decay_period,
+            self.min_replay_history,
+            self.epsilon_train,
+        )
+        self._draw = compiled(self._draw_action)
+        self._greedy = compiled(self._greedy_action)
+        self._greedy_batch = compiled(jax.vmap(self._greedy_action, in_axes=(None, 0)))
+
+    # What an agent says of itself.
+
+    def _q_values(self, params: Params, state: jax.Array) -> jax.Array:
+        """Q-values [num_actions] of one state [..., stack] from the replay buffer."""
+        raise NotImplementedError
+
+    def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """The next key, a number in [0, 1) to compare with epsilon, an action."""
+        rng, chance_key, action_key = jax.random.split(rng, 3)
+        action = jax.random.randint(action_key, (), 0, self.num_actions)
+        return rng, jax.random.uniform(chance_key), action
+
+    # Observations.
+
+    @property
+    def state(self) -> np.ndarray:
+        """The last observations [..., stack]: a view, which the next ones change."""
+        return np.moveaxis(self._frames, 0, -1)
+
+    @state.setter
+    def state(self, state: np.ndarray) -> None:
+        # Observations come first in memory: so a new one moves the others at once.
+        self._frames = np.array(np.moveaxis(state, -1, 0), self.observation_dtype)
+
+    def _reset_state(self) -> None:
+        self._frames.fill(0)
+
+    def _record_observation(self, observation: np.ndarray) -> None:
+        self._observation = np.reshape(observation, self.observation_shape)
+        self._frames[:-1] = self._frames[1:]
+        self._frames[-1] = self._observation
+
+    # Actions.
+
+    def begin_episode(self, observation: np.ndarray) -> np.ndarray:
+        """The first action of an episode, after a train step."""
+        self._reset_state()
+        self._record_observation(observation)
+        return self._train_and_act()
+
+    def step(self, reward: float, observation: np.ndarray) -> np.ndarray:
+        """Store a transition; the next action, after a train step."""
+        last_observation = self._observation
+        self._record_observation(observation)
+        self._store_transition(last_observation, self.action, reward, False)
+        return self._train_and_act()
+
+    def _train_and_act(self) -> np.ndarray:
+        if self.eval_mode:
+            epsilon = np.float32(self.epsilon_eval)
+        else:
+            self._train_step()
+            epsilon = self._epsilon(self.training_steps)
+        self._rng, chance, action = self._draw(self._rng)
+        if np.asarray(chance) > epsilon:
+            action = self._greedy(self.online_params, self._frames)
+        self.action = np.asarray(action, np.int32)
+        return self.action
+
+    def _greedy_action(self, params: Params, frames: jax.Array) -> jax.Array:
+        state = self.preprocess_fn(jnp.moveaxis(frames, 0, -1))
+        return jnp.argmax(self._q_values(params, state))
+
+    def greedy_actions(self, states: np.ndarray) -> np.ndarray:
+        """Greedy actions [B] for observation stacks [B, ..., stack], in one call."""
+        frames = np.moveaxis(states, -1, 1)
+        return np.asarray(self._greedy_batch(self.online_params, frames))
+
+    # Memory.
+
+    def _build_replay_buffer(self) -> FrameReplay:
+        return FrameReplay(
+            stack_size=self.stack_size,
+            update_horizon=self.update_horizon,
+            gamma=self.gamma,
+            seed=self._seed,
+        )
+
+    def _store_transition(
+        self,
+        last_observation: np.ndarray,
+        action: np.ndarray,
+        reward: float,
+        is_terminal: bool,
+        *args: Any,
+        priority: float | None = None,
+        episode_end: bool = False,
+    ) -> None:
+        del args, priority
+        if not self.eval_mode:
+            self._replay.add(
+                elements.TransitionElement(
+                    last_observation, action, reward, is_terminal, episode_end
+                )
+            )

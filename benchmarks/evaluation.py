@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from redo_dopamine import configure, evaluation, train
-from redo_dopamine.runner import seed_environment
+from redo_dopamine.emulator import seed_environment
 
 
 def one_by_one(runner, num_episodes):

@@ -7,16 +7,16 @@ leaves: what `PlasticityRunner` leaves, with an evaluation per iteration.
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
 import functools
-import time
 from typing import Any
 
 import gin
 import numpy as np
 from dopamine.discrete_domains import atari_lib
 
-from redo_dopamine import evaluation
+from redo_dopamine import emulator, evaluation
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
-from redo_dopamine.runner import PlasticityRunner, seed_environment
+from redo_dopamine.runner import PlasticityRunner
+from redo_dopamine.train_phase import TrainPhase
 
 GAMES = (
     *("Alien", "Amidar", "Assault", "Asterix", "BankHeist", "BattleZone", "Boxing"),
@@ -65,52 +65,19 @@ class Atari100kRunner(PlasticityRunner):
         self._start = functools.partial(
             evaluation.start_with_no_ops, max_no_ops=max_no_ops
         )
-        self._starts = self._stream(_TRAINING_STARTS)
         self._eval_environments: list[Any] = []
 
-    def _stream(self, stream: int) -> np.random.Generator:
-        return np.random.default_rng([self._agent.seed, stream, self._iteration])
+    def _stream(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng([self._agent.seed, *stream])
 
     # Training.
 
-    def _run_train_phase(self, statistics: Any) -> tuple[int, float, float]:
-        del statistics
-        self._agent.eval_mode = False
-        self._starts = self._stream(_TRAINING_STARTS)
-        started, steps_left = time.time(), self._training_steps
-        returns = []
-        while steps_left > 0:
-            length, episode_return, finished = self._run_at_most(steps_left)
-            steps_left -= length
-            if finished:
-                returns.append(episode_return)
-                self._report_episode(episode_return)
-        steps_per_second = self._training_steps / (time.time() - started)
-        average = float(np.mean(returns)) if returns else float("nan")
-        return len(returns), average, steps_per_second
-
-    def _run_at_most(self, max_steps: int) -> tuple[int, float, bool]:
-        """One episode, or its beginning: steps, return, whether it finished."""
-        limit = min(max_steps, self._max_steps_per_episode)
-        action, episode_return = self._initialize_episode(), 0.0
-        for length in range(1, limit + 1):
-            observation, reward, terminal = self._run_one_step(action)
-            episode_return += reward
-            if self._clip_rewards:
-                reward = np.clip(reward, -1, 1)
-            if self._environment.game_over or length == limit:
-                break
-            if terminal:
-                self._end_episode(reward, terminal)
-                action = self._agent.begin_episode(observation)
-            else:
-                action = self._agent.step(reward, observation)
-        self._end_episode(reward, terminal)
-        finished = self._environment.game_over or length == self._max_steps_per_episode
-        return length, episode_return, finished
+    def _cuts_off(self, phase: TrainPhase) -> bool:
+        return phase.num_steps >= self._training_steps
 
     def _first_observation(self) -> np.ndarray:
-        return self._start(self._environment, self._starts)
+        starts = self._stream(_TRAINING_STARTS, self._iteration, self._phase.num_starts)
+        return self._start(self._environment, starts)
 
     # Evaluation.
 
@@ -128,12 +95,13 @@ class Atari100kRunner(PlasticityRunner):
 
     def _run_eval_phase(self, statistics: Any) -> tuple[int, float]:
         del statistics
-        environments, rng = self.eval_environments(), self._stream(_EVALUATION)
+        environments = self.eval_environments()
+        rng = self._stream(_EVALUATION, self._iteration)
         for environment in environments:
-            seed_environment(environment, rng)
+            emulator.seed_environment(environment, rng)
         returns = evaluation.play_episodes(
             environments,
-            self._agent.greedy_actions,
+            self._greedy_actions,
             stack_size=self._agent.stack_size,
             epsilon=self._agent.epsilon_eval,
             max_steps=self._max_steps_per_episode,
@@ -141,3 +109,7 @@ class Atari100kRunner(PlasticityRunner):
             start=self._start,
         )
         return len(returns), float(np.mean(returns))
+
+    def _greedy_actions(self, states: np.ndarray) -> np.ndarray:
+        self._stop.check()
+        return self._agent.greedy_actions(states)

@@ -32,6 +32,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         ("of `fixed_budget`", configurables.BUDGET_SETTINGS),
         ("beside the optimizer", configurables.OPTIMIZER_LINKS),
         ("metric", configurables.METRICS),
+        ("of `FrameReplay`", configurables.REPLAY_WINDOWS),
     )
     for kind, offer in functions:
         for function in offer:

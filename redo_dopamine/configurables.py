@@ -20,6 +20,7 @@ from redo_dopamine.core import (
     schedules,
 )
 from redo_dopamine.networks import impala, layers, nature, rainbow
+from redo_dopamine.replay import windows
 
 # Agents, with the networks that they take.
 AGENTS: Mapping[Any, tuple[str, ...]] = {
@@ -67,10 +68,21 @@ OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
 )
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(optional_metrics.FACTORIES)
+# `FrameReplay.windows = @complete_windows`.
+REPLAY_WINDOWS: tuple[Callable[..., Any], ...] = (
+    windows.dopamine_windows,
+    windows.complete_windows,
+)
 
 
 def _register() -> None:
-    functions = (*INTERVENTIONS, *BUDGET_SETTINGS, *OPTIMIZER_LINKS, *METRICS)
+    functions = (
+        *INTERVENTIONS,
+        *BUDGET_SETTINGS,
+        *OPTIMIZER_LINKS,
+        *METRICS,
+        *REPLAY_WINDOWS,
+    )
     named = {function.__name__: function for function in functions}
     for name, function in {**NETWORKS, **NETWORK_SETTINGS, **named}.items():
         gin.external_configurable(function, name, module="redo_dopamine")

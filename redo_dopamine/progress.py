@@ -56,10 +56,12 @@ class Progress:
             yield
         self._bar = None
 
-    def start_iteration(self, iteration: int) -> None:
-        """Name the iteration and allow for its steps."""
-        self._steps_left = self._steps_per_iteration
+    def start_iteration(self, iteration: int, steps_done: int = 0) -> None:
+        """Name the iteration and allow for what it has left of its steps."""
+        self._steps_left = max(0, self._steps_per_iteration - steps_done)
         if self._bar is not None:
+            if steps_done > 0:
+                self._bar.total -= self._steps_per_iteration - self._steps_left
             self._bar.set_description(
                 f"Iteration {iteration + 1}/{self._num_iterations}", refresh=False
             )

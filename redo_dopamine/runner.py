@@ -1,57 +1,60 @@
 """Dopamine's Runner with metrics by name, one progress bar and exact resuming.
 
-What comes in: a base directory, an agent class, and gin's `Runner.*` bindings. What
-leaves: metrics and checkpoints in the base directory.
+What comes in: a base directory, an agent class, gin's `Runner.*` bindings, and signals
+to stop. What leaves: metrics and checkpoints in the base directory.
 """
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
 import functools
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gin
 import numpy as np
-from absl import logging
-from dopamine.discrete_domains import (
-    checkpointer,
-    iteration_statistics,
-    run_experiment,
-)
+from dopamine.discrete_domains import iteration_statistics, run_experiment
 from dopamine.metrics import collector_dispatcher
 
-from redo_dopamine import collectors, provenance
+from redo_dopamine import collectors, emulator, provenance
 from redo_dopamine.agents import dqn
-from redo_dopamine.config_diff import check_same_config
-from redo_dopamine.errors import UserError
 from redo_dopamine.progress import Progress
+from redo_dopamine.resuming import Checkpoints, Snapshot
+from redo_dopamine.stopping import StopRequested, StopSwitch
+from redo_dopamine.train_phase import TrainPhase
 
 # Sets the environment's random stream apart from those of the agent.
 _ENVIRONMENT_STREAM = 3
 
 
-@gin.configurable(module="redo_dopamine", allowlist=["agent"])
+@gin.configurable(module="redo_dopamine", allowlist=["agent", "checkpoint_minutes"])
 class PlasticityRunner(run_experiment.Runner):
     """Runs an agent of this package; takes Dopamine's `Runner.*` bindings.
 
-    Every iteration ends with an episode and a checkpoint, and seeds the environment
-    anew, so that a run resumed at a checkpoint goes on as if it had not stopped.
+    It writes a checkpoint at the end of every iteration, every `checkpoint_minutes`,
+    and when SIGTERM, SIGINT or SIGUSR1 asks it to stop. A run that is resumed goes on
+    as if it had not stopped, inside an episode too where the environment is Atari;
+    another one is resumed at the last end of an iteration.
 
     Args:
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions.
+        checkpoint_minutes: between two checkpoints inside an iteration.
     """
+
+    _environment: Any  # Set by Dopamine's constructor.
 
     def __init__(
         self,
         base_dir: str,
         agent: Callable[..., Any] = dqn.RecycledDQNAgent,
+        checkpoint_minutes: float = 10.0,
     ):
         self._iteration = 0
-        self._seed_is_due = False
-        self._unfinished_return = 0.0
+        self._phase = TrainPhase()
+        self._stop = StopSwitch()
         self._progress = Progress()
+        self._checkpoint_seconds = 60 * checkpoint_minutes
         collector_dispatcher.add_collector(
             "csv", functools.partial(collectors.CsvCollector, clock=self._clock)
         )
@@ -65,7 +68,7 @@ class PlasticityRunner(run_experiment.Runner):
     @property
     def finished(self) -> bool:
         """Whether the last checkpoint is that of the last iteration."""
-        return self._start_iteration >= self._num_iterations
+        return self._iteration >= self._num_iterations
 
     @property
     def agent(self) -> Any:
@@ -87,106 +90,106 @@ class PlasticityRunner(run_experiment.Runner):
     def _initialize_checkpointer_and_maybe_resume(
         self, checkpoint_file_prefix: str
     ) -> None:
-        self._config = provenance.operative_config()
-        self._start_iteration = 0
-        latest = checkpointer.get_latest_checkpoint_number(self._checkpoint_dir)
-        metrics_size = 0
-        if latest >= 0:
-            metrics_size = self._resume(checkpoint_file_prefix, latest)
-        else:
-            self._check_unfinished_start()
-        self._checkpointer = checkpointer.Checkpointer(
-            self._checkpoint_dir, checkpoint_file_prefix
+        del checkpoint_file_prefix
+        self._environment = emulator.restorable(self._environment)
+        self._checkpoints = Checkpoints(
+            self._base_dir, self._agent, provenance.operative_config()
         )
-        collectors.cut_back(self._base_dir, metrics_size)
+        snapshot = self._checkpoints.resume()
+        if snapshot is not None:
+            self._iteration = snapshot.iteration
+            self._phase = TrainPhase.from_json(snapshot.phase)
+            emulator.set_state(self._environment, snapshot.environment)
+        self._last_checkpoint = time.monotonic()
 
-    def _check_unfinished_start(self) -> None:
-        """A run that died before its first checkpoint starts over, as it was."""
-        config = Path(self._base_dir) / "config.gin"
-        if config.exists():
-            check_same_config(config.read_text(), self._config, str(config))
-
-    def _resume(self, prefix: str, number: int) -> int:
-        """Load a checkpoint; returns the length of `metrics.csv` that goes with it."""
-        name = f"checkpoint {number} in {self._checkpoint_dir}"
-        remedy = (
-            f"Delete sentinel_checkpoint_complete.{number} there to resume from the "
-            "checkpoint before it, or start over with another --base_dir."
-        )
-        try:
-            data = checkpointer.Checkpointer(
-                self._checkpoint_dir, prefix
-            ).load_checkpoint(number)
-            config = data["config"]
-        except Exception as error:  # Pickle raises whatever the bytes lead it to.
-            raise UserError(
-                f"A checkpoint must be whole, but {name} cannot be read "
-                f"({type(error).__name__}: {error}). {remedy}"
-            ) from error
-        check_same_config(config, self._config, name)
-        try:
-            whole = self._agent.unbundle(self._checkpoint_dir, number, data)
-        except Exception as error:
-            raise UserError(
-                f"A checkpoint must be whole, but {name} cannot be loaded "
-                f"({type(error).__name__}: {error}). {remedy}"
-            ) from error
-        if not whole:
-            raise UserError(
-                f"A checkpoint must be whole, but {name} lacks its replay buffer. "
-                f"{remedy}"
-            )
-        self._start_iteration = data["current_iteration"] + 1
-        logging.info("Resuming at iteration %d", self._start_iteration)
-        return data["metrics_size"]
-
-    def _checkpoint_experiment(self, iteration: int) -> None:
+    def _checkpoint(self) -> None:
         self._collector_dispatcher.flush()
-        bundle = self._agent.bundle_and_checkpoint(self._checkpoint_dir, iteration)
-        bundle["current_iteration"] = iteration
-        bundle["config"] = self._config
-        bundle["metrics_size"] = collectors.current_size(self._base_dir)
-        self._checkpointer.save_checkpoint(iteration, bundle)
+        self._checkpoints.save(
+            Snapshot(
+                self._iteration,
+                self._phase.to_json(),
+                emulator.get_state(self._environment),
+            )
+        )
+        self._last_checkpoint = time.monotonic()
 
-    # Episodes.
+    # Training.
+
+    def _run_train_phase(self, statistics: Any) -> Any:
+        del statistics
+        phase = self._phase
+        self._agent.eval_mode = False
+        while not self._is_over(phase):
+            self._between_steps()
+            started = time.monotonic()
+            self._advance(phase)
+            phase.seconds += time.monotonic() - started
+        phase.over = True
+        self._agent.write_metrics(
+            {
+                "train/average_return": phase.average_return,
+                "train/steps_per_second": phase.steps_per_second,
+            }
+        )
+
+    def _between_steps(self) -> None:
+        self._stop.check()
+        due = time.monotonic() - self._last_checkpoint > self._checkpoint_seconds
+        if due and emulator.is_restorable(self._environment):
+            self._checkpoint()
+
+    def _is_over(self, phase: TrainPhase) -> bool:
+        """Iterations end with an episode, unless episodes have no longest length."""
+        can_end = phase.action is None or self._max_steps_per_episode is None
+        return can_end and phase.num_steps >= self._training_steps
+
+    def _cuts_off(self, phase: TrainPhase) -> bool:
+        """Whether the end of the iteration cuts off the running episode."""
+        return self._evaluates and self._is_over(phase)
+
+    def _advance(self, phase: TrainPhase) -> None:
+        """One step of the environment and what the agent makes of it."""
+        if phase.action is None:
+            phase.begin_episode(self._initialize_episode())
+        observation, reward, terminal = self._run_one_step(phase.action)
+        phase.count_step(reward)
+        if self._clip_rewards:
+            reward = np.clip(reward, -1, 1)
+        finished = (
+            self._environment.game_over
+            or phase.episode_steps == self._max_steps_per_episode
+        )
+        if finished or self._cuts_off(phase):
+            self._end_episode(reward, terminal)
+            phase.end_episode(finished)
+            if finished:
+                self._report_episode(phase.episode_return)
+        elif terminal:  # A life is lost.
+            self._end_episode(reward, terminal)
+            phase.action = int(self._agent.begin_episode(observation))
+        else:
+            phase.action = int(self._agent.step(reward, observation))
 
     def _initialize_episode(self) -> Any:
-        if self._seed_is_due:
+        if self._phase.num_starts == 0 and not self._agent.eval_mode:
             stream = [self._agent.seed, _ENVIRONMENT_STREAM, self._iteration]
-            seed_environment(self._environment, np.random.default_rng(stream))
-            self._seed_is_due = False
+            emulator.seed_environment(self._environment, np.random.default_rng(stream))
         return self._agent.begin_episode(self._first_observation())
 
     def _first_observation(self) -> np.ndarray:
         return self._environment.reset()
 
     def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
+        if self._agent.eval_mode:
+            self._stop.check()
         result = super()._run_one_step(action)
         if not self._agent.eval_mode:
             self._progress.advance(self._agent.dormant_fraction)
         return result
 
-    def _run_one_episode(self) -> tuple[int, float]:
-        length, episode_return = super()._run_one_episode()
-        self._report_episode(episode_return)
-        return length, episode_return
-
-    def _run_continued_episode(
-        self, start_step_count: int, max_step_count: int
-    ) -> tuple[int, float]:
-        length, partial = super()._run_continued_episode(
-            start_step_count, max_step_count
-        )
-        self._unfinished_return += partial
-        if self.episode_ended:
-            self._report_episode(self._unfinished_return)
-            self._unfinished_return = 0.0
-        return length, partial
-
     def _report_episode(self, episode_return: float) -> None:
-        if not self._agent.eval_mode:
-            self._agent.write_metrics({"train/episode_return": episode_return})
-            self._progress.end_episode(episode_return)
+        self._agent.write_metrics({"train/episode_return": episode_return})
+        self._progress.end_episode(episode_return)
 
     # Iterations.
 
@@ -194,42 +197,53 @@ class PlasticityRunner(run_experiment.Runner):
     def _evaluates(self) -> bool:
         return self._evaluation_steps > 0
 
-    def _run_one_iteration(self, iteration: int) -> dict[str, Any]:
-        self._iteration = iteration
-        self._seed_is_due = True
-        self._progress.start_iteration(iteration)
-        statistics = iteration_statistics.IterationStatistics()
-        _, average_return, steps_per_second = self._run_train_phase(statistics)
-        self._agent.write_metrics(
-            {
-                "train/average_return": average_return,
-                "train/steps_per_second": steps_per_second,
-            }
-        )
+    def _evaluate(self) -> None:
+        """Evaluate, or leave everything as it was before."""
+        environment = emulator.get_state(self._environment)
+        memory = self._agent.short_memory()
+        try:
+            self.episode_ended = True  # Dopamine goes on with an episode otherwise.
+            _, average_return = self._run_eval_phase(
+                iteration_statistics.IterationStatistics()
+            )
+        except StopRequested:
+            emulator.set_state(self._environment, environment)
+            self._agent.set_short_memory(memory)
+            raise
+        self._agent.write_metrics({"eval/average_return": average_return})
+
+    def _run_one_iteration(self, iteration: int) -> None:
+        self._progress.start_iteration(iteration, self._phase.num_steps)
+        if not self._phase.over:
+            self._run_train_phase(None)
         if self._evaluates:
             self._progress.start_evaluation(iteration)
-            _, average_return = self._run_eval_phase(statistics)
-            self._agent.write_metrics({"eval/average_return": average_return})
-        return statistics.data_lists
+            self._evaluate()
 
     def run_experiment(self) -> None:
-        """Run what is left of the experiment, with a checkpoint per iteration."""
-        with self._progress.over(
-            self._start_iteration,
+        """Run what is left of the experiment.
+
+        Raises:
+            StopRequested: a signal has come, and a checkpoint has been written.
+        """
+        progress = self._progress.over(
+            self._iteration,
             self._num_iterations,
             self._training_steps,
             steps_done=self._agent.training_steps,
-        ):
-            for iteration in range(self._start_iteration, self._num_iterations):
-                self._run_one_iteration(iteration)
-                self._checkpoint_experiment(iteration)
+        )
+        with self._stop.listening(), progress:
+            try:
+                while not self.finished:
+                    self._run_one_iteration(self._iteration)
+                    self._iteration += 1
+                    self._phase = self._phase.next()
+                    self._checkpoint()
+            except StopRequested:
+                if emulator.is_restorable(self._environment):
+                    self._checkpoint()
+                raise
         self._collector_dispatcher.close()
-
-
-def seed_environment(environment: Any, rng: np.random.Generator) -> None:
-    """Give the emulator of a Dopamine environment a seed drawn from `rng`."""
-    # Dopamine's preprocessing does not pass a seed on, so reach inside it.
-    environment.environment.reset(seed=int(rng.integers(2**31)))
 
 
 @gin.configurable(module="redo_dopamine", allowlist=["runner"])

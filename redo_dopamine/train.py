@@ -1,8 +1,8 @@
 """One run: `python -m redo_dopamine.train --base_dir=DIR --gin_files=dqn_redo.gin`.
 
 What comes in: Dopamine's flags. What leaves: a base directory with metrics,
-checkpoints and the configuration (README, 'What a run leaves'). Exit status 0 for a
-run that is complete, 2 for a mistake in what was typed.
+checkpoints and the configuration (README, 'What a run leaves'). The exit status is one
+of `redo_dopamine.exit_status`: 0 for a run that is complete.
 """
 
 import sys
@@ -15,9 +15,10 @@ import ale_py
 import tensorflow as tf
 from absl import app, flags, logging
 
-from redo_dopamine import configure, provenance
+from redo_dopamine import configure, exit_status, provenance, run_lock, run_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.runner import PlasticityRunner, experiment
+from redo_dopamine.stopping import StopRequested
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir", None, "Directory of the run; made if missing, resumed if not."
@@ -29,6 +30,12 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings",
     [],
     "Gin bindings that win over the files, e.g. 'RecycledDQNAgent.replay_ratio = 1'.",
+)
+_DOPAMINES_TRAINING_STEPS = 250_000
+_SCALE = flags.DEFINE_float(
+    "scale",
+    1.0,
+    "What part of its study's length this run is: noted in status.json, no more.",
 )
 
 
@@ -50,28 +57,47 @@ def build_runner(base_dir: str) -> PlasticityRunner:
         raise UserError(configure.brief(error)) from error
 
 
-def train(base_dir: str) -> None:
+def train(base_dir: str, scale: float = 1.0) -> None:
     """Run, or go on with, the experiment that gin's configuration describes.
+
+    Args:
+        base_dir: where the run is written; this process alone has it meanwhile.
+        scale: what part of its study's length the run is, for `status.json`.
 
     Raises:
         UserError: as `build_runner`.
+        DirectoryInUseError: another process has the directory.
     """
-    runner = build_runner(base_dir)
+    _check_writable(base_dir)
+    with run_lock.held(base_dir):
+        _run(base_dir, build_runner(base_dir), scale)
+
+
+def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
+    status = run_status.Reporter(
+        base_dir,
+        agent_step=lambda: runner.agent.training_steps,
+        agent_steps=runner.num_iterations
+        * configure.bound("Runner.training_steps", _DOPAMINES_TRAINING_STEPS),
+        scale=scale,
+    )
     if runner.finished:
+        status.confirm_done()
         print(
             f"{base_dir} is finished: all {runner.num_iterations} iterations are "
             "there. Raise Runner.num_iterations to prolong it, or give another "
             "--base_dir."
         )
         return
-    provenance.record_start(
-        base_dir,
-        seed=runner.agent.seed,
-        game=configure.bound(configure.GAME, "unknown"),
-        agent=type(runner.agent).__name__,
-    )
-    runner.run_experiment()
-    provenance.record_end(base_dir)
+    with status:
+        provenance.record_start(
+            base_dir,
+            seed=runner.agent.seed,
+            game=configure.bound(configure.GAME, "unknown"),
+            agent=type(runner.agent).__name__,
+        )
+        runner.run_experiment()
+        provenance.record_end(base_dir)
     print(
         f"{base_dir} is finished. For its figures run "
         f"'python -m redo_dopamine.report --base_dir={base_dir}'."
@@ -112,10 +138,16 @@ def main(argv: list[str]) -> None:
             )
         _quiet_logs()
         configure.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
-        train(_BASE_DIR.value)
+        train(_BASE_DIR.value, _SCALE.value)
+    except run_lock.DirectoryInUseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(exit_status.IN_USE)
     except UserError as error:
         print(f"error: {configure.brief(error)}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(exit_status.USER_ERROR)
+    except StopRequested as signal:
+        print(f"Stopped by {signal}. The same command goes on from here.")
+        sys.exit(exit_status.STOPPED)
 
 
 def run() -> None:

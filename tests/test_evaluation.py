@@ -6,7 +6,7 @@ import pytest
 from dopamine.discrete_domains import atari_lib
 
 from redo_dopamine import evaluation
-from redo_dopamine.runner import seed_environment
+from redo_dopamine.emulator import seed_environment
 
 
 class Countdown:

@@ -12,6 +12,11 @@ import jaxlib
 HAS_OLD_RUNTIME = jaxlib.version.__version_info__ < (0, 7)
 
 
+def in_old_runtime() -> bool:
+    """Whether `compiled` programs run in the older one."""
+    return HAS_OLD_RUNTIME and jax.default_backend() == "cpu"
+
+
 def compiled(function: Callable[..., Any], **settings: Any) -> Any:
     """`jax.jit`, on a CPU for the faster of XLA's runtimes.
 
@@ -19,6 +24,6 @@ def compiled(function: Callable[..., Any], **settings: Any) -> Any:
         function: a pure function.
         **settings: what `jax.jit` takes.
     """
-    if HAS_OLD_RUNTIME and jax.default_backend() == "cpu":
+    if in_old_runtime():
         settings["compiler_options"] = {"xla_cpu_use_thunk_runtime": False}
     return jax.jit(function, **settings)

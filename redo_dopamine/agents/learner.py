@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from redo_dopamine.agents import compiling
 from redo_dopamine.agents.compiling import compiled
 from redo_dopamine.core.graph import Params
 
@@ -35,18 +36,25 @@ def make_update(loss_fn: LossFn, optimizer: optax.GradientTransformation) -> Upd
         loss_fn: scalar loss of `(params, target_params, batch)`.
         optimizer: an optax transformation.
     """
+    gradients = jax.value_and_grad(loss_fn)
+
+    def descend(learner: Learner, grads: Params) -> Learner:
+        updates, opt_state = optimizer.update(grads, learner.opt_state, learner.params)
+        return Learner(optax.apply_updates(learner.params, updates), opt_state)
 
     def update(
         learner: Learner, target_params: Params, batch: Batch
     ) -> tuple[Learner, jax.Array]:
-        loss, grads = jax.value_and_grad(loss_fn)(learner.params, target_params, batch)
-        # All gradients before the first new parameter: else the compiler, which may
-        # write a new one over an old one that is still to be read, copies it first.
-        learner, grads = jax.lax.optimization_barrier((learner, grads))
-        updates, opt_state = optimizer.update(grads, learner.opt_state, learner.params)
-        return Learner(optax.apply_updates(learner.params, updates), opt_state), loss
+        loss, grads = gradients(learner.params, target_params, batch)
+        return descend(learner, grads), loss
 
-    return compiled(update, donate_argnums=0)
+    if not compiling.in_old_runtime():
+        return compiled(update, donate_argnums=0)
+    # There, in two programs: in one the compiler copies the parameters first, because
+    # it does not see that all gradients come before the first new parameter.
+    gradients = compiled(gradients)
+    descend = compiled(descend, donate_argnums=0)
+    return update
 
 
 def make_copy_over() -> Callable[[Params, Params], Params]:

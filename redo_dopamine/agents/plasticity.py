@@ -15,13 +15,12 @@ import numpy as np
 from redo_dopamine.agents.compiling import compiled
 from redo_dopamine.agents.learner import Batch, Learner, LossFn
 from redo_dopamine.agents.observing import Observer, recorded_widths
+from redo_dopamine.agents.tracking import Subject, Tracking, of_layers
 from redo_dopamine.core import graph as graph_lib
-from redo_dopamine.core import masks
 from redo_dopamine.core.interventions import Intervention
-from redo_dopamine.core.measuring import Metric, View, measure_all, validate_metrics
-from redo_dopamine.core.metrics import measure_dormancy, no_dormant_sets
+from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.schedules import Periodic, Schedule, never
-from redo_dopamine.networks.activations import collect, loss_gradients
+from redo_dopamine.networks.activations import loss_gradients
 
 # A batch of transitions, states as the network takes them, from `(batch_size, rng)`.
 DrawBatch = Callable[[int, np.random.Generator], Batch]
@@ -51,6 +50,8 @@ class Plasticity:
         metrics: what to measure besides, on the same batches, such as `srank()`.
 
     Attributes:
+        tracking: what is measured, and what was found before.
+        tracking_batch_size: states that a measurement averages over.
         dormant_fraction: pooled over layers at the largest tau, when last measured;
             NaN before.
 
@@ -75,75 +76,46 @@ class Plasticity:
         seed: int,
         metrics: Sequence[Metric] = (),
     ):
-        for tau in taus:
-            masks.validate_threshold(tau)
         if tracking_batch_size < 1:
             raise ValueError(
                 "tracking_batch_size must be at least 1 state, but is "
                 f"{tracking_batch_size}. The paper scores on 64."
             )
-        validate_metrics(metrics)
         graph_lib.validate(graph, params)
-        self._layers = [layer.name for layer in graph.layers]
         widths = recorded_widths(apply, graph, params, state_example)
+        self.tracking = Tracking(
+            Subject(apply, graph, loss, widths), params, taus=taus, metrics=metrics
+        )
+        self.tracking_batch_size = tracking_batch_size
+        measures = bool(self.tracking.taus or self.tracking.metrics)
+        self._tracking_due: Schedule = Periodic(tracking_period) if measures else never
         self._intervention = intervention
         self._intervention_state = intervention.init(params)
-        self._taus = tuple(float(tau) for tau in taus)
-        self._max_tau = max(self._taus, default=None)
-        self._metrics = tuple(metrics)
-        # What was found before: the dormant sets, and a state per metric.
-        self._tracked = (
-            no_dormant_sets(widths, self._taus),
-            tuple(metric.init(graph, params) for metric in self._metrics),
-        )
-        tracking = bool(self._taus or self._metrics)
-        self._tracking_due: Schedule = Periodic(tracking_period) if tracking else never
-        self._tracking_batch_size = tracking_batch_size
         self._seed = seed
         self.dormant_fraction = float("nan")
-        self._collect = compiled(
-            lambda params, states: self._of_layers(collect(apply, params, states))
-        )
-        self._measure = compiled(self._make_measure(apply, graph, loss))
         self._loss_gradients = compiled(
-            lambda params, target_params, batch: self._of_layers(
+            lambda params, target_params, batch: of_layers(
+                graph,
                 loss_gradients(
                     apply, lambda p, b: loss(p, target_params, b), params, batch
-                )
+                ),
             )
         )
-        self._intervene = compiled(intervention.apply)
+        # The learner is donated, as in an update.
+        self._intervene = compiled(intervention.apply, donate_argnums=(1, 2))
         self._constrain = intervention.constrain and compiled(intervention.constrain)
 
-    def _make_measure(
-        self, apply: Callable[..., Any], graph: graph_lib.NetworkGraph, loss: LossFn
-    ) -> Callable[..., Any]:
-        """All of a measurement: `(params, target_params, batch, tracked)`."""
+    def tracks_at(self, gradient_step: int) -> bool:
+        """Whether there is a measurement after that update."""
+        return self._tracking_due(gradient_step)
 
-        def measure(params, target_params, batch, tracked):
-            def observe(params):
-                return self._of_layers(collect(apply, params, batch["state"]))
+    def tracking_rng(self, gradient_step: int) -> np.random.Generator:
+        """What that measurement's batch is drawn with."""
+        return self._rng(_TRACKING, gradient_step)
 
-            view = View(
-                graph=graph,
-                params=params,
-                batch=batch,
-                activations=observe(params),
-                observe=observe,
-                apply=apply,
-                loss=lambda params: loss(params, target_params, batch),
-            )
-            dormant_sets, states = tracked
-            found, dormant_sets = measure_dormancy(
-                view.activations, self._taus, dormant_sets
-            )
-            more, states = measure_all(self._metrics, view, states)
-            return found | more, (dormant_sets, states)
-
-        return measure
-
-    def _of_layers(self, activations):
-        return {name: activations[name] for name in self._layers}
+    def intervenes_at(self, gradient_step: int) -> bool:
+        """Whether the intervention acts after that update, and any measurement."""
+        return bool(self._intervention.schedule(gradient_step))
 
     def after_update(
         self,
@@ -155,7 +127,7 @@ class Plasticity:
         """Measure, then intervene, where the schedules say so.
 
         Args:
-            learner: parameters and optimizer state after the update.
+            learner: parameters and optimizer state after the update; donated.
             target_params: parameters of the target network.
             gradient_step: how many updates have been made, this one included.
             draw_batch: gives transitions to look at.
@@ -167,11 +139,11 @@ class Plasticity:
             held = self._constrain(*learner, self._intervention_state)
             learner = Learner(*held)
         found: dict[str, jax.Array] = {}
-        if self._tracking_due(gradient_step):
-            rng = self._rng(_TRACKING, gradient_step)
-            batch = draw_batch(self._tracking_batch_size, rng)
+        if self.tracks_at(gradient_step):
+            rng = self.tracking_rng(gradient_step)
+            batch = draw_batch(self.tracking_batch_size, rng)
             found |= self._track(learner.params, target_params, batch)
-        if self._intervention.schedule(gradient_step):
+        if self.intervenes_at(gradient_step):
             observer = self._observer(
                 learner,
                 target_params,
@@ -194,11 +166,10 @@ class Plasticity:
     def _track(
         self, params: graph_lib.Params, target_params: graph_lib.Params, batch: Batch
     ) -> dict[str, jax.Array]:
-        found, self._tracked = self._measure(
-            params, target_params, batch, self._tracked
-        )
-        if self._max_tau is not None:
-            self.dormant_fraction = float(found[f"dormant_fraction/{self._max_tau}"])
+        found = self.tracking.measure(params, target_params, batch)
+        if self.tracking.taus:
+            largest = max(self.tracking.taus)
+            self.dormant_fraction = float(found[f"dormant_fraction/{largest}"])
         return found
 
     def _rng(self, stream: int, gradient_step: int) -> np.random.Generator:
@@ -212,7 +183,9 @@ class Plasticity:
         rng: np.random.Generator,
     ) -> Observer:
         return Observer(
-            lambda size: self._collect(learner.params, draw_batch(size, rng)["state"]),
+            lambda size: self.tracking.activations(
+                learner.params, draw_batch(size, rng)["state"]
+            ),
             lambda size: self._loss_gradients(
                 learner.params, target_params, draw_batch(size, rng)
             ),
@@ -242,13 +215,13 @@ class Plasticity:
                 f"{saved_names}. Restore the settings of that run."
             )
         restored = jax.tree.unflatten(structure, map(jnp.asarray, saved["leaves"]))
-        self._intervention_state, self._tracked = restored
+        self._intervention_state, self.tracking.memories = restored
         self._seed = int(saved["seed"])
 
     @property
     def _state(self) -> tuple[Any, Any]:
-        return self._intervention_state, self._tracked
+        return self._intervention_state, self.tracking.memories
 
     @property
     def _metric_names(self) -> list[str]:
-        return [metric.name for metric in self._metrics]
+        return [metric.name for metric in self.tracking.metrics]

@@ -16,7 +16,6 @@ from dopamine.metrics import statistics_instance
 
 from redo_dopamine.agents.batches import as_batch, network_inputs
 from redo_dopamine.agents.compiling import compiled
-from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.learner import (
     Batch,
     Learner,
@@ -25,6 +24,7 @@ from redo_dopamine.agents.learner import (
     make_update,
 )
 from redo_dopamine.agents.plasticity import Plasticity
+from redo_dopamine.agents.saving import SavedAgent
 from redo_dopamine.agents.settings import (
     check_names,
     updates_per_train_step,
@@ -34,11 +34,10 @@ from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.optimizers import coupled_weight_decay
+from redo_dopamine.core.threefry import unrolled
 
-_TREES = ("online_params", "target_network_params", "optimizer_state")
 
-
-class RecyclingAgent(EpsilonGreedyAgent):
+class RecyclingAgent(SavedAgent):
     """Settings and seams shared by the agents; all of Dopamine's extend its DQN.
 
     Settings of the Dopamine agent keep their names, whether they are bound to its
@@ -116,11 +115,6 @@ class RecyclingAgent(EpsilonGreedyAgent):
         )
 
     @property
-    def seed(self) -> int:
-        """What every random stream of a run is derived from."""
-        return self._seed
-
-    @property
     def dormant_fraction(self) -> float:
         """At the largest tau when last measured, pooled over layers."""
         return self._plasticity.dormant_fraction
@@ -179,7 +173,9 @@ class RecyclingAgent(EpsilonGreedyAgent):
             self.online_params,
             loss,
             self._build_intervention(
-                graph, lambda key: self._draw_params(key, state), self.optimizer
+                graph,
+                lambda key: self._draw_params(unrolled(key), state),
+                self.optimizer,
             ),
             state,
             seed=self._seed,
@@ -230,40 +226,3 @@ class RecyclingAgent(EpsilonGreedyAgent):
                     for name, value in metrics.items()
                 ]
             )
-
-    def bundle_and_checkpoint(
-        self, checkpoint_dir: str, iteration_number: int
-    ) -> dict[str, Any] | None:
-        """Dopamine's bundle, and what it leaves out: clocks and random streams.
-
-        It is a snapshot on the host: the next update does not touch it.
-        """
-        bundle = super().bundle_and_checkpoint(checkpoint_dir, iteration_number)
-        if bundle is None:
-            return None
-        bundle |= {
-            "gradient_step": self.gradient_step,
-            "rng": self._rng,
-            "seed": self.seed,
-            "plasticity": self._plasticity.state_dict(),
-        }
-        return jax.tree.map(np.array, bundle)
-
-    def unbundle(
-        self,
-        checkpoint_dir: str,
-        iteration_number: int,
-        bundle_dictionary: dict[str, Any] | None,
-    ) -> bool:
-        """Take up a bundle; False if its replay buffer or its parameters are gone."""
-        if not super().unbundle(checkpoint_dir, iteration_number, bundle_dictionary):
-            return False
-        if bundle_dictionary is not None:
-            self.training_steps = int(bundle_dictionary["training_steps"])
-            self.gradient_step = int(bundle_dictionary["gradient_step"])
-            self._seed = int(bundle_dictionary["seed"])
-            self._rng = jnp.asarray(bundle_dictionary["rng"])
-            self._plasticity.load_state_dict(bundle_dictionary["plasticity"])
-            for name in _TREES:
-                setattr(self, name, jax.tree.map(jnp.array, getattr(self, name)))
-        return True

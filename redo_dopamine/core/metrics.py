@@ -1,6 +1,7 @@
 """Masks in, a flat `{name: scalar}` out."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,19 @@ from redo_dopamine.core import masks, scores
 LayerMasks = dict[str, jax.Array]
 # The dormant sets of one measurement: one entry per threshold, in their order.
 DormantSets = tuple[LayerMasks, ...]
+
+
+class DormancyRecord(NamedTuple):
+    """What the measurements so far found.
+
+    Attributes:
+        previous: the dormant sets of the last measurement.
+        ever: the neurons that were dormant at any measurement, the last included;
+            recycled since or not.
+    """
+
+    previous: DormantSets
+    ever: DormantSets
 
 
 def dormant_fraction(dormant: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
@@ -79,30 +93,53 @@ def no_dormant_sets(widths: Mapping[str, int], taus: Sequence[float]) -> Dormant
     return tuple({k: jnp.zeros(n, bool) for k, n in widths.items()} for _ in taus)
 
 
+def no_record(widths: Mapping[str, int], taus: Sequence[float]) -> DormancyRecord:
+    """The record before the first measurement."""
+    return DormancyRecord(no_dormant_sets(widths, taus), no_dormant_sets(widths, taus))
+
+
 def measure_dormancy(
     activations: Mapping[str, jax.Array],
     taus: Sequence[float],
-    previous: DormantSets,
-) -> tuple[dict[str, jax.Array], DormantSets]:
-    """Dormant fractions, and overlaps with the measurement before, at every tau.
+    record: DormancyRecord,
+) -> tuple[dict[str, jax.Array], DormancyRecord]:
+    r"""Dormant fractions, and overlaps with earlier measurements, at every tau.
+
+    With :math:`D_t` the dormant set of a layer at measurement t, the overlaps are
+
+    .. math:: \text{overlap}(D_t, D_{t-1}) \quad \text{and} \quad
+              \text{overlap}(D_t, D_1 \cup \dots \cup D_{t-1})
+
+    The history, as the second one's union is called, has every neuron that was ever
+    dormant up to the previous measurement, recycled since or not; this measurement
+    is no part of it. Where it is the larger set, the overlap is the share of neurons
+    dormant now that were dormant before. Both are NaN where either set is empty, so
+    always at the first measurement.
+
+    Sokar et al., ICML 2023, section 3: dormant neurons remain dormant.
 
     Args:
         activations: post-activation outputs [B, ..., N] per layer.
         taus: thresholds.
-        previous: the dormant sets that the last call returned.
+        record: what the last call returned; `no_record` at the first.
 
     Returns:
-        The metrics `dormant_fraction/<tau>`, `dormant_fraction/<tau>/<layer>` and
-        `overlap/<tau>/<layer>`, and the dormant sets.
+        The metrics `dormant_fraction/<tau>`, `dormant_fraction/<tau>/<layer>`,
+        `overlap/<tau>/<layer>` and `overlap_with_history/<tau>/<layer>`, and the
+        record with this measurement in it.
     """
     layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
     metrics: dict[str, jax.Array] = {}
-    dormant_sets = []
-    for tau, before in zip(taus, previous, strict=True):
+    now_sets, ever_sets = [], []
+    for tau, previous, ever in zip(taus, *record, strict=True):
         now = {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
+        at = float(tau)
         for layer, fraction in dormant_fraction(now).items():
-            metrics[f"dormant_fraction/{float(tau)}/{layer}".rstrip("/")] = fraction
+            metrics[f"dormant_fraction/{at}/{layer}".rstrip("/")] = fraction
         for layer, mask in now.items():
-            metrics[f"overlap/{float(tau)}/{layer}"] = overlap(mask, before[layer])
-        dormant_sets.append(now)
-    return metrics, tuple(dormant_sets)
+            metrics[f"overlap/{at}/{layer}"] = overlap(mask, previous[layer])
+        for layer, mask in now.items():
+            metrics[f"overlap_with_history/{at}/{layer}"] = overlap(mask, ever[layer])
+        now_sets.append(now)
+        ever_sets.append({k: mask | ever[k] for k, mask in now.items()})
+    return metrics, DormancyRecord(tuple(now_sets), tuple(ever_sets))

@@ -12,7 +12,13 @@ from redo_dopamine.replay.frames import FrameStore
 
 def stack_first(states: np.ndarray) -> np.ndarray:
     """Stacks [B, *shape, stack] as [B, stack, *shape], the order they are stored in."""
-    return np.moveaxis(states, -1, 1)
+    last = states.ndim - 1
+    return states.transpose(0, last, *range(1, last))
+
+
+def _stack_last(frames: np.ndarray) -> np.ndarray:
+    """The way back; not by np.moveaxis, which takes longer than all else here."""
+    return frames.transpose(0, *range(2, frames.ndim), 1)
 
 
 def _stacks(
@@ -45,7 +51,7 @@ def _states(
         state = _stacks(frames, start, stack, stack - rows["depth"])
         next_state = _stacks(frames, start + spans, stack, stack - depths)
     state.flags.writeable = next_state.flags.writeable = False
-    return np.moveaxis(state, 1, -1), np.moveaxis(next_state, 1, -1)
+    return _stack_last(state), _stack_last(next_state)
 
 
 def batch(frames: FrameStore, rows: np.ndarray, stack: int) -> elements.ReplayElement:

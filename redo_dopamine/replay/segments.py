@@ -5,9 +5,10 @@ name: the records, and the frames in blocks, compressed. A buffer is restored fr
 segments one block at a time, so that its frames are never all in memory unpacked.
 """
 
+import concurrent.futures
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import snappy
@@ -21,6 +22,8 @@ _BLOCK_FRAMES = 1024
 _BLOCK_BYTES = 8 * 1024**2
 
 Segment = Mapping[str, np.ndarray]
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class DamagedError(ValueError):
@@ -88,14 +91,28 @@ def _blocks(names: Iterable[str]) -> list[tuple[int, int, str]]:
 
 
 def _add_frames(frames: FrameStore, part: Segment) -> None:
-    for start, stop, name in _blocks(part):
-        if stop <= frames.end:
-            continue  # Older than what the buffer held.
+    # What is older than what the buffer held is passed over.
+    blocks = [block for block in _blocks(part) if block[1] > frames.end]
+    unpacked = _one_ahead(
+        lambda block: snappy.uncompress(part[block[2]].tobytes()), blocks
+    )
+    for (start, stop, _), content in zip(blocks, unpacked, strict=True):
         if start > frames.end:
             raise ValueError(f"frames {frames.end} to {start - 1} are missing")
-        raw = np.frombuffer(snappy.uncompress(part[name].tobytes()), frames.dtype)
+        raw = np.frombuffer(content, frames.dtype)
         block = raw.reshape(stop - start, *frames.shape)
         frames.extend(block[frames.end - start :])
+
+
+def _one_ahead(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    """The results in order, the next one at work while one is being used."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pending = [pool.submit(function, item) for item in items[:1]]
+        for item in items[1:]:
+            pending.append(pool.submit(function, item))
+            yield pending.pop(0).result()
+        for last in pending:
+            yield last.result()
 
 
 def restore(

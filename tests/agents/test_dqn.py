@@ -250,9 +250,10 @@ def test_a_restored_agent_goes_on_as_the_saved_one(tmp_path):
 
 def test_a_checkpoint_without_its_replay_buffer_is_not_taken(tmp_path):
     agent = agents.recycled_agent()
-    bundle = agent.bundle_and_checkpoint(str(tmp_path / "none"), 0)
-    assert bundle is None
-    assert not agent.unbundle(str(tmp_path), 0, {})
+    bundle = agent.bundle_and_checkpoint(str(tmp_path / "saved"), 0)
+    assert agent.unbundle(str(tmp_path / "saved"), 0, bundle)
+    assert not agent.unbundle(str(tmp_path / "none"), 0, bundle)
+    assert not agent.unbundle(str(tmp_path / "saved"), 0, None)
 
 
 def test_a_checkpoint_of_other_thresholds_is_refused(tmp_path):

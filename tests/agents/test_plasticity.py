@@ -201,6 +201,44 @@ def test_metric_states_are_in_the_checkpoint():
     assert second["distance_from_initial/hidden"] == pytest.approx(12**0.5)
 
 
+def test_the_history_is_in_the_checkpoint():
+    _, saved = plasticity(Recorded(), taus=(0.9,))
+    # Other weights, other dormant neurons.
+    others = [Recorded().init(jax.random.PRNGKey(k), STATE) for k in range(1, 5)]
+    for step, other in zip((2, 4, 6), others, strict=False):
+        after_updates(saved, other, (step,))
+    _, restored = plasticity(Recorded(), taus=(0.9,), seed=9)
+    restored.load_state_dict(jax.tree.map(np.array, saved.state_dict()))
+    ever, previous = (
+        sum(map(int, sets[0]["hidden"]))
+        for sets in (
+            restored.tracking.memories.now.dormancy.ever,
+            restored.tracking.memories.now.dormancy.previous,
+        )
+    )
+    assert ever > previous > 0
+    first, second = (after_updates(x, others[3], (8,))[0] for x in (saved, restored))
+    np.testing.assert_equal(first, second)
+    assert not np.isnan(first["overlap_with_history/0.9/hidden"])
+
+
+def test_the_last_measurement_can_be_made_again_from_a_checkpoint():
+    counting, _ = counting_metric()
+    params, saved = plasticity(Recorded(), taus=(0.9,), metrics=(counting,))
+    rows = after_updates(saved, params, (2, 4))
+    _, restored = plasticity(Recorded(), taus=(0.9,), metrics=(counting,))
+    restored.load_state_dict(jax.tree.map(np.array, saved.state_dict()))
+    again = restored.tracking.others(
+        params, taus=(0.5, 0.9), metrics=(counting,), before=True
+    )
+    batch = draw_batch(5, restored.tracking_rng(4))
+    found = jax.device_get(again.measure(params, params, batch))
+    assert {name: found[name] for name in rows[1]} == rows[1]
+    assert rows[1]["count"] == 2
+    assert rows[1]["overlap/0.9/hidden"] == 1
+    assert np.isnan(found["overlap/0.5/hidden"])  # Not tracked, so no set before.
+
+
 def test_a_checkpoint_of_other_metrics_is_refused():
     _, saved = plasticity(Recorded(), metrics=[optional_metrics.srank()])
     _, other = plasticity(Recorded(), metrics=[optional_metrics.stable_rank()])

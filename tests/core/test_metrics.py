@@ -11,10 +11,12 @@ from redo_dopamine.core.metrics import (
     dormant_fraction,
     measure_dormancy,
     no_dormant_sets,
+    no_record,
     overlap,
     share,
 )
 
+NAN = float("nan")
 TAUS = (0.0, 0.025, 0.1)
 SETS = st.integers(1, 12).flatmap(
     lambda n: st.tuples(hnp.arrays(bool, n), hnp.arrays(bool, n))
@@ -119,13 +121,15 @@ def numpy_sets(seed, tau):
     return sets
 
 
-measure = jax.jit(lambda h, previous: measure_dormancy(h, TAUS, previous))
-NO_SETS = no_dormant_sets({"Conv_0": 5, "Dense_0": 8}, TAUS)
+measure = jax.jit(lambda h, record: measure_dormancy(h, TAUS, record))
+WIDTHS = {"Conv_0": 5, "Dense_0": 8}
+NO_SETS = no_dormant_sets(WIDTHS, TAUS)
+START = no_record(WIDTHS, TAUS)
 
 
-def test_no_dormant_sets_has_an_empty_set_per_threshold_and_layer():
+def test_a_record_starts_with_an_empty_set_per_threshold_and_layer():
     assert len(NO_SETS) == 3
-    for sets in NO_SETS:
+    for sets in (*NO_SETS, *START.previous, *START.ever):
         assert {k: v.shape for k, v in sets.items()} == {
             "Conv_0": (5,),
             "Dense_0": (8,),
@@ -134,29 +138,23 @@ def test_no_dormant_sets_has_an_empty_set_per_threshold_and_layer():
 
 
 def test_measure_dormancy_gives_these_names_and_no_others():
-    metrics, _ = measure(activations(0), NO_SETS)
+    metrics, _ = measure(activations(0), START)
+    per_layer = ("dormant_fraction", "overlap", "overlap_with_history")
     assert set(metrics) == {
         "dormant_fraction/0.0",
         "dormant_fraction/0.025",
         "dormant_fraction/0.1",
-        "dormant_fraction/0.0/Conv_0",
-        "dormant_fraction/0.0/Dense_0",
-        "dormant_fraction/0.025/Conv_0",
-        "dormant_fraction/0.025/Dense_0",
-        "dormant_fraction/0.1/Conv_0",
-        "dormant_fraction/0.1/Dense_0",
-        "overlap/0.0/Conv_0",
-        "overlap/0.0/Dense_0",
-        "overlap/0.025/Conv_0",
-        "overlap/0.025/Dense_0",
-        "overlap/0.1/Conv_0",
-        "overlap/0.1/Dense_0",
+        *(
+            f"{name}/{tau}/{layer}"
+            for name in per_layer
+            for tau in ("0.0", "0.025", "0.1")
+            for layer in ("Conv_0", "Dense_0")
+        ),
     }
 
 
 def test_a_whole_number_as_threshold_has_the_name_of_the_same_decimal():
-    previous = no_dormant_sets({"Conv_0": 5, "Dense_0": 8}, (0,))
-    metrics, _ = measure_dormancy(activations(0), (0,), previous)
+    metrics, _ = measure_dormancy(activations(0), (0,), no_record(WIDTHS, (0,)))
     assert "dormant_fraction/0.0" in metrics
 
 
@@ -167,9 +165,9 @@ def test_the_activations_here_have_other_dormant_sets_at_every_threshold():
 
 @pytest.mark.parametrize("tau", TAUS)
 def test_measured_fractions_and_sets_are_those_of_the_definition(tau):
-    metrics, sets = measure(activations(1), NO_SETS)
+    metrics, record = measure(activations(1), START)
     expected = numpy_sets(1, tau)
-    found = sets[TAUS.index(tau)]
+    found = record.previous[TAUS.index(tau)]
     assert {k: set(np.flatnonzero(v).tolist()) for k, v in found.items()} == expected
     conv, dense = len(expected["Conv_0"]), len(expected["Dense_0"])
     fraction = f"dormant_fraction/{tau}"
@@ -179,15 +177,15 @@ def test_measured_fractions_and_sets_are_those_of_the_definition(tau):
 
 
 def test_the_first_measurement_overlaps_with_nothing():
-    metrics, _ = measure(activations(1), NO_SETS)
-    overlaps = [v for k, v in metrics.items() if k.startswith("overlap/")]
-    assert len(overlaps) == 6
+    metrics, _ = measure(activations(1), START)
+    overlaps = [v for k, v in metrics.items() if k.startswith("overlap")]
+    assert len(overlaps) == 12
     assert np.all(np.isnan(overlaps))
 
 
 def test_an_overlap_is_with_the_sets_of_the_call_before():
-    _, previous = measure(activations(1), NO_SETS)
-    metrics, _ = measure(activations(2), previous)
+    _, record = measure(activations(1), START)
+    metrics, _ = measure(activations(2), record)
     defined = 0
     for tau in TAUS:
         before, now = numpy_sets(1, tau), numpy_sets(2, tau)
@@ -201,6 +199,61 @@ def test_an_overlap_is_with_the_sets_of_the_call_before():
     assert defined >= 3
 
 
+# The history: six neurons, tau 0, so that a 1 is a neuron that never fires.
+HISTORY = [
+    # dormant now, with the one before, with all before
+    ("110000", NAN, NAN),
+    ("000000", NAN, NAN),  # None now.
+    ("110000", NAN, 1.0),  # None before, but earlier.
+    ("001100", 0.0, 0.0),  # New ones.
+    ("100100", 0.5, 1.0),  # One of before and one of earlier.
+    ("111111", 1.0, 1.0),  # All, so that it holds the smaller set.
+    ("111000", 1.0, 1.0),
+]
+NEVER_ALL = [
+    ("100000", NAN, NAN),
+    ("010000", 0.0, 0.0),
+    ("011100", 1.0, 1 / 2),  # Of 0, 1 ever dormant and 1, 2, 3 now, 1 is in both.
+    ("000011", 0.0, 0.0),
+    ("100010", 0.5, 1.0),
+]
+
+
+def silent(text):
+    """Activations of a layer in which exactly these neurons never fire."""
+    return {"layer": 1.0 - bits(text)[None].astype(jnp.float32)}
+
+
+@pytest.mark.parametrize("rows", [HISTORY, NEVER_ALL])
+def test_the_history_by_hand(rows):
+    record = no_record({"layer": 6}, (0.0,))
+    ever = set()
+    for now, with_previous, with_history in rows:
+        metrics, record = measure_dormancy(silent(now), (0.0,), record)
+        found = [
+            float(metrics[f"{name}/0.0/layer"])
+            for name in ("overlap", "overlap_with_history")
+        ]
+        assert found == pytest.approx([with_previous, with_history], nan_ok=True), now
+        ever |= {i for i, c in enumerate(now) if c == "1"}
+        assert set(np.flatnonzero(record.ever[0]["layer"]).tolist()) == ever
+        np.testing.assert_array_equal(record.previous[0]["layer"], bits(now))
+
+
+def test_thresholds_and_layers_have_histories_of_their_own():
+    _, record = measure(activations(1), START)
+    _, record = measure(activations(2), record)
+    metrics, _ = measure(activations(3), record)
+    for tau in TAUS:
+        first, second, now = (numpy_sets(seed, tau) for seed in (1, 2, 3))
+        for layer in now:
+            ever = first[layer] | second[layer]
+            smaller = min(len(ever), len(now[layer]))
+            expected = len(ever & now[layer]) / smaller if smaller else NAN
+            found = float(metrics[f"overlap_with_history/{tau}/{layer}"])
+            assert found == pytest.approx(expected, nan_ok=True)
+
+
 def test_as_many_previous_sets_as_thresholds_are_needed():
     with pytest.raises(ValueError, match="shorter"):
-        measure_dormancy(activations(0), TAUS, NO_SETS[:2])
+        measure_dormancy(activations(0), TAUS, START._replace(previous=NO_SETS[:2]))

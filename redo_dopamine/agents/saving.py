@@ -1,0 +1,87 @@
+"""The half of an agent that outlives a process.
+
+What comes in: an agent, and bundles of arrays. What leaves: a bundle of all that the
+next steps depend on, and the agent as it was from one.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
+from redo_dopamine.agents.plasticity import Plasticity
+
+# Attributes, and their names in a bundle of Dopamine's.
+_TREES = {
+    "online_params": "online_params",
+    "target_network_params": "target_params",
+    "optimizer_state": "optimizer_state",
+}
+
+
+class SavedAgent(EpsilonGreedyAgent):
+    """Bundles, for an agent with the attributes below."""
+
+    gradient_step: int
+    optimizer_state: optax.OptState
+    _plasticity: Plasticity
+
+    @property
+    def seed(self) -> int:
+        """What every random stream of a run is derived from."""
+        return self._seed
+
+    def state_tree(self) -> dict[str, Any]:
+        """All that a checkpoint must hold but the replay buffer, as numpy arrays.
+
+        A snapshot on the host: the next update does not touch it. It has Dopamine's
+        names, and what Dopamine leaves out: clocks and random streams.
+        """
+        tree = {
+            "training_steps": self.training_steps,
+            "online_params": self.online_params,
+            "optimizer_state": self.optimizer_state,
+            "target_params": self.target_network_params,
+            "gradient_step": self.gradient_step,
+            "seed": self.seed,
+            "short_memory": self.short_memory(),
+            "plasticity": self._plasticity.state_dict(),
+        }
+        return jax.tree.map(np.array, tree)
+
+    def bundle_and_checkpoint(
+        self, checkpoint_dir: str, iteration_number: int
+    ) -> dict[str, Any]:
+        """Save the replay buffer; returns what else there is to save."""
+        self._replay.save(checkpoint_dir, iteration_number)
+        return self.state_tree()
+
+    def unbundle(
+        self,
+        checkpoint_dir: str,
+        iteration_number: int,
+        bundle_dictionary: dict[str, Any] | None,
+    ) -> bool:
+        """Take up a bundle; False if it or its replay buffer is gone.
+
+        Raises:
+            ValueError: the replay buffer is damaged, or the bundle is of another
+                agent; the agent is then as it was.
+        """
+        if bundle_dictionary is None:
+            return False
+        try:
+            self._replay.load(checkpoint_dir, iteration_number)
+        except FileNotFoundError:
+            return False
+        self._plasticity.load_state_dict(bundle_dictionary["plasticity"])
+        self.training_steps = int(bundle_dictionary["training_steps"])
+        self.gradient_step = int(bundle_dictionary["gradient_step"])
+        self._seed = int(bundle_dictionary["seed"])
+        self.set_short_memory(bundle_dictionary["short_memory"])
+        for name, key in _TREES.items():
+            setattr(self, name, jax.tree.map(jnp.array, bundle_dictionary[key]))
+        return True

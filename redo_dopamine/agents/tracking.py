@@ -1,0 +1,189 @@
+"""What an agent measures of its network, and what it remembers in between.
+
+What comes in: parameters and a batch of transitions. What leaves: metrics by name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from redo_dopamine.agents.compiling import compiled
+from redo_dopamine.agents.learner import Batch, LossFn
+from redo_dopamine.core import masks
+from redo_dopamine.core.graph import NetworkGraph, Params
+from redo_dopamine.core.interventions import Activations
+from redo_dopamine.core.measuring import (
+    Measured,
+    Metric,
+    State,
+    View,
+    measure_all,
+    validate_metrics,
+)
+from redo_dopamine.core.metrics import DormancyRecord, measure_dormancy, no_record
+from redo_dopamine.networks.activations import collect
+
+
+class Subject(NamedTuple):
+    """A network, apart from its parameters.
+
+    Attributes:
+        apply: `network.apply` of a network that takes one state.
+        graph: its layers.
+        loss: the loss that the updates descend.
+        widths: neurons per layer.
+    """
+
+    apply: Callable[..., Any]
+    graph: NetworkGraph
+    loss: LossFn
+    widths: Mapping[str, int]
+
+
+class Memory(NamedTuple):
+    """What the next measurement compares with.
+
+    Attributes:
+        dormancy: the dormant sets found so far, per tau.
+        states: one per metric.
+    """
+
+    dormancy: DormancyRecord
+    states: tuple[State, ...]
+
+
+class Memories(NamedTuple):
+    """What is remembered, and what was before the last measurement.
+
+    With the second, that measurement can be made again from a checkpoint.
+    """
+
+    now: Memory
+    before: Memory
+
+
+class Tracking:
+    """Measures a network at every tau, and by every metric.
+
+    Args:
+        subject: the network.
+        params: those that the run starts with.
+        taus: thresholds to measure dormancy at; empty for none.
+        metrics: what to measure besides.
+
+    Attributes:
+        subject: as given.
+        taus: as given.
+        metrics: as given.
+        memories: a pytree of arrays, for checkpoints.
+
+    Raises:
+        ValueError: a threshold out of its range, or a metric that stands twice.
+        TypeError: metrics that are none.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        params: Params,
+        *,
+        taus: Sequence[float],
+        metrics: Sequence[Metric],
+    ):
+        for tau in taus:
+            masks.validate_threshold(tau)
+        validate_metrics(metrics)
+        self.subject = subject
+        self.taus = tuple(float(tau) for tau in taus)
+        self.metrics = tuple(metrics)
+        start = Memory(
+            no_record(subject.widths, self.taus),
+            tuple(metric.init(subject.graph, params) for metric in self.metrics),
+        )
+        self.memories = Memories(start, start)
+        apply, graph = subject.apply, subject.graph
+        self._activations = compiled(
+            lambda params, states: of_layers(graph, collect(apply, params, states))
+        )
+        self._measure = compiled(self._take_all)
+
+    def activations(self, params: Params, states: Any) -> Activations:
+        """Post-activation outputs [B, ..., N] per layer for states [B, ...]."""
+        return self._activations(params, states)
+
+    def measure(self, params: Params, target_params: Params, batch: Batch) -> Measured:
+        """All metrics by name, of these parameters on this batch; remembers them."""
+        memory = self.memories.now
+        found, new = self._measure(params, target_params, batch, memory)
+        self.memories = Memories(new, memory)
+        return found
+
+    def others(
+        self,
+        params: Params,
+        *,
+        taus: Sequence[float],
+        metrics: Sequence[Metric],
+        before: bool = False,
+    ) -> "Tracking":
+        """Measure the same network otherwise.
+
+        Args:
+            params: those that the run started with.
+            taus: thresholds.
+            metrics: those of `self.metrics` among them.
+            before: whether to stand where the last measurement stood.
+
+        Returns:
+            Another one. What it has in common with this one it remembers too; to
+            all else its first measurement is the first.
+        """
+        other = Tracking(self.subject, params, taus=taus, metrics=metrics)
+        own = self.memories.before if before else self.memories.now
+        start = other.memories.now
+        records = [
+            tuple(
+                mine[self.taus.index(tau)] if tau in self.taus else empty
+                for tau, empty in zip(other.taus, sets, strict=True)
+            )
+            for mine, sets in zip(own.dormancy, start.dormancy, strict=True)
+        ]
+        states = dict(zip(self.metrics, own.states, strict=True))
+        start = Memory(
+            DormancyRecord(*records),
+            tuple(
+                states.get(metric, fresh)
+                for metric, fresh in zip(other.metrics, start.states, strict=True)
+            ),
+        )
+        other.memories = Memories(start, start)
+        return other
+
+    def _take_all(
+        self, params: Params, target_params: Params, batch: Batch, memory: Memory
+    ) -> tuple[Measured, Memory]:
+        subject = self.subject
+
+        def observe(params: Params) -> Activations:
+            return of_layers(
+                subject.graph, collect(subject.apply, params, batch["state"])
+            )
+
+        view = View(
+            graph=subject.graph,
+            params=params,
+            batch=batch,
+            activations=observe(params),
+            observe=observe,
+            apply=subject.apply,
+            loss=lambda params: subject.loss(params, target_params, batch),
+        )
+        found, record = measure_dormancy(view.activations, self.taus, memory.dormancy)
+        more, states = measure_all(self.metrics, view, memory.states)
+        return found | more, Memory(record, states)
+
+
+def of_layers(graph: NetworkGraph, recorded: Mapping[str, jax.Array]) -> Activations:
+    """What a network recorded, for the layers of its graph."""
+    return {layer.name: recorded[layer.name] for layer in graph.layers}

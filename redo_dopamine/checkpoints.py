@@ -1,0 +1,164 @@
+"""Checkpoints of a run: arrays and JSON, whole or not there, newest first.
+
+What comes in: arrays by name, and what else there is to remember. What leaves: files
+`checkpoint.<number>.npz`. Nothing here is ever unpickled.
+"""
+
+import contextlib
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import jax
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+
+FORMAT = 1
+_META = "meta.json"
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint that is not what was written."""
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` once it is all on the disk."""
+    beside = path.with_name(f"{path.name}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Have the new name on the disk as well."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def path_of(directory: str | os.PathLike[str], number: int) -> Path:
+    """Where the checkpoint of that number lies."""
+    return Path(directory) / f"checkpoint.{number}.npz"
+
+
+def numbers(directory: str | os.PathLike[str]) -> list[int]:
+    """Numbers of the checkpoints in a directory, newest first."""
+    names = (path.name.split(".") for path in Path(directory).glob("checkpoint.*.npz"))
+    return sorted((int(x[1]) for x in names if x[1].isdigit()), reverse=True)
+
+
+def write(
+    directory: str | os.PathLike[str], number: int, arrays: Arrays, meta: dict[str, Any]
+) -> None:
+    """Write a checkpoint.
+
+    Args:
+        directory: must be there.
+        number: greater than that of every other checkpoint.
+        arrays: by name.
+        meta: what else there is to remember, in JSON's terms.
+
+    Raises:
+        OSError: it could not be written; those before it are as they were.
+    """
+    header = {"format": FORMAT, "arrays": list(arrays), **meta}
+    with (
+        written_whole(path_of(directory, number)) as file,
+        # A zip, so that each member has a checksum, and NumPy reads it.
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        archive.writestr(_META, json.dumps(header))
+        for index, array in enumerate(arrays.values()):
+            with archive.open(f"{index}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
+    """Arrays by name, and what was given as `meta`.
+
+    Args:
+        path: from `path_of`.
+
+    Raises:
+        DamagedCheckpointError: the file is not whole.
+        ValueError: its format is newer.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            meta = json.loads(archive.read(_META))
+            version, names = int(meta.pop("format")), list(meta.pop("arrays"))
+            if version == FORMAT:
+                arrays = {x: _read_array(archive, i) for i, x in enumerate(names)}
+    # Damaged bytes lead zip, JSON and NumPy to whatever they raise.
+    except Exception as error:
+        raise DamagedCheckpointError(
+            f"A checkpoint must be whole, but {path} cannot be read "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    if version != FORMAT:
+        raise ValueError(
+            f"A checkpoint must be of format {FORMAT}, but {path} is of format "
+            f"{version}. Use the version of redo-dopamine that wrote it."
+        )
+    return arrays, meta
+
+
+def _read_array(archive: zipfile.ZipFile, index: int) -> np.ndarray:
+    with archive.open(f"{index}.npy") as member:
+        array = np.lib.format.read_array(member, allow_pickle=False)
+        member.read()  # To the end, where the checksum is compared.
+        return array
+
+
+def flatten(tree: Any, prefix: str) -> Arrays:
+    """The leaves of a pytree by name; they may be arrays, numbers or text."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    keystr = jax.tree_util.keystr
+    return {f"{prefix}{keystr(path)}": np.asarray(leaf) for path, leaf in leaves}
+
+
+def unflatten(template: Any, arrays: Arrays, prefix: str) -> Any:
+    """A tree from `flatten`, with numpy arrays for leaves.
+
+    Args:
+        template: a tree of the same structure.
+        arrays: by name; others among them are passed over.
+        prefix: as it was given to `flatten`.
+
+    Raises:
+        ValueError: the arrays are not those of such a tree.
+    """
+    expected = flatten(template, prefix)
+    saved = {name: x for name, x in arrays.items() if name.startswith(prefix)}
+    if saved.keys() != expected.keys():
+        raise ValueError(
+            "A checkpoint must hold the arrays of this run's agent, but it lacks "
+            f"{sorted(expected.keys() - saved.keys())} and has "
+            f"{sorted(saved.keys() - expected.keys())} besides. Restore the settings "
+            "of that run."
+        )
+    leaves = [saved[name] for name in expected]
+    return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def delete_all_but(directory: str | os.PathLike[str], keep: int) -> None:
+    """Delete the oldest checkpoints, and what an interrupted one left."""
+    for number in numbers(directory)[keep:]:
+        path_of(directory, number).unlink()
+    for path in Path(directory).glob("checkpoint.*.part"):
+        path.unlink()

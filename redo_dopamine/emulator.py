@@ -1,0 +1,141 @@
+"""Atari environments whose full state can be kept, so that a run can stop anywhere.
+
+What comes in: a Dopamine environment. What leaves: the same, with its state as arrays
+by name, and the way back from them.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import ale_py
+import numpy as np
+from dopamine.discrete_domains import atari_lib
+
+State = Mapping[str, np.ndarray]
+
+_RESET = -1  # Among actions.
+# Agent steps after which the emulator's last action is known but for one case in 4^64.
+_STEPS_PER_ANCHOR = 16
+
+
+class _Anchor(NamedTuple):
+    """A state of the emulator, and the actions that it was given since."""
+
+    state: ale_py.ALEState
+    actions: list[int]
+
+
+class RestorableAtari:
+    """An Atari environment of Dopamine's that can be put back into a state.
+
+    The emulator's own state lacks one thing: its last action, which sticky actions
+    repeat. It cannot be read or set, but it follows from the random numbers, which the
+    state does have: so the actions since an earlier state are kept, and played again
+    from there before the state is set.
+
+    Args:
+        environment: whose interface this has.
+    """
+
+    def __init__(self, environment: atari_lib.AtariPreprocessing):
+        self._environment = environment
+        self._anchors: list[_Anchor] = []  # The last two.
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._environment, name)
+
+    @property
+    def _emulator(self) -> ale_py.ALEInterface:
+        return self._environment.environment.unwrapped.ale
+
+    def _note(self, action: int) -> None:
+        if not self._anchors or len(self._anchors[-1].actions) == _STEPS_PER_ANCHOR:
+            state = self._emulator.cloneState(include_rng=True)
+            self._anchors = [*self._anchors[-1:], _Anchor(state, [])]
+        self._anchors[-1].actions.append(action)
+
+    def step(self, action: int) -> Any:
+        """As Dopamine's."""
+        self._note(int(action))
+        return self._environment.step(action)
+
+    def reset(self) -> np.ndarray:
+        """As Dopamine's."""
+        self._note(_RESET)
+        return self._environment.reset()
+
+    def seed(self, seed: int) -> None:
+        """Start the emulator anew with a seed; `reset` must follow."""
+        # Dopamine's preprocessing does not pass a seed on, so reach inside it.
+        self._environment.environment.reset(seed=seed)
+        self._anchors = []
+
+    def get_state(self) -> State:
+        """Everything that the next steps depend on, the random numbers too.
+
+        Returns:
+            Arrays by name: 14 KB for each of two emulator states, 67 KB for screens.
+        """
+        environment = self._environment
+        now = self._emulator.cloneState(include_rng=True)
+        first = self._anchors[0].state if self._anchors else now
+        actions = [x for anchor in self._anchors for x in anchor.actions]
+        return {
+            "earlier": np.frombuffer(first.serialize(), np.uint8),
+            "actions": np.array(actions, np.int64),
+            "emulator": np.frombuffer(now.serialize(), np.uint8),
+            "screens": np.stack(environment.screen_buffer),
+            "lives": np.asarray(environment.lives),
+            "game_over": np.asarray(environment.game_over),
+        }
+
+    def set_state(self, state: State) -> None:
+        """Go on from a state of `get_state`, of an environment of the same game."""
+        environment = self._environment
+        environment.reset()  # As Gymnasium demands of a new one.
+        earlier, now = (
+            ale_py.ALEState(state[name].tobytes()) for name in ("earlier", "emulator")
+        )
+        actions = state["actions"].tolist()
+        self._emulator.restoreState(earlier)
+        for action in actions:
+            environment.reset() if action == _RESET else environment.step(action)
+        self._emulator.restoreState(now)
+        self._anchors = [_Anchor(earlier, actions), _Anchor(now, [])]
+        screens = zip(environment.screen_buffer, state["screens"], strict=True)
+        for screen, saved in screens:
+            screen[:] = saved
+        environment.lives = int(state["lives"])
+        environment.game_over = bool(state["game_over"])
+
+
+def restorable(environment: Any) -> Any:
+    """The environment, where its kind is known as one that can be restored."""
+    if isinstance(environment, atari_lib.AtariPreprocessing):
+        return RestorableAtari(environment)
+    return environment
+
+
+def is_restorable(environment: Any) -> bool:
+    """Whether it has `get_state` and `set_state`."""
+    return isinstance(environment, RestorableAtari)
+
+
+def get_state(environment: Any) -> State:
+    """Its state; nothing where it cannot be restored."""
+    return environment.get_state() if is_restorable(environment) else {}
+
+
+def set_state(environment: Any, state: State) -> None:
+    """Put it into a state of `get_state`; left as it is where it cannot be."""
+    if state and is_restorable(environment):
+        environment.set_state(state)
+
+
+def seed_environment(environment: Any, rng: np.random.Generator) -> None:
+    """Give the emulator of a Dopamine environment a seed drawn from `rng`."""
+    seed = int(rng.integers(2**31))
+    if is_restorable(environment):
+        environment.seed(seed)
+    else:
+        environment.environment.reset(seed=seed)

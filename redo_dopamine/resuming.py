@@ -1,0 +1,131 @@
+"""A run's checkpoints: when it stops at any moment, it goes on from the last one.
+
+What comes in: an agent, and where its run stands. What leaves: both in
+`<base_dir>/checkpoints/`, and `metrics.csv` cut back to what belongs to them.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import logging
+
+from redo_dopamine import checkpoints, collectors, emulator
+from redo_dopamine.config_diff import check_same_config
+from redo_dopamine.errors import UserError
+
+# The last one, and two to fall back on where that is damaged.
+_KEEP = 3
+_AGENT, _ENVIRONMENT = "agent", "environment/"
+
+
+class Snapshot(NamedTuple):
+    """Where a run stands, apart from its agent.
+
+    Attributes:
+        iteration: of the runner, from 0.
+        phase: of the iteration's training, in JSON's terms.
+        environment: its state; empty where it is not known how to get it.
+    """
+
+    iteration: int
+    phase: dict[str, Any]
+    environment: emulator.State
+
+
+class Checkpoints:
+    """Saves a run and finds it again.
+
+    Args:
+        base_dir: the run's directory.
+        agent: with `state_tree`, `bundle_and_checkpoint` and `unbundle`.
+        config: the run's operative configuration, which every checkpoint keeps.
+    """
+
+    def __init__(self, base_dir: str, agent: Any, config: str):
+        self._base_dir = base_dir
+        self._directory = Path(base_dir) / "checkpoints"
+        self._agent = agent
+        self._config = config
+        self._last = max(checkpoints.numbers(self._directory), default=-1)
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write a checkpoint; where that fails, say so and leave the last one."""
+        number = self._last + 1
+        try:
+            self._directory.mkdir(exist_ok=True)
+            bundle = self._agent.bundle_and_checkpoint(str(self._directory), number)
+            environment = {
+                _ENVIRONMENT + name: x for name, x in snapshot.environment.items()
+            }
+            meta = {
+                "iteration": snapshot.iteration,
+                "phase": snapshot.phase,
+                "config": self._config,
+                "metrics_size": collectors.current_size(self._base_dir),
+            }
+            arrays = {**checkpoints.flatten(bundle, _AGENT), **environment}
+            checkpoints.write(self._directory, number, arrays, meta)
+            checkpoints.delete_all_but(self._directory, _KEEP)
+        except OSError as error:
+            _warn(
+                f"A checkpoint could not be written to {self._directory} ({error}); "
+                "the run goes on, and would be resumed from the one before."
+            )
+        else:
+            self._last = number
+
+    def resume(self) -> Snapshot | None:
+        """Take up the newest checkpoint that is whole; None if there is none at all.
+
+        Raises:
+            UserError: it is of another configuration, or all are damaged.
+        """
+        numbers = checkpoints.numbers(self._directory)
+        if not numbers:
+            self._check_unfinished_start()
+            collectors.cut_back(self._base_dir, 0)
+            return None
+        for number in numbers:
+            try:
+                return self._take_up(number)
+            except (checkpoints.DamagedCheckpointError, FileNotFoundError) as error:
+                _warn(f"{error} The checkpoint before it is used.")
+        raise UserError(
+            f"A run is resumed from a checkpoint that is whole, but none in "
+            f"{self._directory} is. Start over with another --base_dir."
+        )
+
+    def _take_up(self, number: int) -> Snapshot:
+        path = checkpoints.path_of(self._directory, number)
+        arrays, meta = checkpoints.read(path)
+        check_same_config(meta["config"], self._config, str(path))
+        bundle = checkpoints.unflatten(self._agent.state_tree(), arrays, _AGENT)
+        try:
+            whole = self._agent.unbundle(str(self._directory), number, bundle)
+        except ValueError as error:
+            raise checkpoints.DamagedCheckpointError(
+                f"A checkpoint must be whole, but {path} cannot be loaded: {error}"
+            ) from error
+        if not whole:
+            raise checkpoints.DamagedCheckpointError(
+                f"A checkpoint must be whole, but {path} lacks its replay buffer."
+            )
+        collectors.cut_back(self._base_dir, meta["metrics_size"])
+        logging.info("Resuming from %s", path)
+        environment = {
+            name.removeprefix(_ENVIRONMENT): array
+            for name, array in arrays.items()
+            if name.startswith(_ENVIRONMENT)
+        }
+        return Snapshot(meta["iteration"], meta["phase"], environment)
+
+    def _check_unfinished_start(self) -> None:
+        """A run that died before its first checkpoint starts over, as it was."""
+        config = Path(self._base_dir) / "config.gin"
+        if config.exists():
+            check_same_config(config.read_text(), self._config, str(config))
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)

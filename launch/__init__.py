@@ -1,0 +1,1 @@
+"""Launches studies: one script per kind of machine (`local.py`)."""

@@ -1,0 +1,87 @@
+"""What all launchers share: their options, the plan, and the command of a run.
+
+A launcher is `plan_from(options)`, then `command(run)` for every run, wherever that is
+executed; `run_status` tells how each stands.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from launch import processes
+from redo_dopamine import run_lock, run_status
+from redo_dopamine.studies import STUDIES, plan, record
+from redo_dopamine.studies.__main__ import add_selection_options, warnings
+
+TAKEN = "taken elsewhere"
+MISSING = "not started"
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that say what to run and where."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument(
+        "--study", required=True, metavar="NAME", help=f"one of {', '.join(STUDIES)}"
+    )
+    options.add_argument(
+        "--base_dir",
+        required=True,
+        metavar="DIR",
+        help="runs are written to DIR/<study>/<arm>/<game>/<seed>",
+    )
+    add_selection_options(options)
+    options.add_argument(
+        "--print_commands",
+        action="store_true",
+        help="print a shell line per run, for any other scheduler, and run nothing",
+    )
+    return options
+
+
+def plan_from(options: argparse.Namespace) -> list[plan.Run]:
+    """The runs that the options ask for; writes `study.json`.
+
+    Raises:
+        UserError: an option that makes no sense, or a directory of other settings.
+    """
+    selection = plan.select(
+        options.study, options.arms, options.games, options.seeds, options.scale
+    )
+    record.write(selection, options.base_dir)
+    for line in warnings(selection):
+        print(f"note: {line}", file=sys.stderr)
+    return plan.runs(selection, options.base_dir)
+
+
+def command(run: plan.Run) -> list[str]:
+    """What executes a run; again, to go on with it."""
+    return [
+        *(sys.executable, "-m", "redo_dopamine.train"),
+        f"--base_dir={run.directory}",
+        f"--scale={run.scale:g}",
+        *(f"--gin_files={name}" for name in run.gin_files),
+        *(f"--gin_bindings={binding}" for binding in run.gin_bindings),
+    ]
+
+
+def shell_lines(runs: Sequence[plan.Run]) -> list[str]:
+    """A line per run that a shell can execute."""
+    return [shlex.join(command(run)) for run in runs]
+
+
+def state(run: plan.Run) -> str:
+    """How a run stands, by its files: a state of `run_status`, or one of ours."""
+    found = run_status.state_in_truth(run.directory)
+    if found != run_status.DONE and run_lock.holder(run.directory) is not None:
+        return TAKEN
+    return found or MISSING
+
+
+def why(directory: Path, code: int) -> str:
+    """Why a run's process ended as it did: its exit status, and its own words."""
+    status = run_status.read(directory)
+    failed = status is not None and status.state == run_status.FAILED
+    said = f": {status.message}" if status is not None and failed else ""
+    return processes.ended(code) + said

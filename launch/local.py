@@ -1,0 +1,110 @@
+"""A study on this machine: `python launch/local.py --study=NAME --base_dir=DIR`.
+
+What comes in: options. What leaves: run directories, and `study.json` for the report.
+Finished runs are skipped and others resumed, so the same command may be given again at
+any time. Exit status 0 if all runs are done, 2 for a mistake in what was typed, else 1.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # Run as a script: its siblings are `launch.*` too.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from rich.console import Console
+
+from launch import common, display, processes
+from launch.pool import Pool
+from redo_dopamine import run_status
+from redo_dopamine.errors import UserError
+from redo_dopamine.studies.plan import Run
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _workers(text: str, num_cores: int) -> int:
+    if text == "auto":
+        return num_cores
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(
+            f"--workers must be a whole number >= 1 or auto, but is {text!r}."
+        )
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    options = common.parser("Runs a study on this machine.")
+    options.add_argument(
+        "--workers",
+        default="auto",
+        metavar="N",
+        help="runs at a time, among which the cores are divided; auto: one per core",
+    )
+    options.add_argument(
+        "--time_limit",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="end, and try again, a run that makes no agent step for so long; "
+        "compiling and evaluating make none (default: 3600)",
+    )
+    return options
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    command: Callable[[Run], list[str]] = common.command,
+) -> int:
+    """Entry point; returns the exit status.
+
+    Args:
+        arguments: in the place of the command line's.
+        command: gives the command that executes a run.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+        workers = _workers(options.workers, len(cores))
+        if not options.time_limit > 0:
+            raise UserError(
+                f"--time_limit must be > 0 seconds, but is {options.time_limit:g}."
+            )
+        runs = common.plan_from(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.print_commands:
+        print("\n".join(common.shell_lines(runs)))
+        return 0
+    shown = display.Display(Console())
+    pool = Pool(
+        runs,
+        command,
+        core_sets=processes.divide_cores(workers, cores),
+        time_limit=options.time_limit,
+        on_event=shown.event,
+        on_poll=shown.poll,
+    )
+
+    def stop(number: int, frame: object) -> None:
+        pool.stop()
+
+    # Not those that we were started to ignore, as by nohup.
+    heeded = [x for x in _SIGNALS if signal.getsignal(x) != signal.SIG_IGN]
+    before = {x: signal.signal(x, stop) for x in heeded}
+    try:
+        with shown.shown():
+            tasks = pool.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    shown.summary(tasks)
+    return 0 if all(task.state == run_status.DONE for task in tasks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

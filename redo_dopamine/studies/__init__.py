@@ -1,0 +1,34 @@
+"""What the papers varied, as data: one study per file, by name in `STUDIES`.
+
+`python -m redo_dopamine.studies` lists them. Importing this imports no agent.
+"""
+
+from collections.abc import Mapping
+
+from redo_dopamine.studies import (
+    atari_100k,
+    baselines,
+    long_schedule,
+    pruning,
+    replay_ratio,
+    replay_ratio_impala,
+    replay_ratio_nstep,
+    selection,
+    threshold_and_period,
+    width,
+)
+from redo_dopamine.studies.study import Study
+
+_MODULES = (
+    replay_ratio,
+    replay_ratio_nstep,
+    replay_ratio_impala,
+    atari_100k,
+    width,
+    baselines,
+    selection,
+    threshold_and_period,
+    long_schedule,
+    pruning,
+)
+STUDIES: Mapping[str, Study] = {m.STUDY.name: m.STUDY for m in _MODULES}

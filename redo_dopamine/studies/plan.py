@@ -1,0 +1,182 @@
+"""A study, as it was asked for, becomes a list of runs."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from redo_dopamine.errors import UserError
+from redo_dopamine.studies import STUDIES
+from redo_dopamine.studies.scaling import arm_bindings, check_scale, run_length
+from redo_dopamine.studies.speed import run_seconds
+from redo_dopamine.studies.study import Arm, Study
+
+T = TypeVar("T")
+_GAME = "create_atari_environment.game_name"
+_SEED = "JaxDQNAgent.seed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """The part of a study that a launch asks for.
+
+    Attributes:
+        study: the whole.
+        arms: some of its arms, in its order.
+        games: some of its games, in its order.
+        seeds: any seeds.
+        scale: what part of the study's length to run, in (0, 1].
+    """
+
+    study: Study
+    arms: tuple[Arm, ...]
+    games: tuple[str, ...]
+    seeds: tuple[int, ...]
+    scale: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training run of a study.
+
+    Attributes:
+        study: name of the study.
+        arm: name of the arm.
+        game: Atari game.
+        seed: of every random stream.
+        directory: `<base_dir>/<study>/<arm>/<game>/<seed>`.
+        gin_files: names of shipped files.
+        gin_bindings: everything else that the run is told.
+        scale: what part of the study's length it is.
+        agent_steps: its length.
+        seconds: how long it takes by `speed.SPEEDS`: a weight, not a promise.
+    """
+
+    study: str
+    arm: str
+    game: str
+    seed: int
+    directory: Path
+    gin_files: tuple[str, ...]
+    gin_bindings: tuple[str, ...]
+    scale: float
+    agent_steps: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        """`<arm>/<game>/<seed>`."""
+        return f"{self.arm}/{self.game}/{self.seed}"
+
+
+def select(
+    study: str,
+    arms: str | None = None,
+    games: str | None = None,
+    seeds: str | None = None,
+    scale: float = 1.0,
+) -> Selection:
+    """The part of a study that words on a command line ask for.
+
+    Args:
+        study: a name in `STUDIES`.
+        arms: names with commas between; None for all.
+        games: likewise.
+        seeds: a number of seeds, or seeds with commas between: "2" is "0,1", and
+            "2," is seed 2 alone.
+        scale: in (0, 1].
+
+    Raises:
+        UserError: an unknown name, or a number that is none.
+    """
+    check_scale(scale)
+    found = choose("study", [study], STUDIES)[0]
+    return Selection(
+        found,
+        tuple(_some("arm", arms, {arm.name: arm for arm in found.arms})),
+        tuple(_some("game", games, {game: game for game in found.games})),
+        found.seeds if seeds is None else parse_seeds(seeds, found.seeds),
+        scale,
+    )
+
+
+def choose(kind: str, names: Iterable[str], known: Mapping[str, T]) -> list[T]:
+    """The values of names.
+
+    Raises:
+        UserError: a name that is not known; it suggests near ones.
+    """
+    for name in names:
+        if name not in known:
+            by_lower = {x.lower(): x for x in known}
+            near = difflib.get_close_matches(name.lower(), by_lower, 3, 0.6)
+            hint = (
+                f"Did you mean {' or '.join(by_lower[x] for x in near)}?"
+                if near
+                else f"There are {', '.join(known)}."
+            )
+            raise UserError(f"There is no {kind} {name!r} here. {hint}")
+    return [known[name] for name in names]
+
+
+def parse_seeds(text: str, of_study: Sequence[int]) -> tuple[int, ...]:
+    """Seeds from words: "2" as the first two seeds, "0,3" and "3," as those seeds.
+
+    Raises:
+        UserError: anything else.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts or not all(part.isdecimal() for part in parts):
+        raise UserError(
+            "--seeds must be a number of seeds such as 2, or seeds such as 0,3 (a "
+            f"single one as 3,), but is {text!r}."
+        )
+    numbers = [int(part) for part in parts]
+    if "," in text:
+        return tuple(sorted(set(numbers)))
+    if numbers[0] < 1:
+        raise UserError(f"--seeds must ask for at least one seed, but is {text!r}.")
+    if numbers[0] > len(of_study):
+        return tuple(range(numbers[0]))
+    return tuple(of_study[: numbers[0]])
+
+
+def runs(selection: Selection, base_dir: str | Path) -> list[Run]:
+    """Every run of a selection: all arms of a game and a seed, then the next seed.
+
+    So that a launch that is cut short has whole comparisons.
+    """
+    study, scale = selection.study, selection.scale
+    agent_steps = run_length(study, scale).agent_steps
+    return [
+        Run(
+            study=study.name,
+            arm=arm.name,
+            game=game,
+            seed=seed,
+            directory=Path(base_dir) / study.name / arm.name / game / str(seed),
+            gin_files=(arm.gin_file,),
+            gin_bindings=(
+                *arm_bindings(study, arm, scale),
+                f"{_GAME} = '{game}'",
+                f"{_SEED} = {seed}",
+            ),
+            scale=scale,
+            agent_steps=agent_steps,
+            seconds=run_seconds(study, arm, scale),
+        )
+        for seed in selection.seeds
+        for game in selection.games
+        for arm in selection.arms
+    ]
+
+
+def _some(kind: str, names: str | None, known: Mapping[str, T]) -> list[T]:
+    if names is None:
+        return list(known.values())
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if not wanted:
+        raise UserError(f"--{kind}s must name at least one {kind}, but is {names!r}.")
+    chosen = set(choose(kind, wanted, {name: name for name in known}))
+    return [value for name, value in known.items() if name in chosen]

@@ -1,0 +1,150 @@
+"""`study.json`: what a launch asked for, which is what a report has to find.
+
+What comes in: the selection of each launch. What leaves: one file in the study's
+directory, always whole. Further arms, games and seeds extend it; other settings are
+refused.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from redo_dopamine import run_lock, run_status
+from redo_dopamine.errors import UserError
+from redo_dopamine.studies.plan import Selection
+from redo_dopamine.studies.scaling import arm_bindings, run_length
+from redo_dopamine.studies.study import FRAMES_PER_AGENT_STEP, PaperDormancy
+
+NAME = "study.json"
+FORMAT = 1
+_LOCK = "study.lock"
+# What a further launch must have in common with the first.
+_FIXED = ("format", "name", "scale", "frames", "axis")
+
+
+def describe(selection: Selection) -> dict[str, Any]:
+    """The content of `study.json` for one launch."""
+    study, scale = selection.study, selection.scale
+    names = {arm.name for arm in selection.arms}
+    return {
+        "format": FORMAT,
+        "name": study.name,
+        "claim": study.claim,
+        "source": study.source,
+        "scale": float(scale),
+        "games": list(selection.games),
+        "seeds": list(selection.seeds),
+        "frames": {
+            "paper": study.frames,
+            "run": run_length(study, scale).agent_steps * FRAMES_PER_AGENT_STEP,
+        },
+        "axis": study.axis,
+        "arms": [
+            {
+                "name": arm.name,
+                "label": arm.label,
+                "series": arm.series,
+                "x": arm.x,
+                "gin_file": arm.gin_file,
+                "bindings": list(arm_bindings(study, arm, scale)),
+            }
+            for arm in selection.arms
+        ],
+        "paper": [dataclasses.asdict(x) for x in study.paper if x.arm in names],
+        "paper_dormant_percent": [
+            _dormancy(x) for x in study.paper_dormancy if x.arm in names
+        ],
+    }
+
+
+def write(selection: Selection, base_dir: str | Path) -> Path:
+    """Write, or extend, `study.json`; returns its path.
+
+    Raises:
+        UserError: there is one of other settings, or one that cannot be read; or the
+            directory cannot be written.
+    """
+    directory = Path(base_dir) / selection.study.name
+    path = directory / NAME
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with run_lock.held(directory, _LOCK, patience=30):
+            content = describe(selection)
+            if path.exists():
+                content = _merge(_read(path), content, path, selection)
+            run_status.write_json(path, content)
+    except OSError as error:
+        raise UserError(
+            f"--base_dir must be a directory that can be written, but {base_dir!s} "
+            f"cannot: {error.strerror}. Give another one."
+        ) from error
+    return path
+
+
+def _dormancy(found: PaperDormancy) -> dict[str, Any]:
+    content = dataclasses.asdict(found)
+    if found.frames is None:
+        del content["frames"]
+    return content
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+        problem = f"holds a {type(found).__name__}"
+    except ValueError as error:
+        problem = f"is no JSON ({error})"
+    raise UserError(
+        f"{NAME} must describe a study, but {path} {problem}. Delete it; the launch "
+        "writes it anew."
+    )
+
+
+def _merge(
+    old: dict[str, Any], new: dict[str, Any], path: Path, selection: Selection
+) -> dict[str, Any]:
+    """The new content with what the old one has beyond it, in the study's order."""
+    differences = [
+        f"  {key}: {old.get(key)} -> {new[key]}"
+        for key in _FIXED
+        if old.get(key) != new[key]
+    ]
+    before = {arm["name"]: arm for arm in old.get("arms", [])}
+    for arm in new["arms"]:
+        known = before.get(arm["name"], arm)
+        differences += [
+            f"  arm {arm['name']}, {key}: {known.get(key)} -> {arm[key]}"
+            for key in ("gin_file", "bindings")
+            if known.get(key) != arm[key]
+        ]
+    if differences:
+        raise UserError(
+            f"All runs of a study's directory must have the same settings, but {path} "
+            "is of others:\n"
+            + "\n".join(differences)
+            + "\nAsk for these again, or give another --base_dir."
+        )
+    study = selection.study
+    names = [arm["name"] for arm in new["arms"]]
+    everything = describe(dataclasses.replace(selection, arms=study.arms))
+
+    def with_old(key: str, name: str) -> list[Any]:
+        wanted = {*names, *before}
+        return [entry for entry in everything[key] if entry[name] in wanted]
+
+    return new | {
+        "games": _union(study.games, old["games"], new["games"]),
+        "seeds": sorted({*old["seeds"], *new["seeds"]}),
+        "arms": with_old("arms", "name"),
+        "paper": with_old("paper", "arm"),
+        "paper_dormant_percent": with_old("paper_dormant_percent", "arm"),
+    }
+
+
+def _union(order: Sequence[str], *parts: Sequence[str]) -> list[str]:
+    wanted = {name for part in parts for name in part}
+    return [name for name in order if name in wanted]

@@ -1,0 +1,147 @@
+"""A study's settings at a fraction of its length: pure functions of (study, scale).
+
+Lengths, warm-up, the decay of ε, all periods, evaluation and the replay buffer shrink
+together, each by the factor and never below its floor. A scaled run shows that the
+machinery works; its returns say nothing about the paper's.
+"""
+
+import dataclasses
+import math
+
+from redo_dopamine.errors import UserError
+from redo_dopamine.studies.study import Arm, Setting, Study
+
+_TRAINING_STEPS = "Runner.training_steps"
+_NUM_ITERATIONS = "Runner.num_iterations"
+_TARGET_PERIOD = "JaxDQNAgent.target_update_period"
+# What shrinks, and to what at least.
+FLOORS = {
+    # Agent steps. An episode that is cut off early has no return to speak of.
+    "Runner.max_steps_per_episode": 1_000,
+    "JaxDQNAgent.min_replay_history": 100,  # A batch, and the steps of a return.
+    "JaxDQNAgent.epsilon_decay_period": 10,
+    "JaxDQNAgent.summary_writing_frequency": 20,
+    # Gradient steps.
+    "RecycledDQNAgent.tracking_period": 10,
+    "RecycledDrQEpsAgent.tracking_period": 10,
+    "redo.period": 10,
+    "layer_reset.period": 10,
+    "fixed_budget.period": 10,
+    "prune.period": 10,
+    "cosine.stop": 10,
+    # Transitions, episodes.
+    "ReplayBuffer.max_capacity": 1_000,
+    "PrioritizedSamplingDistribution.max_capacity": 1_000,
+    "Atari100kRunner.num_eval_episodes": 2,
+}
+_LEAST_AGENT_STEPS = 200
+# Few iterations, each with an episode's length or so: DQN's end with an episode.
+_MOST_ITERATIONS = 10
+_LEAST_STEPS_PER_ITERATION = 500
+# Gradient steps between two synchronisations of the target network are a multiple of
+# this, so that at replay ratios up to 2 the period in agent steps is a whole multiple
+# of an update period of 4, and the same number of gradient steps in every arm.
+_TARGET_UNIT, _LEAST_TARGET_STEPS = 8, 16
+
+
+@dataclasses.dataclass(frozen=True)
+class Length:
+    """How long one run is."""
+
+    num_iterations: int
+    training_steps: int  # agent steps per iteration
+
+    @property
+    def agent_steps(self) -> int:
+        """In all."""
+        return self.num_iterations * self.training_steps
+
+
+def check_scale(scale: float) -> None:
+    """Refuse a scale that shortens nothing or leaves nothing.
+
+    Raises:
+        UserError: it is not in (0, 1].
+    """
+    if not 0 < scale <= 1:
+        raise UserError(
+            f"--scale must be in (0, 1], where 1 is the paper's length, but is {scale}."
+        )
+
+
+def run_length(study: Study, scale: float = 1.0) -> Length:
+    """The length of one run of a study."""
+    check_scale(scale)
+    if scale == 1:
+        return Length(study.num_iterations, study.protocol.clocks[_TRAINING_STEPS])
+    agent_steps = max(_LEAST_AGENT_STEPS, _shrink(study.agent_steps, scale))
+    most = min(study.num_iterations, _MOST_ITERATIONS)
+    iterations = min(most, max(1, agent_steps // _LEAST_STEPS_PER_ITERATION))
+    return Length(iterations, round(agent_steps / iterations))
+
+
+def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Setting]:
+    """The gin settings of an arm that its gin file does not have already.
+
+    Args:
+        study: which says the lengths and periods of the agent.
+        arm: one of its arms.
+        scale: what part of the study's length to run, in (0, 1].
+
+    Returns:
+        Values by gin name, the game and the seed not among them.
+
+    Raises:
+        UserError: a scale out of its range.
+    """
+    length = run_length(study, scale)
+    clocks = dict(study.protocol.clocks)
+    clocks[_NUM_ITERATIONS] = length.num_iterations
+    clocks[_TRAINING_STEPS] = length.training_steps
+    target_steps = study.protocol.target_gradient_steps
+    if target_steps is not None:
+        clocks[_TARGET_PERIOD] = _target_period(target_steps, arm.replay_ratio, scale)
+    for name in clocks.keys() & FLOORS.keys():
+        clocks[name] = _scaled(name, clocks[name], scale)
+    in_file = study.protocol.clocks
+    return {
+        f"{study.protocol.agent}.replay_ratio": arm.replay_ratio,
+        **{
+            name: _scaled(name, value, scale)
+            if name in FLOORS and isinstance(value, int)
+            else value
+            for name, value in arm.settings.items()
+        },
+        **{name: x for name, x in clocks.items() if x != in_file[name]},
+    }
+
+
+def arm_bindings(study: Study, arm: Arm, scale: float = 1.0) -> tuple[str, ...]:
+    """`arm_settings` as gin bindings, after a comment if they are scaled."""
+    note = () if scale == 1 else (f"# Scaled: {scale:g} of the study's length.",)
+    settings = arm_settings(study, arm, scale)
+    return (*note, *(f"{name} = {value}" for name, value in settings.items()))
+
+
+def equal_arms(study: Study, scale: float) -> list[tuple[str, ...]]:
+    """Names of arms that the floors of a small scale have made the same."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for arm in study.arms:
+        key = (arm.gin_file, *sorted(arm_bindings(study, arm, scale)))
+        groups.setdefault(key, []).append(arm.name)
+    return [tuple(names) for names in groups.values() if len(names) > 1]
+
+
+def _target_period(gradient_steps: int, replay_ratio: float, scale: float) -> int:
+    if scale != 1:
+        units = round(gradient_steps * scale / _TARGET_UNIT)
+        gradient_steps = max(_LEAST_TARGET_STEPS, units * _TARGET_UNIT)
+    return round(gradient_steps / replay_ratio)
+
+
+def _scaled(name: str, value: int, scale: float) -> int:
+    return value if scale == 1 else min(value, max(FLOORS[name], _shrink(value, scale)))
+
+
+def _shrink(value: int, scale: float) -> int:
+    return math.floor(value * scale + 0.5)  # A half goes up, unlike `round`.

@@ -1,0 +1,81 @@
+"""Stands in for `redo_dopamine.train`: `fake_run.py DIRECTORY BEHAVIOUR`.
+
+Takes the lock and keeps the status as the real one does, without its imports.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+import time
+
+from redo_dopamine import exit_status, run_lock, run_status
+
+directory, behaviour = pathlib.Path(sys.argv[1]), sys.argv[2]
+steps = 0
+
+
+def crash():
+    print("about to fail\rabout to crash")
+    raise ValueError("out of luck")
+
+
+def hang():
+    time.sleep(600)
+
+
+def ignore_sigterm_and_hang():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+
+
+def be_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def succeed():
+    global steps
+    cores = sorted(os.sched_getaffinity(0))
+    (directory / "cores").write_text(f"{cores} {os.environ['OMP_NUM_THREADS']}")
+    steps = 100
+
+
+def crash_once():
+    if run_status.read(directory).attempts == 1:
+        crash()
+    succeed()
+
+
+def be_killed_once():
+    if run_status.read(directory).attempts == 1:
+        be_killed()
+    succeed()
+
+
+def slow():
+    take(1.0)
+
+
+def slower():
+    take(3.0)
+
+
+def take(seconds):
+    global steps
+    while steps < 100:
+        time.sleep(seconds / 10)
+        steps += 10
+
+
+directory.mkdir(parents=True, exist_ok=True)
+if behaviour == "mistake":
+    print("error: tau must be >= 0, but is -1.")
+    sys.exit(exit_status.USER_ERROR)
+try:
+    with (
+        run_lock.held(directory, patience=0.2),
+        run_status.Reporter(directory, lambda: steps, 100, every=0.05),
+    ):
+        globals()[behaviour]()
+except run_lock.DirectoryInUseError:
+    sys.exit(exit_status.IN_USE)

@@ -1,0 +1,223 @@
+"""The pool against runs that crash, hang, are killed, and succeed."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from launch import common, processes
+from launch.pool import Pool
+from redo_dopamine import run_lock, run_status
+from redo_dopamine.studies.plan import Run
+
+FAKE = Path(__file__).parent / "fake_run.py"
+
+
+def fake_command(run):
+    """The arm of a fake run is what it does."""
+    return [sys.executable, str(FAKE), str(run.directory), run.arm]
+
+
+def fake_run(base_dir, behaviour, seed=0):
+    return Run(
+        study="fake",
+        arm=behaviour,
+        game="Pong",
+        seed=seed,
+        directory=base_dir / behaviour / "Pong" / str(seed),
+        gin_files=(),
+        gin_bindings=(),
+        scale=1.0,
+        agent_steps=100,
+        seconds=1.0,
+    )
+
+
+def make_pool(base_dir, behaviours, **settings):
+    events = []
+    runs = [fake_run(base_dir, *x.split("/")) for x in behaviours]
+    defaults = {"core_sets": [[0], [0]], "time_limit": 60, "grace": 10}
+    pool = Pool(runs, fake_command, on_event=events.append, **defaults | settings)
+    return pool, events
+
+
+def work(base_dir, *behaviours, **settings):
+    pool, events = make_pool(base_dir, behaviours, **settings)
+    return {task.run.arm: task for task in pool.run()}, events
+
+
+def status(task):
+    return run_status.read(task.run.directory)
+
+
+def test_whatever_one_run_does_the_others_are_done(tmp_path):
+    behaviours = ("crash", "mistake", "be_killed", "succeed", "crash_once")
+    tasks, _ = work(tmp_path, *behaviours, "be_killed_once")
+    assert {name: task.state for name, task in tasks.items()} == {
+        "crash": "failed",
+        "mistake": "failed",
+        "be_killed": "failed",
+        "succeed": "done",
+        "crash_once": "done",
+        "be_killed_once": "done",
+    }
+    # Tried thrice; a mistake once; twice where that was enough.
+    attempts = {name: status(task).attempts for name, task in tasks.items()}
+    assert attempts == {
+        "crash": 3,
+        "mistake": 0,
+        "be_killed": 3,
+        "succeed": 1,
+        "crash_once": 2,
+        "be_killed_once": 2,
+    }
+    assert tasks["crash"].message == "exit status 1: ValueError: out of luck"
+    assert tasks["be_killed"].message == "killed by SIGKILL"
+    assert tasks["mistake"].message == "exit status 2"
+    for name in ("crash", "mistake", "be_killed"):
+        assert status(tasks[name]).state == "failed"
+        assert status(tasks[name]).message == tasks[name].message
+    log = processes.end_of_log(tasks["crash"].run.directory)
+    assert log.endswith("ValueError: out of luck")
+    assert "about to fail" not in log
+    assert log.count("about to crash") <= 3
+
+
+def test_a_run_that_hangs_is_ended_and_tried_again(tmp_path):
+    tasks, events = work(tmp_path, "hang", "succeed", time_limit=1, retries=1)
+    assert tasks["hang"].state == "failed"
+    assert tasks["hang"].message == "no new agent step for 1 s"
+    assert tasks["hang"].crashes == 2
+    assert status(tasks["hang"]).state == "failed"
+    assert tasks["succeed"].state == "done"
+    assert sum("to be tried again" in event for event in events) == 1
+
+
+def test_a_run_that_will_not_end_is_killed(tmp_path):
+    started = time.monotonic()
+    tasks, _ = work(
+        tmp_path, "ignore_sigterm_and_hang", time_limit=1, retries=0, grace=0.5
+    )
+    assert tasks["ignore_sigterm_and_hang"].state == "failed"
+    assert time.monotonic() - started < 20
+
+
+def test_a_slow_run_that_makes_steps_has_not_hung(tmp_path):
+    tasks, _ = work(tmp_path, "slower", time_limit=2, retries=0)
+    assert tasks["slower"].state == "done"
+    assert tasks["slower"].agent_step == 100
+
+
+def test_finished_runs_are_skipped(tmp_path):
+    work(tmp_path, "succeed")
+    tasks, events = work(tmp_path, "succeed")
+    assert tasks["succeed"].state == "done"
+    assert status(tasks["succeed"]).attempts == 1
+    assert events == []
+
+
+def test_a_failed_run_is_tried_again_by_the_next_launch(tmp_path):
+    work(tmp_path, "crash_once", retries=0)
+    tasks, _ = work(tmp_path, "crash_once", retries=0)
+    assert tasks["crash_once"].state == "done"
+
+
+def test_a_run_of_another_process_is_left_to_it(tmp_path):
+    directory = fake_run(tmp_path, "succeed").directory
+    directory.mkdir(parents=True)
+    with run_lock.held(directory):
+        tasks, events = work(tmp_path, "succeed", "crash_once")
+    assert tasks["succeed"].state == common.TAKEN
+    assert tasks["succeed"].message == "another process is at it"
+    assert "succeed/Pong/0: taken elsewhere" in events
+    assert tasks["crash_once"].state == "done"
+    assert not (directory / processes.LOG).exists()
+
+
+def test_two_launchers_do_not_run_the_same_run_twice(tmp_path):
+    behaviours = [f"slow/{seed}" for seed in range(4)]
+    pools = [make_pool(tmp_path, behaviours)[0] for _ in range(2)]
+    threads = [threading.Thread(target=pool.run) for pool in pools]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for run in (task.run for task in pools[0].tasks):
+        assert run_status.read(run.directory).state == "done"
+        assert run_status.read(run.directory).attempts == 1
+
+
+def test_stopping_leaves_everything_to_be_resumed(tmp_path):
+    pool, _ = make_pool(tmp_path, ["hang/0", "hang/1", "succeed/0"])
+    pool._on_poll = lambda pool: len(pool.running) == 2 and pool.stop()
+    tasks = pool.run()
+    assert [task.state for task in tasks] == ["stopped", "stopped", "not started"]
+    assert all(run_lock.holder(task.run.directory) is None for task in tasks)
+    tasks, _ = work(tmp_path, "succeed")
+    assert tasks["succeed"].state == "done"
+
+
+def test_stopping_twice_kills(tmp_path):
+    pool, _ = make_pool(tmp_path, ["ignore_sigterm_and_hang"], grace=600)
+    started = time.monotonic()
+
+    def stop_once_it_runs(pool):
+        if status(pool.tasks[0]) is not None:
+            pool.stop()
+
+    pool._on_poll = stop_once_it_runs
+    assert pool.run()[0].state == "stopped"
+    assert time.monotonic() - started < 20
+
+
+def test_a_run_has_the_cores_of_its_worker(tmp_path):
+    tasks, _ = work(tmp_path, "succeed", core_sets=[[0]])
+    assert (tasks["succeed"].run.directory / "cores").read_text() == "[0] 1"
+
+
+@pytest.mark.parametrize(
+    ("workers", "cores", "sets"),
+    [
+        (1, [0, 1, 2, 3], [[0, 1, 2, 3]]),
+        (2, [0, 1, 2, 3], [[0, 2], [1, 3]]),
+        (4, [4, 5, 6, 7], [[4], [5], [6], [7]]),
+        (3, [0, 1, 2, 3], [[0, 3], [1], [2]]),
+        (3, [0, 5], [[0], [5], [0]]),
+    ],
+)
+def test_cores_are_shared_out(workers, cores, sets):
+    assert processes.divide_cores(workers, cores) == sets
+
+
+def test_a_run_that_cannot_be_started_fails_alone(tmp_path):
+    pool, _ = make_pool(tmp_path, ["crash", "succeed"])
+    pool._command = lambda run: (
+        ["/nowhere/python"] if run.arm == "crash" else fake_command(run)
+    )
+    first, second = pool.run()
+    assert first.state == "failed"
+    assert "not started: " in first.message
+    assert "/nowhere/python" in first.message
+    assert second.state == "done"
+
+
+def test_a_pool_that_fails_itself_ends_its_runs(tmp_path):
+    pool, _ = make_pool(tmp_path, ["hang"])
+
+    def fail_once_it_runs(pool):
+        if status(pool.tasks[0]) is not None:
+            raise RuntimeError("a fault of ours")
+
+    pool._on_poll = fail_once_it_runs
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        pool.run()
+    assert pool._active[0].process.wait(20) == -15
+
+
+def test_the_fake_is_refused_like_the_real_one(tmp_path):
+    with run_lock.held(tmp_path):
+        command = [sys.executable, str(FAKE), str(tmp_path), "succeed"]
+        assert subprocess.run(command, check=False).returncode == 3

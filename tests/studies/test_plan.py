@@ -1,0 +1,87 @@
+"""Words on a command line become a part of a study, or a clear message."""
+
+import pytest
+
+from redo_dopamine.errors import UserError
+from redo_dopamine.studies import STUDIES, __main__, plan
+
+
+def test_a_selection_is_in_the_studys_order():
+    chosen = plan.select(
+        "replay_ratio", "redo_rr1,dqn_rr1", "Pong,DemonAttack", "3,0", 0.01
+    )
+    assert [arm.name for arm in chosen.arms] == ["dqn_rr1", "redo_rr1"]
+    assert chosen.games == ("DemonAttack", "Pong")
+    assert chosen.seeds == (0, 3)
+    directories = [str(run.directory) for run in plan.runs(chosen, "d")]
+    assert directories[:3] == [
+        "d/replay_ratio/dqn_rr1/DemonAttack/0",
+        "d/replay_ratio/redo_rr1/DemonAttack/0",
+        "d/replay_ratio/dqn_rr1/Pong/0",
+    ]
+    assert len(directories) == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [("2", (0, 1)), ("0,3", (0, 3)), ("3,", (3,)), ("7", tuple(range(7)))],
+)
+def test_seeds(text, seeds):
+    assert plan.parse_seeds(text, range(5)) == seeds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ({"study": "replay_ration"}, ["'replay_ration'", "Did you mean replay_ratio"]),
+        ({"study": "xyz"}, ["'xyz'", "There are replay_ratio, "]),
+        ({"games": "demonatack"}, ["game 'demonatack'", "Did you mean DemonAttack?"]),
+        ({"games": ","}, ["--games must name at least one game"]),
+        ({"arms": "redo_rr3"}, ["arm 'redo_rr3'", "redo_rr2"]),
+        ({"seeds": "two"}, ["--seeds must be", "'two'"]),
+        ({"seeds": "0"}, ["at least one seed", "'0'"]),
+        ({"scale": 0.0}, ["--scale must be in (0, 1]", "0.0"]),
+        ({"scale": 1.5}, ["--scale must be in (0, 1]", "1.5"]),
+        ({"scale": float("nan")}, ["--scale must be in (0, 1]", "nan"]),
+    ],
+)
+def test_a_wrong_word_is_named(arguments, parts):
+    with pytest.raises(UserError) as error:
+        plan.select(**{"study": "replay_ratio"} | arguments)
+    for part in parts:
+        assert part in str(error.value)
+
+
+# On the command line.
+
+
+def test_the_list_names_every_study(capsys):
+    assert __main__.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:11]] == list(STUDIES)
+    assert lines[1].split()[1:3] == ["8", "680"]
+
+
+def test_show_tells_runs_steps_and_hours(capsys):
+    arguments = ["show", "pruning", "--games=Pong", "--seeds=2"]
+    assert __main__.main([*arguments, "--steps_per_second=100"]) == 0
+    out = capsys.readouterr().out
+    assert "runs: 4\n" in out
+    assert "2,500,000 per run (10,000,000 frames), 10,000,000 in all" in out
+    # 4 runs of 25,000 s, and 20 s each to start.
+    assert "hours: about 27.8, one run at a time (100 agent steps per second)" in out
+    assert "prune.tau = 0.1" in out
+
+
+def test_show_says_which_arms_a_scale_makes_equal(capsys):
+    assert __main__.main(["show", "threshold_and_period", "--scale=0.0005"]) == 0
+    out = capsys.readouterr().out
+    assert "the same run: tau0_period1000, tau0_period10000\n" in out
+    assert "scale: 0.0005 of the paper's length of 10,000,000 frames" in out
+
+
+def test_a_mistake_on_the_command_line(capsys):
+    assert __main__.main(["show", "prunning"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: There is no study 'prunning' here. Did you")

@@ -33,7 +33,10 @@ setup(
     python_requires=">=3.11,<3.12",
     packages=[*find_packages(include=["redo_dopamine*"]), "redo_dopamine.gin_configs"],
     package_dir={"redo_dopamine.gin_configs": "gin_configs"},
-    package_data={"redo_dopamine.gin_configs": ["**/*.gin"]},
+    package_data={
+        "redo_dopamine.gin_configs": ["**/*.gin"],
+        "redo_dopamine.report": ["data/*"],
+    },
     install_requires=[
         # The base. Versions around dopamine-rl are held back for these reasons:
         # its import of tensorflow-probability needs jax < 0.7, and flax's metrics
@@ -54,6 +57,8 @@ setup(
         "numpy>=2.0,<3",
         "pandas>=2.2,<3",
         "matplotlib>=3.9,<4",
+        # Its dependency arch needs pandas < 3.
+        "rliable>=1.2,<1.3",
         "tqdm>=4.66,<5",
         "rich>=13,<16",
     ],
@@ -68,6 +73,7 @@ setup(
             "pytest-timeout>=2.3",
             "ruff>=0.8",
             "setuptools>=70.1",
+            "submitit>=1.5,<2",
         ],
     },
     entry_points={"console_scripts": ["redo-train=redo_dopamine.train:run"]},

@@ -1,7 +1,8 @@
-"""`python -m redo_dopamine.report --base_dir=DIR`: writes the page of DIR's runs.
+"""`python -m redo_dopamine.report --base_dir=DIR`: writes the report of DIR's runs.
 
-In: the base_dir of one run, or a directory of such. Out: the path of the page, on
-standard output. Exit status 2 and one line on standard error where that cannot be.
+In: the base_dir of one run, a directory of such, or that of a study. Out: the path of
+the page, on standard output. Exit status 2 and one line on standard error where that
+cannot be.
 """
 
 import sys
@@ -9,14 +10,20 @@ import sys
 from absl import app, flags
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report.page import write_report
+from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir",
     None,
-    "A run directory (it holds a metrics.csv), or a directory of run directories. "
-    "The page is written to <base_dir>/report/index.html.",
+    "A run directory (it holds a metrics.csv), a directory of run directories, or the "
+    "directory of a study (it holds a study.json). The page is written to "
+    "<base_dir>/report/index.html.",
     required=True,
+)
+_BOOTSTRAP_REPEATS = flags.DEFINE_integer(
+    "bootstrap_repeats",
+    BOOTSTRAP_REPEATS,
+    "Of a study: how many times runs are drawn anew for the 95% intervals.",
 )
 
 
@@ -28,7 +35,7 @@ def main(argv: list[str]) -> int:
                 f"the report takes flags only; seen {' '.join(argv[1:])!r}. "
                 "Write --base_dir=DIR."
             )
-        print(write_report(_BASE_DIR.value))
+        print(write_report(_BASE_DIR.value, _BOOTSTRAP_REPEATS.value))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -25,6 +25,8 @@ h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 .25rem; }
 h2 { font-size: 1.25rem; margin: 2.75rem 0 .75rem; }
 h3 { font-size: 1.05rem; margin: 1.75rem 0 .5rem; }
 p { margin: .5rem 0; }
+a { color: #1a6fb0; }
+@media (prefers-color-scheme: dark) { a { color: #7cc0ee; } }
 .lead, figcaption, .foot { color: var(--soft); }
 .scroll { overflow-x: auto; margin: .75rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .82rem;
@@ -36,10 +38,13 @@ thead th { font-weight: 600; color: var(--soft); line-height: 1.3;
 tbody th { font-weight: 600; }
 td.number, th.number { text-align: right; }
 td, tbody th { white-space: nowrap; }
+td.long { white-space: normal; overflow-wrap: anywhere; }
 figure { margin: 0; }
 figure img { display: block; width: 100%; height: auto; padding: .5rem;
   background: #ffffff; border: 1px solid var(--line); border-radius: 6px; }
 figcaption { margin-top: .6rem; max-width: 52rem; }
+.warning { background: var(--note); border: 2px solid var(--edge);
+  border-radius: 6px; padding: .6rem 1rem; font-weight: 600; }
 .notes { background: var(--note); border-left: 4px solid var(--edge);
   padding: .6rem 1rem .6rem 1.9rem; margin: 1rem 0; }
 details { border: 1px solid var(--line); border-radius: 6px; margin: .75rem 0; }
@@ -88,7 +93,9 @@ def table(frame: pd.DataFrame, decimals: Mapping[str, int]) -> str:
                 shown = number(float(value), decimals[name])
                 cells.append(f'<td class="number">{shown}</td>')
             else:
-                cells.append(f"<td>{text(value)}</td>")
+                # A sentence wraps; a name or a number does not.
+                kind = ' class="long"' if len(str(value)) > 40 else ""
+                cells.append(f"<td{kind}>{text(value)}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     return (
         '<div class="scroll"><table>\n<thead>'
@@ -119,6 +126,18 @@ def details(title: str, content: str) -> str:
         f"<details><summary>{text(title)}</summary>"
         f"<pre>{html.escape(content)}</pre></details>"
     )
+
+
+def paragraph(content: str, css_class: str = "") -> str:
+    """Returns a paragraph."""
+    kind = f' class="{text(css_class)}"' if css_class else ""
+    return f"<p{kind}>{text(content)}</p>"
+
+
+def links(files: Iterable[str], label: str) -> str:
+    """Returns a line of links to files beside the page."""
+    shown = ", ".join(f'<a href="{text(name)}">{text(name)}</a>' for name in files)
+    return f'<p class="foot">{text(label)}: {shown}</p>'
 
 
 def figure(data_uri: str, alt: str, caption: str) -> str:

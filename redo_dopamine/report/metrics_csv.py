@@ -13,6 +13,7 @@ from redo_dopamine.errors import UserError
 
 COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
 _COUNTERS = ["iteration", "agent_step", "gradient_step"]
+_DAMAGE = ("metrics.csv ends inside a line", "metrics.csv has")
 
 
 def read_metrics(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -46,7 +47,7 @@ def read_metrics(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     # What follows the last line end: empty in a file that was written to its end.
     if lines.pop():
         notes.append(
-            "metrics.csv ends inside a line, as it does when a run is killed; "
+            f"{_DAMAGE[0]}, as it does when a run is killed; "
             "that last line was left out."
         )
     metrics, malformed = _parse(lines)
@@ -54,7 +55,7 @@ def read_metrics(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
         shown = ", ".join(str(number) for number in malformed[:5])
         more = ", …" if len(malformed) > 5 else ""
         notes.append(
-            f"metrics.csv has {len(malformed)} malformed line(s), left out: "
+            f"{_DAMAGE[1]} {len(malformed)} malformed line(s), left out: "
             f"line {shown}{more}."
         )
     kept, resumes = _drop_superseded(metrics)
@@ -65,6 +66,11 @@ def read_metrics(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
             "are shown once, as written last."
         )
     return kept, tuple(notes)
+
+
+def is_damage(note: str) -> bool:
+    """Whether a note of `read_metrics` is about lines that could not be read."""
+    return note.startswith(_DAMAGE)
 
 
 def _parse(lines: list[str]) -> tuple[pd.DataFrame, list[int]]:

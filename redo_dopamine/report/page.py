@@ -4,15 +4,11 @@ In: a base directory. Out: `<base_dir>/report/index.html`, one file that opens w
 a network, and the same figures as PNG files next to it.
 """
 
-import base64
-import io
-import os
 import shlex
-import tempfile
 from pathlib import Path
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import markup
+from redo_dopamine.report import files, markup
 from redo_dopamine.report.runs import Run, find_runs
 from redo_dopamine.report.sections import (
     SECTIONS,
@@ -21,11 +17,9 @@ from redo_dopamine.report.sections import (
     recycling_table,
 )
 
-_DPI = 160
 
-
-def write_report(base_dir: str | Path) -> Path:
-    """Writes the report of the runs in `base_dir`, over an earlier one if there.
+def write_page(base_dir: str | Path) -> Path:
+    """Writes the page of the runs in `base_dir`, over an earlier one if there.
 
     Args:
       base_dir: A run directory, or a directory of run directories.
@@ -45,12 +39,12 @@ def write_report(base_dir: str | Path) -> Path:
         for section in SECTIONS:
             png = target / f"{section.slug}.png"
             if section.slug in images:
-                _write(png, images[section.slug])
+                files.write_whole(png, images[section.slug])
             else:
                 # An earlier report's figure would not belong to this page.
                 png.unlink(missing_ok=True)
         page = target / "index.html"
-        _write(page, render(runs, images).encode("utf-8"))
+        files.write_whole(page, render(runs, images).encode("utf-8"))
     except OSError as error:
         raise UserError(
             f"the report is written to {target}; that failed with: {error}. "
@@ -82,8 +76,7 @@ def render(runs: list[Run], images: dict[str, bytes]) -> str:
     ]
     for section in SECTIONS:
         if section.slug in images:
-            encoded = base64.b64encode(images[section.slug]).decode("ascii")
-            uri = f"data:image/png;base64,{encoded}"
+            uri = files.data_uri(images[section.slug])
             alt = f"{section.heading}, plotted for {labels}"
             parts.append(f"<section><h2>{markup.text(section.heading)}</h2>")
             parts.append(markup.figure(uri, alt, section.caption))
@@ -100,10 +93,7 @@ def _draw(runs: list[Run]) -> dict[str, bytes]:
     for section in SECTIONS:
         figure = section.draw(runs)
         if figure is not None:
-            png = io.BytesIO()
-            # No software version in the file: the same runs give the same bytes.
-            figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
-            images[section.slug] = png.getvalue()
+            images[section.slug] = files.png(figure)
     return images
 
 
@@ -162,18 +152,3 @@ def _git(git: object) -> str | None:
         return f"commit {git['commit']}"
     state = "with uncommitted changes" if dirty else "clean"
     return f"commit {git['commit']}, {state}"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replaces a file whole: a reader sees the old one or the new one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as temporary:
-            temporary.write(content)
-        # mkstemp makes a file for its owner alone; a report is for everyone who
-        # may read the directory.
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

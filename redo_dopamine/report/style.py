@@ -5,11 +5,13 @@ Figure; no pyplot, so no state is shared between figures or with the caller.
 """
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -29,6 +31,7 @@ GRADIENT_STEPS = "gradient steps"
 MAX_RECYCLE_LINES = 40
 _WIDTH = 9.0
 _LEGEND_CHARACTERS = 105
+_PLACES_CHARACTERS = 84
 _RC: dict[Any, Any] = {
     "font.size": 11,
     "axes.titlesize": 11.5,
@@ -61,11 +64,23 @@ def plain(text: str) -> str:
 
 
 def panels(
-    title: str, names: Sequence[str], x_label: str, y_label: str
+    title: str,
+    names: Sequence[str],
+    x_label: str,
+    y_label: str,
+    *,
+    share: bool = True,
 ) -> tuple[Figure, list[Axes]]:
-    """Returns a figure with one labelled panel per name, all on the same scales.
+    """Returns a figure with one labelled panel per name.
 
     A single panel gets no title of its own.
+
+    Args:
+      title: Of the figure.
+      names: Of the panels.
+      x_label: What the panels' x axes count.
+      y_label: What their y axes show.
+      share: Whether all panels have the same scales.
     """
     count = len(names)
     columns = count if count < 4 else (2 if count == 4 else 3)
@@ -75,7 +90,7 @@ def panels(
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(plain(title))
-        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        grid = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False)
     flat = list(grid.flat)
     for axes in flat[count:]:
         axes.remove()
@@ -90,7 +105,7 @@ def panels(
         axes.yaxis.label.set_visible(place % columns == 0)
         lowest = place + columns >= count
         axes.xaxis.label.set_visible(lowest)
-        axes.tick_params(labelbottom=lowest)
+        axes.tick_params(labelbottom=lowest or not share)
     return figure, flat[:count]
 
 
@@ -100,6 +115,11 @@ def legend(figure: Figure, runs: Sequence[Run], extra: Sequence[Line2D] = ()) ->
     labels = [plain(run.label) for run in runs]
     handles += extra
     labels += [str(mark.get_label()) for mark in extra]
+    legend_of(figure, handles, labels)
+
+
+def legend_of(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """Explains these marks below the panels; makes room there."""
     widest = max(len(label) for label in labels) + 8
     columns = max(1, min(len(labels), _LEGEND_CHARACTERS // widest))
     rows = math.ceil(len(labels) / columns)
@@ -107,6 +127,32 @@ def legend(figure: Figure, runs: Sequence[Run], extra: Sequence[Line2D] = ()) ->
     figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, frameon=False
     )
+
+
+def name_places(axes: Axes, labels: Sequence[str], panels: int = 1) -> None:
+    """Writes a name at each of the places 0, 1, 2, ... of an x axis.
+
+    Names are wrapped to the room there is, or slanted where that is not enough.
+
+    Args:
+      axes: The panel.
+      labels: The names.
+      panels: How many panels share the figure's width.
+    """
+    room = _PLACES_CHARACTERS // panels // len(labels)
+    # An equation stays on one line.
+    labels = [
+        label.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+        for label in labels
+    ]
+    wrapped = [textwrap.wrap(label, max(room, 1)) for label in labels]
+    fits = all(len(lines) <= 3 for lines in wrapped) and all(
+        len(word) <= room for label in labels for word in label.split(" ")
+    )
+    names = ["\n".join(lines) for lines in wrapped] if fits else labels
+    look: dict[str, Any] = {} if fits else {"rotation": 30, "ha": "right"}
+    axes.set_xticks(range(len(labels)), [plain(name) for name in names], **look)
+    axes.set_xlim(-0.6, len(labels) - 0.4)
 
 
 def draw_line(axes: Axes, index: int, x: pd.Series, y: pd.Series) -> None:

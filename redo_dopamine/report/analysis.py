@@ -1,0 +1,218 @@
+"""Everything that a study's report shows, as numbers.
+
+In: the directory of a study. Out: an `Analysis`; figures and pages read that only.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from redo_dopamine.report import aggregates, human_scores, scores, study_runs
+from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report.scores import Matrix
+from redo_dopamine.report.study import Arm, Study, load_study
+from redo_dopamine.report.study_runs import Record
+
+_NUM_THRESHOLDS = 101
+
+
+class Improvement(NamedTuple):
+    """How likely a run of `arm` beats one of `over`, within a group of arms."""
+
+    group: str
+    arm: Arm
+    over: Arm
+    estimate: Estimate
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Analysis:
+    """A study in numbers.
+
+    Attributes:
+      study: What was asked for.
+      records: What became of each run.
+      strangers: Run directories that the study did not ask for.
+      repeats: Of the bootstrap.
+      metric: The metric that is the score.
+      scores: As in `scores.csv`.
+      games: What the aggregates are over.
+      matrices: Of each arm that has one, by name.
+      aggregates: Of the final scores, by arm and metric.
+      curves: The IQM at each point of a matrix, by arm.
+      thresholds: Of the performance profiles.
+      profiles: By arm.
+      improvements: Of each series over the first, at the same place of the axis.
+    """
+
+    study: Study
+    records: list[Record]
+    strangers: list[str]
+    repeats: int
+    metric: str
+    scores: pd.DataFrame
+    games: tuple[str, ...]
+    matrices: dict[str, Matrix]
+    aggregates: dict[str, dict[str, Estimate]]
+    curves: dict[str, Estimate]
+    thresholds: np.ndarray
+    profiles: dict[str, Estimate]
+    improvements: list[Improvement]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the reader should know before trusting the rest."""
+        return _notes(self)
+
+    def summary(self) -> pd.DataFrame:
+        """Returns `summary.csv`: one row per arm, empty where it has no aggregate."""
+        rows = []
+        for arm in self.study.arms:
+            row: dict[str, object] = {"arm": arm.name}
+            for name in aggregates.METRICS:
+                estimate = self.aggregates.get(arm.name, {}).get(name)
+                for end, suffix in enumerate(("", "_low", "_high")):
+                    value = float("nan") if estimate is None else float(estimate[end])
+                    row[name + suffix] = value
+            matrix = self.matrices.get(arm.name)
+            row["runs"] = matrix.final.size if matrix else 0
+            row["games"] = len(matrix.games) if matrix else 0
+            row["seeds"] = len(matrix.seeds) if matrix else 0
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+
+def analyse(base_dir: Path, repeats: int) -> Analysis:
+    """Reads a study's runs and computes all that its report shows."""
+    study = load_study(base_dir)
+    found = study_runs.find_records(base_dir, study)
+    metric = scores.metric_of(found)
+    records = scores.check(found, metric)
+    games = scores.shared_games(records)
+    matrices = {}
+    for arm in study.arms:
+        matrix = scores.matrix(records, arm.name, games, metric)
+        if matrix is not None:
+            matrices[arm.name] = matrix
+    finals = [matrix.final for matrix in matrices.values()]
+    thresholds = np.linspace(
+        min([0.0, *(float(final.min()) for final in finals)]),
+        max([0.0, *(float(final.max()) for final in finals)]),
+        _NUM_THRESHOLDS,
+    )
+    return Analysis(
+        study=study,
+        records=records,
+        strangers=study_runs.strangers(base_dir, records),
+        repeats=repeats,
+        metric=metric,
+        scores=scores.table(records, metric),
+        games=games,
+        matrices=matrices,
+        aggregates={
+            arm: aggregates.aggregate(matrix.final, repeats)
+            for arm, matrix in matrices.items()
+        },
+        curves={
+            arm: aggregates.iqm_curve(matrix.curve, repeats)
+            for arm, matrix in matrices.items()
+            if matrix.curve.shape[-1]
+        },
+        thresholds=thresholds,
+        profiles={
+            arm: aggregates.profile(matrix.final, thresholds, repeats)
+            for arm, matrix in matrices.items()
+        },
+        improvements=_improvements(study, matrices, repeats),
+    )
+
+
+def _improvements(
+    study: Study, matrices: dict[str, Matrix], repeats: int
+) -> list[Improvement]:
+    """Compares each series with the first of its group."""
+    found = []
+    for group, arms in study.groups.items():
+        there = [arm for arm in arms if arm.name in matrices]
+        for arm in there[1:]:
+            if arm.series != there[0].series or arm.x is None:
+                pair = [matrices[other.name].final for other in (arm, there[0])]
+                estimate = aggregates.improvement(pair[0], pair[1], repeats)
+                found.append(Improvement(group, arm, there[0], estimate))
+    return found
+
+
+def _notes(analysis: Analysis) -> list[str]:
+    study, records = analysis.study, analysis.records
+    notes = []
+    done = sum(record.counts for record in records)
+    if done < len(records):
+        notes.append(
+            f"{len(records) - done} of {len(records)} runs are not counted; they are "
+            "listed below, each with the reason."
+        )
+    unknown = [game for game in study.games if not human_scores.is_known(game)]
+    if unknown:
+        notes.append(
+            f"No human and random score is known of {', '.join(unknown)}: left out of "
+            "all aggregates, kept in the per-game tables and curves."
+        )
+    lost = set(study.games) - set(unknown) - set(analysis.games)
+    if lost and analysis.games:
+        names = ", ".join(game for game in study.games if game in lost)
+        notes.append(
+            "Aggregates are over the games in which every arm that has finished runs "
+            f"has one; {names} left out."
+        )
+    notes += _seed_notes(study.arms, analysis.matrices)
+    lengths = analysis.scores.groupby(["arm", "game", "seed"])["frames"].max()
+    finished = {record.key for record in records if record.counts}
+    ends = [int(frames) for key, frames in lengths.items() if key in finished]
+    if ends and not 0.9 * study.frames_run <= min(ends) <= max(ends) <= (
+        1.1 * study.frames_run
+    ):
+        notes.append(
+            f"Finished runs end between {min(ends):,} and {max(ends):,} frames, where "
+            f"study.json says {study.frames_run:,}. An iteration may end with an "
+            "episode, which makes short runs longer."
+        )
+    if "VideoPinball" in study.games:
+        notes.append(human_scores.NOTE)
+    if analysis.strangers:
+        notes.append(
+            "Run directories that study.json does not name were left alone: "
+            f"{', '.join(analysis.strangers)}."
+        )
+    return notes
+
+
+def _seed_notes(arms: Sequence[Arm], matrices: dict[str, Matrix]) -> list[str]:
+    """Returns what became of seeds that not every game has."""
+    notes = []
+    for arm in arms:
+        matrix = matrices.get(arm.name)
+        if matrix and matrix.left_out:
+            notes.append(
+                f"{arm.label}: aggregates are over the seeds that every game has "
+                f"({', '.join(matrix.seeds)}); left out: {', '.join(matrix.left_out)}."
+            )
+    few = [a.label for a in arms if a.name in matrices and _num_seeds(a, matrices) < 2]
+    if few:
+        notes.append(
+            f"Fewer than 2 seeds, so points without intervals: {', '.join(few)}."
+        )
+    none = [arm.label for arm in arms if arm.name not in matrices]
+    if none:
+        notes.append(
+            "No aggregate, because no seed is finished in every game: "
+            f"{', '.join(none)}."
+        )
+    return notes
+
+
+def _num_seeds(arm: Arm, matrices: dict[str, Matrix]) -> int:
+    return len(matrices[arm.name].seeds)

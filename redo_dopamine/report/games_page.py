@@ -1,0 +1,163 @@
+"""The page of a study's games: a table by game and arm, curves, and every run.
+
+In: an `Analysis`. Out: two figures, and HTML.
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from redo_dopamine.report import files, markup, study_dormancy, study_style, summary
+from redo_dopamine.report import study_sections as sections
+from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.curves import FRAMES
+from redo_dopamine.report.study import Arm
+
+CURVES = "games"
+MAX_BANDS = 4
+_CAPTION = (
+    "The return in each game against frames played: the mean over finished runs and, "
+    "in studies of few arms, a band from the lowest to the highest run. The colour is "
+    "the series, the line style the place on the study's axis. Each panel has a scale "
+    "of its own."
+)
+
+
+def draw(analysis: Analysis) -> dict[str, Figure | None]:
+    """Returns the page's figures by slug."""
+    return {CURVES: _curves(analysis)}
+
+
+def render(analysis: Analysis, images: dict[str, bytes]) -> str:
+    """Returns the page as HTML."""
+    study = analysis.study
+    parts = [
+        f"<header><h1>{markup.text(f'Study {study.name}: games')}</h1>",
+        markup.links(["index.html"], "The study's page"),
+        "</header><main>",
+    ]
+    if study.warning:
+        parts.append(markup.paragraph(f"{study.warning}.", "warning"))
+    parts += [
+        "<h2>Return by game</h2>",
+        markup.table(_by_game(analysis, "return"), {}),
+        markup.paragraph(
+            "The final return of finished runs: mean ± standard deviation over seeds "
+            "(number of seeds)."
+        ),
+        "<h2>Human-normalised score by game</h2>",
+        markup.table(_by_game(analysis, "human_normalised"), {}),
+        markup.paragraph(
+            "Likewise; 0 is a random player's return, 1 a human's. A dash: no finished "
+            "run, or a game without known human and random scores."
+        ),
+    ]
+    if CURVES in images:
+        parts.append("<h2>Curves by game</h2>")
+        uri, alt = files.data_uri(images[CURVES]), f"return by game of {study.name}"
+        parts.append(markup.figure(uri, alt, sections.caption(analysis, _CAPTION)))
+        parts.append(markup.links([f"{CURVES}.png", f"{CURVES}.svg"], "As files"))
+    parts += ["<h2>Every run</h2>", markup.table(*_every_run(analysis)), "</main>"]
+    return markup.page(f"Study {study.name}: games", "\n".join(parts))
+
+
+def final_scores(analysis: Analysis) -> pd.DataFrame:
+    """Returns the last row of `scores.csv` of each run."""
+    key = ["arm", "game", "seed"]
+    return analysis.scores.drop_duplicates(key, keep="last").set_index(key)
+
+
+def _by_game(analysis: Analysis, column: str) -> pd.DataFrame:
+    study = analysis.study
+    final = final_scores(analysis)
+    counted = {record.key for record in analysis.records if record.counts}
+    cells: dict[tuple[str, str], list[float]] = {}
+    for key, value in final[column].items():
+        if key in counted and math.isfinite(value):
+            cells.setdefault((key[1], key[0]), []).append(value)
+    digits = 1 if column == "return" else 3
+    rows = [
+        [_cell(cells.get((game, arm.name), []), digits) for arm in study.arms]
+        for game in study.games
+    ]
+    labels = [arm.label for arm in study.arms]
+    return pd.DataFrame(rows, index=pd.Index(study.games, name="game"), columns=labels)
+
+
+def _cell(values: list[float], digits: int) -> str | None:
+    if not values:
+        return None
+    mean = markup.number(float(np.mean(values)), digits)
+    if len(values) == 1:
+        return f"{mean} (1)"
+    deviation = markup.number(float(np.std(values, ddof=1)), digits)
+    return f"{mean} ± {deviation} ({len(values)})"
+
+
+def _curves(analysis: Analysis) -> Figure | None:
+    """Draws the mean return against frames, a panel per game."""
+    study = analysis.study
+    counted = [record.key for record in analysis.records if record.counts]
+    of_run = dict(list(analysis.scores.groupby(["arm", "game", "seed"], sort=False)))
+    keys = [key for key in counted if key in of_run]
+    games = [game for game in study.games if any(key[1] == game for key in keys)]
+    if not games:
+        return None
+    figure, panels = study_style.panels(
+        study, f"{study.name}: return by game", games, FRAMES, "return", share=False
+    )
+    for axes, game in zip(panels, games, strict=True):
+        for arm in study.arms:
+            tables = [of_run[key] for key in keys if key[:2] == (arm.name, game)]
+            if tables:
+                _draw(axes, analysis, arm, tables)
+    study_style.legend(figure, study, study.arms, lines=True)
+    return figure
+
+
+def _draw(axes: Axes, analysis: Analysis, arm: Arm, tables: list[pd.DataFrame]) -> None:
+    length = min(len(table) for table in tables)
+    frames = np.mean([table["frames"].to_numpy()[:length] for table in tables], axis=0)
+    values = np.array([table["return"].to_numpy()[:length] for table in tables])
+    mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    # The bands of more arms would hide one another.
+    if len(tables) == 1 or len(analysis.study.arms) > MAX_BANDS:
+        low = high = np.full_like(mean, np.nan)
+    study = analysis.study
+    look = {
+        "color": study_style.colour(study, arm),
+        "linestyle": study_style.line(study, arm),
+    }
+    study_style.band(axes, frames, Estimate(mean, low, high), **look)
+
+
+def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Returns one row per run of the study, counted or not, and the decimals."""
+    tau = study_dormancy.tau_of(analysis)
+    final = final_scores(analysis)
+    rows = []
+    for record in analysis.records:
+        here = record.key in final.index
+        nan = float("nan")
+        dormant = nan
+        if tau is not None and record.run is not None:
+            dormant = summary.final_dormant_fraction(record.run, tau)
+        rows.append(
+            {
+                "run": "/".join(record.key),
+                "state": record.state,
+                "frames": final["frames"][record.key] if here else nan,
+                "return": final["return"][record.key] if here else nan,
+                "human-normalised": (
+                    final["human_normalised"][record.key] if here else nan
+                ),
+                "dormant": dormant,
+            }
+        )
+    heading = "dormant" if tau is None else f"dormant at τ = {tau:g}"
+    table = pd.DataFrame(rows).set_index("run").rename(columns={"dormant": heading})
+    return table, {"frames": 0, "return": 1, "human-normalised": 3, heading: 3}

@@ -1,0 +1,168 @@
+"""Writes the report of a study.
+
+In: the directory of a study. Out, in `<base_dir>/report/`: `index.html` and
+`games.html`, which open without a network; `scores.csv` and `summary.csv`; every
+figure as PNG and SVG.
+"""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from redo_dopamine.errors import UserError
+from redo_dopamine.report import aggregates, files, games_page, markup, scores
+from redo_dopamine.report import study_sections as sections
+from redo_dopamine.report.analysis import Analysis, analyse
+
+SCORES = "scores.csv"
+SUMMARY = "summary.csv"
+_FEW_SEEDS = 5
+
+
+def write_study(base_dir: Path, repeats: int) -> Path:
+    """Writes the report of a study, over an earlier one if there.
+
+    Args:
+      base_dir: A directory that holds a `study.json`.
+      repeats: Of the bootstrap.
+
+    Returns:
+      The path of the page.
+
+    Raises:
+      UserError: `study.json` is not readable, or the report cannot be written.
+    """
+    analysis = analyse(base_dir, repeats)
+    figures = {section.slug: section.draw(analysis) for section in sections.SECTIONS}
+    figures |= games_page.draw(analysis)
+    images = {slug: files.png(figure) for slug, figure in figures.items() if figure}
+    pages = {
+        "index.html": render(analysis, images),
+        "games.html": games_page.render(analysis, images),
+        SCORES: analysis.scores.to_csv(index=False, lineterminator="\n"),
+        SUMMARY: analysis.summary().to_csv(index=False, lineterminator="\n"),
+    }
+    target = base_dir / "report"
+    try:
+        target.mkdir(exist_ok=True)
+        for slug, figure in figures.items():
+            _write_figure(target / slug, figure, images.get(slug))
+        for name, content in pages.items():
+            files.write_whole(target / name, content.encode("utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"the report is written to {target}; that failed with: {error}. "
+            "Make the directory writable, or copy the study to one that is."
+        ) from error
+    return target / "index.html"
+
+
+def render(analysis: Analysis, images: dict[str, bytes]) -> str:
+    """Returns the page as HTML.
+
+    Args:
+      analysis: What it is about.
+      images: The PNG of each section that has one, by slug.
+    """
+    study = analysis.study
+    parts = [
+        f"<header><h1>{markup.text(f'Study {study.name}')}</h1>",
+        markup.paragraph(_subject(analysis), "lead"),
+        "</header><main>",
+    ]
+    if study.warning:
+        parts.append(markup.paragraph(f"{study.warning}.", "warning"))
+    claim = [("the paper's claim", study.claim), ("source", study.source)]
+    parts.append(markup.definitions(claim))
+    notes = analysis.notes + [
+        f"{section.heading} is not shown: that needs {section.needs}."
+        for section in sections.SECTIONS
+        if section.slug not in images
+    ]
+    if notes:
+        parts.append(markup.bullets(notes, "notes"))
+    parts += ["<h2>Scores</h2>", markup.table(*sections.summary_table(analysis))]
+    parts += [markup.paragraph(text) for text in _method(analysis)]
+    parts.append(markup.links([SCORES, SUMMARY, "games.html"], "As files, and by game"))
+    for section in sections.SECTIONS:
+        if section.slug in images:
+            parts.append(f"<section><h2>{markup.text(section.heading)}</h2>")
+            parts.append(figure(analysis, images, section.slug, section.caption))
+            parts.append("</section>")
+    parts += ["<h2>Runs</h2>", markup.table(*sections.state_table(analysis))]
+    problems = sections.problem_table(analysis)
+    if len(problems):
+        parts.append("<h3>Runs that are not counted</h3>")
+        parts.append(markup.table(problems, {}))
+    else:
+        parts.append(
+            markup.paragraph("Every run of the study is finished and counted.")
+        )
+    parts.append("</main>")
+    return markup.page(f"Study {study.name}", "\n".join(parts))
+
+
+def figure(
+    analysis: Analysis, images: dict[str, bytes], slug: str, caption: str
+) -> str:
+    """Returns a figure with its caption, the scale, and links to its files."""
+    uri = files.data_uri(images[slug])
+    alt = f"{slug.replace('_', ' ')} of study {analysis.study.name}"
+    shown = markup.figure(uri, alt, sections.caption(analysis, caption))
+    return shown + markup.links([f"{slug}.png", f"{slug}.svg"], "As files")
+
+
+def _subject(analysis: Analysis) -> str:
+    study = analysis.study
+    done = sum(record.counts for record in analysis.records)
+    return (
+        f"{_count(len(study.arms), 'arm')} × {_count(len(study.games), 'game')} × "
+        f"{_count(len(study.seeds), 'seed')} of {study.frames_run:,} frames; "
+        f"{done} of {len(analysis.records)} runs are finished and counted."
+    )
+
+
+def _method(analysis: Analysis) -> list[str]:
+    """Returns how the scores were computed, in sentences."""
+    counts = scores.episodes(analysis.records, analysis.metric)
+    if analysis.metric == scores.EVALUATION:
+        what = "the evaluation after a run's last iteration"
+        over = "episodes in that evaluation"
+    else:
+        what = "the training episodes that ended in a run's last iteration"
+        over = "such episodes per run"
+    number = "their number is not recorded"
+    if counts:
+        fewest, most = counts
+        number = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
+        number += f" {over}"
+    score = (
+        f"A run's score is {analysis.metric}, the average return of {what} ({number}), "
+        "human-normalised: 0 is a random player's return, 1 a human's. "
+        f"{SCORES} has one row per run and iteration, of unfinished runs too."
+    )
+    games = ", ".join(analysis.games) or "none"
+    bootstrap = (
+        f"The unit is the run. Aggregates are over these games: {games}. In brackets: "
+        "stratified bootstrap 95% intervals by rliable (percentiles; runs are drawn "
+        f"anew within each game; {analysis.repeats:,} repeats, random state "
+        f"{aggregates.RANDOM_STATE})."
+    )
+    numbers = [len(matrix.seeds) for matrix in analysis.matrices.values()]
+    if any(aggregates.MIN_SEEDS <= number < _FEW_SEEDS for number in numbers):
+        bootstrap += f" From fewer than {_FEW_SEEDS} seeds they tend to be too narrow."
+    return [score, bootstrap]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def _write_figure(path: Path, figure: Figure | None, png: bytes | None) -> None:
+    """Writes a figure as PNG and SVG, or removes what an earlier report left."""
+    if figure is None or png is None:
+        path.with_suffix(".png").unlink(missing_ok=True)
+        path.with_suffix(".svg").unlink(missing_ok=True)
+        return
+    files.write_whole(path.with_suffix(".png"), png)
+    files.write_whole(path.with_suffix(".svg"), files.svg(figure))

@@ -1,0 +1,268 @@
+"""A study's report: what is counted, what is named and left out, what is written."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from redo_dopamine.errors import UserError
+from redo_dopamine.report import analysis, human_scores, scores, write_report
+from redo_dopamine.report.study import load_study
+from report.study_factory import FRAMES, Factory, bar_arms, noisy, paper_values
+
+REPEATS = 50
+GAMES = ("Pong", "DemonAttack", "Asterix", "NotAGame")
+
+
+def exact(arm, game, seed):
+    """A level that can be read off: 1, 2, 3 hundredths by game, plus the seed."""
+    return (GAMES.index(game) + 1) / 100 + seed
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """Two replay ratios; seven of 48 runs are gone in seven ways."""
+    factory = Factory(
+        tmp_path_factory.mktemp("study") / "replay_ratio",
+        games=GAMES,
+        paper=paper_values(),
+        paper_dormant_percent=[
+            {"arm": "dqn_rr1", "game": "DemonAttack", "low": 47, "high": 54}
+        ],
+    )
+    ratios = (1, 2)
+    factory.study["arms"] = [a for a in factory.study["arms"] if a["x"] in ratios]
+    factory.write_all(exact)
+    shutil.rmtree(factory.path("dqn_rr1", "Pong", 0))
+    factory.write_run("dqn_rr2", "Pong", 1, float("nan"))
+    csv = factory.path("redo_rr1", "Asterix", 2) / "metrics.csv"
+    csv.write_text(csv.read_text()[:-4])
+    (factory.path("redo_rr1", "Asterix", 1) / "metrics.csv").write_bytes(b"\x89PNG\x00")
+    (factory.path("redo_rr2", "DemonAttack", 0) / "config.gin").unlink()
+    message = "exit status 1: <b>ValueError</b>"
+    factory.write_run("redo_rr2", "Asterix", 0, 1.0, state="failed", message=message)
+    factory.write_run("dqn_rr2", "NotAGame", 2, 1.0, state="running")
+    factory.write_run("dqn_rr2", "Breakout", 0, 1.0)
+    return factory
+
+
+@pytest.fixture(scope="module")
+def page(broken):
+    return write_report(broken.root, REPEATS).parent
+
+
+def test_every_run_that_is_not_counted_is_named_with_its_reason(broken):
+    found = analysis.analyse(broken.root, REPEATS)
+    states = {r.key: (r.state, r.reason) for r in found.records if not r.counts}
+    expected = {
+        ("dqn_rr1", "Pong", "0"): ("missing", "no such run directory"),
+        ("dqn_rr2", "Pong", "1"): ("no score", "of its last iteration is nan"),
+        ("redo_rr1", "Asterix", "2"): ("damaged", "ends inside a line"),
+        ("redo_rr1", "Asterix", "1"): ("damaged", "must start with the line"),
+        ("redo_rr2", "DemonAttack", "0"): ("damaged", "config.gin is missing"),
+        ("redo_rr2", "Asterix", "0"): ("failed", "exit status 1: <b>ValueError</b>"),
+        ("dqn_rr2", "NotAGame", "2"): ("running", "up to agent step 1,000"),
+    }
+    assert set(states) == set(expected)
+    for key, (state, words) in expected.items():
+        assert states[key][0] == state
+        assert words in states[key][1]
+    assert len(found.records) == 48
+    assert found.strangers == ["dqn_rr2/Breakout/0"]
+
+
+def test_matrices_are_over_seeds_that_every_known_game_has(broken):
+    found = analysis.analyse(broken.root, REPEATS)
+    assert found.games == GAMES[:3]
+    seeds = {arm: matrix.seeds for arm, matrix in found.matrices.items()}
+    assert seeds == {
+        "dqn_rr1": ("1", "2"),
+        "dqn_rr2": ("0", "2"),
+        "redo_rr1": ("0",),
+        "redo_rr2": ("1", "2"),
+    }
+    matrix = found.matrices["dqn_rr2"]
+    expected = [[0.01, 0.02, 0.03], [2.01, 2.02, 2.03]]
+    assert matrix.final == pytest.approx(np.array(expected))
+    assert matrix.left_out == ("DemonAttack/1", "Asterix/1")
+    assert matrix.frames.tolist() == [2000, 4000, 6000, 8000]
+    assert matrix.curve[:, :, 1] == pytest.approx(np.array(expected) / 2)
+    # Middle half of .01 .02 .03 2.01 2.02 2.03, one cut off at either end.
+    iqm = found.aggregates["dqn_rr2"]["iqm"]
+    assert iqm.value == pytest.approx((0.02 + 0.03 + 2.01 + 2.02) / 4)
+    assert iqm.low < iqm.value < iqm.high
+    assert np.isnan(found.aggregates["redo_rr1"]["iqm"].low)
+    text = " ".join(found.notes)
+    for words in (
+        "7 of 48 runs are not counted",
+        "No human and random score is known of NotAGame",
+        "left out: DemonAttack/1, Asterix/1",
+        "Fewer than 2 seeds, so points without intervals: DQN + ReDo, RR 1",
+        "left alone: dqn_rr2/Breakout/0",
+    ):
+        assert words in text
+
+
+def test_scores_have_a_row_per_run_and_point(page):
+    table = pd.read_csv(page / "scores.csv")
+    assert table.columns.tolist() == scores.COLUMNS
+    # 48 runs less one missing and three damaged; two of the others are half done.
+    assert len(table) == 42 * 4 + 2 * 2
+    of_run = table.query("arm == 'dqn_rr1' and game == 'Pong' and seed == 1")
+    assert of_run["frames"].tolist() == [2000, 4000, 6000, 8000]
+    assert of_run["human_normalised"].iloc[-1] == pytest.approx(1.01)
+    assert human_scores.normalise("Pong", of_run["return"].iloc[-1]) == pytest.approx(
+        1.01
+    )
+    unknown = table[table["game"] == "NotAGame"]
+    assert unknown["human_normalised"].isna().all()
+    assert unknown["return"].notna().all()
+
+
+def test_summary_has_a_row_per_arm(page):
+    table = pd.read_csv(page / "summary.csv").set_index("arm")
+    assert table.index.tolist() == ["dqn_rr1", "dqn_rr2", "redo_rr1", "redo_rr2"]
+    assert table.loc["dqn_rr2", ["runs", "games", "seeds"]].tolist() == [6, 3, 2]
+    assert np.isnan(table.loc["redo_rr1", "iqm_low"])
+    for name in ("iqm", "median", "mean", "optimality_gap"):
+        row = table.loc["dqn_rr2"]
+        assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
+
+
+def test_pages_stand_alone_and_say_the_scale(page):
+    slugs = (
+        *("headline", "aggregates", "sample_efficiency", "dormant_fraction"),
+        *("dormant_at_the_end", "performance_profiles", "probability_of_improvement"),
+    )
+    names = {f"{slug}.{end}" for slug in (*slugs, "games") for end in ("png", "svg")}
+    names |= {"index.html", "games.html", "scores.csv", "summary.csv"}
+    assert {entry.name for entry in page.iterdir()} == names
+    index = (page / "index.html").read_text()
+    warning = "8,000 frames instead of 10,000,000 (scale 0.0008): these points do not"
+    assert index.count("data:image/png;base64") == len(slugs)
+    assert index.count(warning) == len(slugs) + 1
+    assert (page / "games.html").read_text().count(warning) == 2
+    assert "<b>ValueError" not in index
+    assert "&lt;b&gt;ValueError" in index
+    assert "://" not in index
+    assert "50 repeats" in index
+    assert "0.540 [0.500, 0.590]" in index
+    assert "2 such episodes per run" in index
+
+
+def test_the_same_study_gives_the_same_bytes(broken, page):
+    before = {entry.name: entry.read_bytes() for entry in page.iterdir()}
+    write_report(broken.root, REPEATS)
+    after = {entry.name: entry.read_bytes() for entry in page.iterdir()}
+    assert [name for name in before if before[name] != after[name]] == []
+
+
+def test_arms_without_an_axis_and_evaluations(tmp_path):
+    factory = Factory(
+        tmp_path / "baselines",
+        arms=bar_arms(),
+        games=("Pong",),
+        scale=1.0,
+        seeds=[0],
+        frames={"paper": FRAMES["run"], "run": FRAMES["run"]},
+        paper=[{"arm": "none", "iqm": 0.3, "low": None, "high": None}],
+    )
+    factory.write_all(noisy, evaluated=True)
+    found = analysis.analyse(factory.root, REPEATS)
+    assert found.metric == scores.EVALUATION
+    assert scores.episodes(found.records, found.metric) == (100, 100)
+    index = write_report(factory.root, REPEATS).read_text()
+    assert "instead of" not in index
+    assert "100 episodes in that evaluation" in index
+    assert "Fewer than 2 seeds, so points without intervals" in index
+    assert "Every run of the study is finished and counted." in index
+    # No interval in the table of scores; the paper's has none either.
+    assert "[" not in index.partition("<h2>Scores</h2>")[2].partition("</table>")[0]
+
+
+def test_a_study_without_any_run_has_a_page_that_says_so(tmp_path):
+    factory = Factory(tmp_path / "new")
+    factory.write_study()
+    index = write_report(factory.root, REPEATS).read_text()
+    assert "48 of 48 runs are not counted" in index
+    assert "there is no such run directory" in index
+    assert "data:image" not in index
+    assert pd.read_csv(factory.root / "report" / "summary.csv")["runs"].sum() == 0
+
+
+def test_runs_of_another_length_than_asked_for_are_told(tmp_path):
+    frames = FRAMES | {"run": 4000}
+    factory = Factory(tmp_path / "study", games=("Pong",), seeds=[0], scale=1e-6)
+    factory.write_study()
+    factory.write_run("dqn_rr1", "Pong", 0, 0.5)
+    assert not [
+        x for x in analysis.analyse(factory.root, 5).notes if "end between" in x
+    ]
+    factory.study["frames"] = frames
+    factory.write_study()
+    found = analysis.analyse(factory.root, 5)
+    [note] = [note for note in found.notes if "end between" in note]
+    assert "8,000 and 8,000 frames, where study.json says 4,000" in note
+    assert found.study.shortened.endswith("(scale 0.000001)")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": 2}, "its format is 2"),
+        ({"frames": None}, "TypeError"),
+        ({"arms": [{}]}, "KeyError: 'name'"),
+        ({"games": ["Pong", "Pong"]}, "name each game once"),
+        ({"seeds": []}, "name each seed once"),
+    ],
+)
+def test_a_wrong_study_json_is_a_user_error(tmp_path, change, words):
+    factory = Factory(tmp_path / "study", **change)
+    factory.write_study()
+    with pytest.raises(UserError, match=r"must hold a study\.json") as caught:
+        load_study(factory.root)
+    assert words in str(caught.value)
+    assert str(factory.root) in str(caught.value)
+
+
+def test_cli_takes_a_study_and_reports_errors(tmp_path):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "redo_dopamine.report", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    factory = Factory(tmp_path / "study", games=("Pong",), seeds=[0, 1])
+    factory.write_study()
+    factory.write_run("dqn_rr1", "Pong", 0, 0.5)
+    done = run(f"--base_dir={factory.root}", "--bootstrap_repeats=30")
+    assert done.returncode == 0, done.stderr
+    index = factory.root / "report" / "index.html"
+    assert done.stdout == f"{index}\n"
+    assert "30 repeats" in index.read_text()
+    wrong = run(f"--base_dir={factory.root}", "--bootstrap_repeats=0")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "bootstrap_repeats must be at least 1; it is 0" in wrong.stderr
+    (factory.root / "study.json").write_text(json.dumps([1]))
+    wrong = run(f"--base_dir={factory.root}")
+    assert wrong.returncode == 2
+    assert "study.json" in wrong.stderr
+
+
+def test_import_of_a_study_report_is_light():
+    code = (
+        "import sys, redo_dopamine.report.study_page;"
+        "heavy = {'dopamine', 'tensorflow', 'jax', 'gin', 'flax'} & set(sys.modules);"
+        "heavy |= {'matplotlib.pyplot'} & set(sys.modules);"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,118 @@
+"""What a study's figures draw: colours by series, places on the axis, the paper."""
+
+import dataclasses
+
+import pytest
+from matplotlib.colors import to_hex
+
+from redo_dopamine.report import (
+    analysis,
+    study_dormancy,
+    study_figures,
+    study_headline,
+    study_style,
+    style,
+)
+from redo_dopamine.report.study import PaperValue
+from report.study_factory import Factory, bar_arms, noisy, paper_values
+
+
+@pytest.fixture(scope="module")
+def ratios(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study") / "replay_ratio"
+    dormant = [{"arm": "dqn_rr1", "game": "Pong", "low": 47, "high": 54}]
+    factory = Factory(
+        root, seeds=[0, 1], paper=paper_values(), paper_dormant_percent=dormant
+    )
+    factory.write_all(noisy)
+    return analysis.analyse(root, 20)
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    root = tmp_path_factory.mktemp("study") / "baselines"
+    factory = Factory(root, arms=bar_arms(), seeds=[0, 1], scale=1.0)
+    factory.write_all(noisy)
+    return analysis.analyse(root, 20)
+
+
+def test_a_series_has_one_colour_in_every_figure(ratios):
+    for draw in (study_figures.sample_efficiency, study_dormancy.dormant_curves):
+        figure = draw(ratios)
+        titles = [axes.get_title() for axes in figure.axes]
+        assert titles == [f"replay ratio {x}" for x in ("0.25", "0.5", "1", "2")]
+        for axes in figure.axes:
+            curves = [line for line in axes.lines if line.get_gid() == "curve"]
+            assert [x.get_color() for x in curves] == list(style.COLOURS[:2])
+        names = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert names == ["DQN", "DQN + ReDo"]
+
+
+def test_the_headline_stands_on_doublings_beside_the_paper(ratios):
+    figure = study_headline.headline(ratios)
+    # Ours are some hundredths, the paper's up to .6, so ours are drawn again alone.
+    both, alone = figure.axes
+    assert both.xaxis.get_majorticklocs().tolist() == [-2, -1, 0, 1]
+    marks = [text.get_text() for text in both.get_xticklabels()]
+    assert marks == ["0.25", "0.5", "1", "2"]
+    hollow = [x for x in both.lines if x.get_markerfacecolor() == "white"]
+    assert [x.get_ydata().tolist() for x in hollow] == [
+        [0.41, 0.475, 0.30, 0.09],
+        [0.40, 0.57, 0.625, 0.54],
+    ]
+    assert [x.get_color() for x in hollow] == list(style.COLOURS[:2])
+    assert not [x for x in alone.lines if x.get_markerfacecolor() == "white"]
+    assert figure.get_suptitle().endswith(
+        "8,000 frames instead of 10,000,000 (scale 0.0008)"
+    )
+
+
+def test_arms_without_a_place_are_bars(bars):
+    figure = study_headline.headline(bars)
+    (axes,) = figure.axes
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+    assert colours == list(style.COLOURS[:4])
+    heights = [bar.get_height() for bar in axes.patches]
+    expected = [float(bars.aggregates[a.name]["iqm"].value) for a in bars.study.arms]
+    assert heights == pytest.approx(expected)
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert labels == ["DQN", "reset", "weight decay", "ReDo"]
+    assert "instead of" not in figure.get_suptitle()
+
+
+def test_final_dormancy_has_a_panel_for_the_papers_game(ratios):
+    figure = study_dormancy.dormant_at_the_end(ratios)
+    every, pong = figure.axes
+    assert [every.get_title(), pong.get_title()] == ["all games", "Pong only"]
+    [paper] = [line for line in pong.lines if line.get_gid() == "paper"]
+    assert list(paper.get_ydata()) == [0.47, 0.54]
+    means = [line for line in pong.lines if line.get_gid() == "mean"]
+    # .3 and .05 at the end, and half a hundredth more for seed 1.
+    assert means[0].get_ydata() == pytest.approx([0.3025] * 4)
+    assert means[1].get_ydata() == pytest.approx([0.0525] * 4)
+
+
+def test_a_papers_value_before_its_end_says_when(ratios):
+    value = PaperValue("dqn_rr1", None, 0.26, 0.30, "Pong", 40_000_000)
+    study = dataclasses.replace(ratios.study, paper_dormant=(value,))
+    figure = study_dormancy.dormant_at_the_end(dataclasses.replace(ratios, study=study))
+    assert figure.axes[1].get_title().endswith("(the paper: after 40,000,000 frames)")
+
+
+def test_places_that_are_no_doublings_are_a_step_apart(ratios):
+    arms = [
+        dataclasses.replace(arm, x=x)
+        for arm, x in zip(ratios.study.arms[:3], (0.0, 0.01, 0.1), strict=True)
+    ]
+    study = dataclasses.replace(ratios.study, arms=tuple(arms))
+    assert not study_style.is_doubling(study)
+    assert [study_style.place(study, arm) for arm in arms] == [0, 1, 2]
+
+
+def test_improvement_compares_series_at_the_same_place(ratios, bars):
+    found = [(x.arm.name, x.over.name) for x in ratios.improvements]
+    assert found == [(f"redo_rr{x}", f"dqn_rr{x}") for x in ("0.25", "0.5", "1", "2")]
+    found = [(x.arm.name, x.over.name) for x in bars.improvements]
+    assert found == [(name, "none") for name in ("reset", "decay", "redo")]
+    labels = study_figures.improvement(ratios).axes[0].get_yticklabels()
+    assert labels[0].get_text() == "DQN + ReDo, RR 0.25  >  DQN, RR 0.25"

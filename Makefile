@@ -1,12 +1,13 @@
 # make demo   trains two arms on DemonAttack and reports them: minutes on two cores
 # make test   runs every test
 # make check  lints, checks formatting and types
+# make bench  measures against Dopamine, side by side, and writes README's table
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO_DIR := runs/demo
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m redo_dopamine.demo --base_dir=$(DEMO_DIR)
@@ -22,6 +23,9 @@ check: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
 
 $(INSTALLED): setup.py constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("make: Python 3.11 is needed, but $(PYTHON) is Python %d.%d. Name one: make PYTHON=/path/to/python3.11 ..." % v)'

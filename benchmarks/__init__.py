@@ -1,0 +1,1 @@
+"""Measurements against peers, side by side: `python -m benchmarks`."""

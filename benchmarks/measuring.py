@@ -1,0 +1,100 @@
+"""What the families share: turns, medians, bars, a process apart.
+
+Imported by `python -m benchmarks` and by every family.
+"""
+
+import dataclasses
+import gc
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Literal
+
+Pair = tuple[float, float]  # What ours and the peer took or made in one round.
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """A ratio that is to hold, and the rounds it is computed from.
+
+    `ratio` is of the medians over the rounds: `ours / peer` or `peer / ours`.
+    """
+
+    name: str
+    what: str
+    unit: str
+    rounds: Sequence[Pair]
+    ratio_of: Literal["ours / peer", "peer / ours"]
+    direction: Literal[">=", "<="]
+    bar: float
+    raw: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def ours(self) -> float:
+        return statistics.median(ours for ours, _ in self.rounds)
+
+    @property
+    def peer(self) -> float:
+        return statistics.median(peer for _, peer in self.rounds)
+
+    @property
+    def ratio(self) -> float:
+        if self.ratio_of == "ours / peer":
+            return self.ours / self.peer
+        return self.peer / self.ours
+
+    @property
+    def passed(self) -> bool:
+        if self.direction == ">=":
+            return self.ratio >= self.bar
+        return self.ratio <= self.bar
+
+    def as_json(self) -> dict[str, Any]:
+        rounds = [{"ours": ours, "peer": peer} for ours, peer in self.rounds]
+        figures = {
+            name: getattr(self, name) for name in ("ours", "peer", "ratio", "passed")
+        }
+        return dataclasses.asdict(self) | figures | {"rounds": rounds}
+
+
+def alternate(
+    ours: Callable[[], float], peer: Callable[[], float], rounds: int
+) -> list[Pair]:
+    """The two in turn: ours, peer, ours, peer, ..."""
+    return [(ours(), peer()) for _ in range(rounds)]
+
+
+def seconds(call: Callable[[], Any], repeats: int = 1) -> float:
+    """Seconds per call; waits for what jax has not finished, before and after."""
+    import jax
+
+    gc.collect()
+    start, result = time.perf_counter(), None
+    for _ in range(repeats):
+        result = call()
+    jax.block_until_ready(result)
+    return (time.perf_counter() - start) / repeats
+
+
+def apart(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function of a module in a fresh interpreter of its own."""
+    with _one_process() as pool:
+        return pool.submit(function, *args).result()
+
+
+def apart_together(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Several `(function, *args)`, each in an interpreter of its own, at once."""
+    pools = [_one_process() for _ in calls]
+    try:
+        futures = [pool.submit(*call) for pool, call in zip(pools, calls, strict=True)]
+        return [future.result() for future in futures]
+    finally:
+        for pool in pools:
+            pool.shutdown()
+
+
+def _one_process() -> ProcessPoolExecutor:
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(max_workers=1, mp_context=spawn)

@@ -1,0 +1,84 @@
+"""One inspection, from what was typed to what is shown.
+
+What comes in: a `Request`. What leaves: tables on the terminal, files where they were
+asked for, and an exit status of `redo_dopamine.exit_status`.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+
+from redo_dopamine import exit_status
+from redo_dopamine.errors import UserError
+from redo_dopamine.inspect import files, table
+from redo_dopamine.inspect.measuring import inspect_checkpoint
+
+
+class Request(NamedTuple):
+    """What was typed; None where nothing was.
+
+    Attributes:
+        checkpoint: a run's directory, or a checkpoint.
+        states: path of a .npy file.
+        metrics: names.
+        taus: thresholds, as text.
+        batch_size: states from the replay buffer.
+        output: a directory.
+        rest: words that are no flags.
+    """
+
+    checkpoint: str | None
+    states: str | None = None
+    metrics: Sequence[str] | None = None
+    taus: Sequence[str] | None = None
+    batch_size: int | None = None
+    output: str | None = None
+    rest: Sequence[str] = ()
+
+
+def run(request: Request) -> int:
+    """Inspect, show, write; or say what is wrong. Returns the exit status."""
+    try:
+        _run(request, Console())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return exit_status.USER_ERROR
+    return exit_status.COMPLETE
+
+
+def _run(request: Request, console: Console) -> None:
+    if request.rest:
+        raise UserError(
+            f"An inspection takes flags only, but {list(request.rest)} are none. Write "
+            "--checkpoint=DIR_OR_FILE."
+        )
+    if request.checkpoint is None:
+        raise UserError(
+            "--checkpoint must name a run's directory or a checkpoint, but is not "
+            "given. Add --checkpoint=DIR_OR_FILE."
+        )
+    inspection = inspect_checkpoint(
+        request.checkpoint,
+        states=request.states,
+        metrics=request.metrics,
+        taus=_numbers(request.taus),
+        batch_size=request.batch_size,
+    )
+    console.print(table.tables(inspection, console.width))
+    if request.output is None:
+        console.print("For CSV and a picture of the scores add --output=DIR.")
+    else:
+        for path in files.write(inspection, request.output):
+            console.print(str(path), soft_wrap=True, highlight=False)
+
+
+def _numbers(texts: Sequence[str] | None) -> list[float] | None:
+    try:
+        return None if texts is None else [float(text) for text in texts]
+    except ValueError as error:
+        raise UserError(
+            f"--taus must be numbers, but is {','.join(texts or ())!r}. Write "
+            "--taus=0,0.025,0.1."
+        ) from error

@@ -1,0 +1,69 @@
+"""An inspection as files.
+
+What comes in: an `Inspection`, and a directory. What leaves in it: `measured.csv` and
+`scores.csv`, one line a number, and `scores.png`.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from redo_dopamine.collectors import plain_decimal
+from redo_dopamine.errors import UserError
+from redo_dopamine.inspect.figure import sorted_scores
+from redo_dopamine.inspect.measuring import Inspection
+from redo_dopamine.report.files import png, write_whole
+
+# No metrics.csv: by that name the report knows a run.
+MEASURED, SCORES, PICTURE = "measured.csv", "scores.csv", "scores.png"
+_WHERE = ("checkpoint", "agent_step", "gradient_step")
+
+
+def write(inspection: Inspection, directory: str | Path) -> list[Path]:
+    """Write all files; returns their paths.
+
+    Raises:
+        UserError: the directory cannot be written.
+    """
+    folder = Path(directory)
+    contents = {
+        MEASURED: _table(
+            inspection,
+            ("name", "value"),
+            ((name, plain_decimal(x)) for name, x in inspection.measured.items()),
+        ),
+        SCORES: _table(
+            inspection,
+            ("layer", "neuron", "score"),
+            (
+                (layer, neuron, plain_decimal(score))
+                for layer, scores in inspection.scores.items()
+                for neuron, score in enumerate(scores)
+            ),
+        ),
+        PICTURE: png(sorted_scores(inspection)),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_whole(folder / name, content)
+    except OSError as error:
+        raise UserError(
+            f"--output must be a directory that can be written, but {str(directory)!r} "
+            f"cannot: {error.strerror}. Give another one."
+        ) from error
+    return [folder / name for name in contents]
+
+
+def _table(
+    inspection: Inspection, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> bytes:
+    """CSV whose lines tell where they are from, so that several can be joined."""
+    where = (inspection.checkpoint, inspection.agent_step, inspection.gradient_step)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*_WHERE, *columns))
+    writer.writerows((*where, *row) for row in rows)
+    return text.getvalue().encode("utf-8")

@@ -1,0 +1,146 @@
+"""From a checkpoint to the run's agent as it stood then.
+
+What comes in: the path of a checkpoint, or of a run. What leaves: the agent, built by
+gin from the configuration that the checkpoint holds. The run's directory is only read,
+and its lock not taken. Touches gin's global state.
+"""
+
+from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gin
+
+from redo_dopamine import checkpoints, configure
+from redo_dopamine.core.graph import Params
+from redo_dopamine.errors import UserError
+from redo_dopamine.runner import experiment
+
+_AGENT = "agent"  # As in `resuming`.
+_SEED = f"{_AGENT}['seed']"
+_NAME = re.compile(r"checkpoint\.(\d+)\.npz")
+
+
+class Restored(NamedTuple):
+    """A run's agent.
+
+    Attributes:
+        path: of the checkpoint.
+        agent: as it stood at the checkpoint.
+        initial_params: those that the run started with, drawn again from its seed.
+    """
+
+    path: Path
+    agent: Any
+    initial_params: Params
+
+
+class _NoReplay:
+    """Stands in for a replay buffer where none is needed: it can be gigabytes."""
+
+    def load(self, checkpoint_dir: str, iteration_number: int) -> None:
+        """Load nothing."""
+
+
+def find_checkpoint(given: str | Path) -> Path:
+    """The checkpoint that a path means.
+
+    Args:
+        given: a file `checkpoint.<number>.npz`, or a run's directory, or its
+            `checkpoints/`: there the newest one.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(given)
+    if path.is_file() and _NAME.fullmatch(path.name):
+        return path
+    for directory in (path / "checkpoints", path):
+        found = checkpoints.numbers(directory)
+        if found:
+            return checkpoints.path_of(directory, found[0])
+    is_what = "is a directory without one" if path.is_dir() else "is none"
+    is_what = is_what if path.exists() else "does not exist"
+    raise UserError(
+        "--checkpoint must be a file checkpoint.<number>.npz or a run's directory, but "
+        f"{str(given)!r} {is_what}. Give the --base_dir of the run."
+    )
+
+
+def restore(path: Path, *, replay: bool) -> Restored:
+    """Build the agent of a checkpoint.
+
+    Args:
+        path: from `find_checkpoint`.
+        replay: whether the replay buffer is needed.
+
+    Raises:
+        UserError: the checkpoint is damaged, or does not fit its configuration.
+    """
+    arrays, config = _read(path)
+    agent = _build(path, config, arrays.get(_SEED))
+    initial_params = agent.online_params
+    if not replay:
+        agent._replay = _NoReplay()
+    number = int(path.name.split(".")[1])
+    try:
+        bundle = checkpoints.unflatten(agent.state_tree(), arrays, _AGENT)
+        whole = agent.unbundle(str(path.parent), number, bundle)
+    except ValueError as error:
+        raise UserError(f"{path} cannot be loaded: {error}") from error
+    if not whole:
+        raise UserError(
+            f"A checkpoint must have its replay buffer beside it, but state.{number} "
+            f"is not whole in {path.parent / 'replay'}. Copy it there, or give states "
+            "by --states=FILE.npy."
+        )
+    return Restored(path, agent, initial_params)
+
+
+def _read(path: Path) -> tuple[checkpoints.Arrays, str]:
+    """A checkpoint's arrays and its configuration."""
+    try:
+        arrays, meta = checkpoints.read(path)
+    except checkpoints.DamagedCheckpointError as error:
+        raise UserError(f"{error} {_others(path)}") from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if not isinstance(meta.get("config"), str):
+        raise UserError(
+            "A checkpoint must hold the configuration of its run, to build the agent "
+            f"from, but {path} holds {sorted(meta)}. {_others(path)}"
+        )
+    return arrays, meta["config"]
+
+
+def _others(path: Path) -> str:
+    others = [x for x in checkpoints.numbers(path.parent) if f".{x}." not in path.name]
+    if not others:
+        return "There is no other one beside it."
+    return f"Give another one: {checkpoints.path_of(path.parent, others[0])}."
+
+
+def _build(path: Path, config: str, seed: Any) -> Any:
+    """The agent at its start, by a runner in a directory that is then deleted."""
+    bindings = ["CollectorDispatcher.collectors = ('csv',)"]
+    if seed is not None:
+        # A run without a seed of its own drew one.
+        bindings.append(f"JaxDQNAgent.seed = {int(seed)}")
+    with tempfile.TemporaryDirectory(prefix="redo_dopamine_inspect.") as scratch:
+        file = Path(scratch) / "config.gin"
+        file.write_text(config, encoding="utf-8")
+        base_dir = Path(scratch) / "run"
+        base_dir.mkdir()
+        gin.clear_config()
+        try:
+            configure.load_gin_configs([str(file)], bindings)
+            return experiment(str(base_dir)).agent
+        except (UserError, ValueError, TypeError, AssertionError) as error:
+            raise UserError(
+                f"The agent of {path} must be built from the configuration that it "
+                f"holds, but cannot: {configure.brief(error)} Use the version of "
+                "redo-dopamine, and the modules of your own, that wrote it."
+            ) from error

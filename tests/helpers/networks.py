@@ -16,6 +16,7 @@ import numpy as np
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
 from redo_dopamine.networks.activations import collect, record
+from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.layers import crelu, layer_norm
 from redo_dopamine.networks.nature import NatureNetwork
@@ -160,6 +161,11 @@ def _impala(width: float, sizes: tuple[int, ...], **settings: Any) -> Case:
     return _pixels(network, (12, 10, 2))
 
 
+def _classifier(**settings: Any) -> Case:
+    network = ConvClassifier(3, width=0.125, **settings)
+    return Case(network, network.graph(_PIXELS[:2]), _PIXELS)
+
+
 def _pixels(network: Any, state_shape: tuple[int, int, int] = _PIXELS) -> Case:
     return Case(network, network.graph(state_shape[:2]), state_shape, np.uint8)
 
@@ -170,6 +176,7 @@ CASES = {
     "nature_width_0.25": _nature(0.25),
     "drq": _rainbow(num_atoms=1, distributional=False),
     "rainbow": _rainbow(num_atoms=5),
+    "classifier": _classifier(),
     "rainbow_plain": _rainbow(num_atoms=2, dueling=False, distributional=False),
     "mlp": Case(Mlp(), Mlp().graph(), (5,)),
     "mlp_without_bias": Case(Mlp(use_bias=False), Mlp(use_bias=False).graph(), (5,)),

@@ -1,0 +1,1 @@
+"""Experiments without an environment; no Dopamine and no TensorFlow needed."""

@@ -1,0 +1,159 @@
+"""An experiment and a directory in, a finished run out; stopped, it goes on exactly.
+
+A checkpoint is written at the end of every epoch. A run that is stopped inside one
+goes on from the end of the one before.
+"""
+
+import sys
+from pathlib import Path
+
+import tqdm
+
+from redo_dopamine import checkpoints, provenance, run_status
+from redo_dopamine.config_diff import check_same_config
+from redo_dopamine.errors import UserError
+from redo_dopamine.stopping import StopSwitch
+from redo_dopamine.supervised.metrics_file import MetricsFile
+from redo_dopamine.supervised.shuffling import LabelShuffle, Row
+
+# The last one, and two to fall back on where that is damaged.
+_KEEP = 3
+# More epochs prolong a run, and the same images may lie elsewhere.
+_MAY_CHANGE = ("LabelShuffle.num_epochs", ".data_dir")
+
+
+class Run:
+    """A run of an experiment, taken up where its directory's last checkpoint is.
+
+    Args:
+        directory: of the run, whose lock the caller holds.
+        experiment: newly made, from gin's configuration.
+        dataset: name of the images, for `run.json`.
+        scale: what part of its study's length it is, for `status.json`.
+
+    Raises:
+        UserError: a checkpoint of other settings or images, or none that is whole.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        experiment: LabelShuffle,
+        dataset: str,
+        scale: float = 1.0,
+    ):
+        self._directory = directory
+        self._checkpoints = directory / "checkpoints"
+        self._experiment = experiment
+        self._dataset = dataset
+        self._config = _comparable(provenance.operative_config())
+        self._checksum = experiment.images.checksum
+        self._metrics = MetricsFile(directory)
+        self._resume()
+        self._status = run_status.Reporter(
+            directory,
+            agent_step=lambda: experiment.gradient_step,
+            agent_steps=experiment.num_epochs * experiment.updates_per_epoch,
+            scale=scale,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are there."""
+        return self._experiment.epoch >= self._experiment.num_epochs
+
+    def confirm_done(self) -> None:
+        """For a run that is found finished: have `status.json` say so."""
+        self._status.confirm_done()
+
+    def complete(self) -> None:
+        """Run the epochs that are left.
+
+        Raises:
+            StopRequested: a signal has come.
+        """
+        experiment, stop = self._experiment, StopSwitch()
+        progress = tqdm.tqdm(
+            total=experiment.num_epochs,
+            initial=experiment.epoch,
+            unit="epoch",
+            dynamic_ncols=True,
+            # A log file gets a line now and then, a terminal a lively bar.
+            mininterval=0.2 if sys.stderr.isatty() else 30,
+        )
+        with self._status, stop.listening(), progress:
+            provenance.record_start(
+                str(self._directory),
+                seed=experiment.seed,
+                game=self._dataset,
+                agent=type(experiment).__name__,
+            )
+            while not self.finished:
+                rows = experiment.run_epoch(between_steps=stop.check)
+                self._metrics.append(rows)
+                self._save()
+                progress.set_postfix_str(_summary(rows), refresh=False)
+                progress.update()
+            provenance.record_end(str(self._directory))
+
+    def _save(self) -> None:
+        self._checkpoints.mkdir(exist_ok=True)
+        arrays = checkpoints.flatten(self._experiment.state_tree(), "experiment")
+        meta = {
+            "config": self._config,
+            "images": self._checksum,
+            "metrics_size": self._metrics.size,
+        }
+        checkpoints.write(self._checkpoints, self._experiment.epoch, arrays, meta)
+        checkpoints.delete_all_but(self._checkpoints, _KEEP)
+
+    def _resume(self) -> None:
+        """Take up the newest checkpoint that is whole, if there is any."""
+        numbers = checkpoints.numbers(self._checkpoints)
+        for number in numbers:
+            try:
+                self._take_up(checkpoints.path_of(self._checkpoints, number))
+                return
+            except checkpoints.DamagedCheckpointError as error:
+                print(
+                    f"warning: {error} The checkpoint before it is used.",
+                    file=sys.stderr,
+                )
+        if numbers:
+            raise UserError(
+                "A run is resumed from a checkpoint that is whole, but none in "
+                f"{self._checkpoints} is. Start over with another --base_dir."
+            )
+        config = self._directory / "config.gin"
+        if config.exists():  # It was stopped before its first checkpoint.
+            check_same_config(
+                _comparable(config.read_text()), self._config, str(config)
+            )
+        self._metrics.cut_back(0)
+
+    def _take_up(self, path: Path) -> None:
+        arrays, meta = checkpoints.read(path)
+        check_same_config(meta["config"], self._config, str(path))
+        if meta["images"] != self._checksum:
+            raise UserError(
+                "A run must resume on the images it was started with, but those of "
+                f"{path} have checksum {meta['images']} and these {self._checksum}. "
+                "Give their folder as --data_dir, or start over with another "
+                "--base_dir."
+            )
+        template = self._experiment.state_tree()
+        tree = checkpoints.unflatten(template, arrays, "experiment")
+        self._experiment.load_state_tree(tree)
+        self._metrics.cut_back(meta["metrics_size"])
+
+
+def _comparable(config: str) -> str:
+    """A configuration without the settings that may change."""
+    lines = [x.partition(" = ") for x in config.splitlines()]
+    return "\n".join("".join(x) for x in lines if not x[0].endswith(_MAY_CHANGE))
+
+
+def _summary(rows: list[Row]) -> str:
+    """An epoch's loss and accuracy."""
+    found = {row.name: float(row.value) for row in rows}
+    return f"loss {found['loss']:.3f}, accuracy {found['train/accuracy']:.1%}"

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from redo_dopamine.supervised.images import Images, choose, standardise
+
+
+def test_standardising_is_per_colour():
+    pixels = np.zeros((2, 1, 2, 3), np.uint8)
+    pixels[..., 0] = [[[10, 10]], [[20, 20]]]
+    pixels[..., 1] = 7  # Never changes.
+    pixels[..., 2] = [[[0, 4]], [[0, 4]]]
+    found = standardise(pixels)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[:, 0, :, 0], [[-1, -1], [1, 1]])
+    np.testing.assert_array_equal(found[..., 1], 0)
+    np.testing.assert_array_equal(found[:, 0, :, 2], [[-1, 1], [-1, 1]])
+
+
+def test_a_choice_keeps_images_and_labels_together_and_takes_none_twice():
+    pixels = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
+    images = Images(pixels, np.arange(50, dtype=np.int32))
+    chosen = choose(images, 20, np.random.default_rng(0))
+    np.testing.assert_array_equal(chosen.pixels.ravel(), chosen.labels)
+    assert len(set(chosen.labels)) == 20
+    assert chosen.checksum != choose(images, 20, np.random.default_rng(1)).checksum
+
+
+@pytest.mark.parametrize("num_samples", [0, 51])
+def test_a_number_of_samples_that_there_is_not_is_named(num_samples):
+    images = Images(np.zeros((50, 1, 1, 1), np.uint8), np.zeros(50, np.int32))
+    with pytest.raises(ValueError, match=rf"in \[1, 50\].* is {num_samples}"):
+        choose(images, num_samples, np.random.default_rng(0))

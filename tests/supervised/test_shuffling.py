@@ -1,0 +1,231 @@
+"""The experiment: only labels change, everything repeats, and it goes on exactly."""
+
+import math
+
+import flax.linen as nn
+import jax
+import numpy as np
+import pytest
+
+from helpers import trees
+from redo_dopamine import checkpoints
+from redo_dopamine.core.graph import Edge, NetworkGraph
+from redo_dopamine.core.interventions import (
+    layer_reset,
+    none,
+    prune,
+    redo,
+    regrama,
+    shrink_and_perturb,
+)
+from redo_dopamine.networks.activations import record
+from redo_dopamine.networks.layers import kernel, neurons
+from redo_dopamine.supervised.shuffling import LabelShuffle, shuffled_labels
+
+LABELS = np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9], np.int32)
+LAYERS = ("Dense_0", "Dense_1")
+
+
+class Tiny(nn.Module):
+    """Two hidden layers, which compile in no time."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = record(self, "Dense_0", nn.relu(nn.Dense(16)(x.reshape(-1))))
+        x = record(self, "Dense_1", nn.relu(nn.Dense(12)(x)))
+        return nn.Dense(self.num_classes)(x)
+
+    def graph(self, image_shape):
+        del image_shape
+        first = neurons("Dense_0", Edge(kernel("Dense_1")))
+        return NetworkGraph((first, neurons("Dense_1", Edge(kernel("Dense_2")))))
+
+
+@pytest.fixture
+def make(make_images):
+    """A tiny experiment: 12 updates of 16 images an epoch."""
+
+    def build(intervention=None, **settings):
+        settings = {"num_samples": 200, "num_epochs": 4, "batch_size": 16} | settings
+        images = make_images(300, (8, 8, 1))
+        return LabelShuffle(lambda: images, Tiny, intervention, **settings)
+
+    return build
+
+
+def values(rows):
+    return [(x.epoch, x.gradient_step, x.name, str(x.value)) for x in rows]
+
+
+def epochs(experiment, number):
+    return [row for _ in range(number) for row in experiment.run_epoch()]
+
+
+# Labels.
+
+
+def test_labels_are_the_true_ones_until_the_first_shuffle():
+    for epoch in range(20):
+        assert shuffled_labels(LABELS, epoch, 20, seed=0) is LABELS
+
+
+def test_labels_hold_between_two_shuffles_and_change_at_each():
+    def at(epoch):
+        return shuffled_labels(LABELS, epoch, 20, seed=0).tolist()
+
+    assert at(20) == at(39) != at(40) == at(59)
+    assert len({tuple(at(epoch)) for epoch in range(0, 100, 20)}) == 5
+
+
+def test_a_shuffle_keeps_the_number_of_images_of_every_class():
+    for epoch in range(20, 100, 20):
+        found = shuffled_labels(LABELS, epoch, 20, seed=3)
+        np.testing.assert_array_equal(np.sort(found), np.sort(LABELS))
+        assert found.dtype == LABELS.dtype
+
+
+def test_a_shuffle_is_the_seeds():
+    first, again, other = (shuffled_labels(LABELS, 1, 1, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert first.tolist() != other.tolist()
+    assert first.tolist() == [8, 6, 2, 5, 7, 4, 0, 1, 0, 0, 9, 1, 3]
+
+
+def test_fixed_labels_never_change():
+    for epoch in range(200):
+        assert shuffled_labels(LABELS, epoch, None, seed=0) is LABELS
+
+
+def test_shuffling_changes_labels_and_nothing_else(make):
+    fixed, shuffled = make(shuffle_every=None), make(shuffle_every=2)
+    assert fixed.images.checksum == shuffled.images.checksum
+    first = values(epochs(fixed, 2))
+    assert values(epochs(shuffled, 2)) == first
+    assert values(shuffled.run_epoch()) != values(fixed.run_epoch())
+    assert shuffled.labels_at(2).tolist() != fixed.labels_at(2).tolist()
+
+
+# Training.
+
+
+def test_training_lowers_the_loss_and_fits_the_labels(make):
+    rows = epochs(make(shuffle_every=None), 15)
+    loss = [x.value for x in rows if x.name == "loss"]
+    accuracy = [x.value for x in rows if x.name == "train/accuracy"]
+    assert abs(loss[0] - math.log(10)) < 1
+    assert loss[-1] < 0.3 * loss[0]
+    assert accuracy[-1] > 0.9
+
+
+def test_a_shuffle_makes_the_loss_jump(make):
+    rows = epochs(make(shuffle_every=15), 16)
+    loss = [x.value for x in rows if x.name == "loss"]
+    assert loss[15] > 2 * loss[14]
+
+
+def test_every_epoch_has_its_metrics_at_its_end(make):
+    rows = epochs(make(), 2)
+    taus = ("0.0", "0.025", "0.1")
+    names = {
+        "loss",
+        "train/accuracy",
+        *(f"dormant_fraction/{tau}" for tau in taus),
+        *(f"dormant_fraction/{tau}/{layer}" for tau in taus for layer in LAYERS),
+        *(f"overlap/{tau}/{layer}" for tau in taus for layer in LAYERS),
+        *(f"overlap_with_history/{tau}/{layer}" for tau in taus for layer in LAYERS),
+    }
+    for epoch, step in ((0, 12), (1, 24)):
+        found = [x for x in rows if x.epoch == epoch]
+        assert {x.name for x in found} == names
+        assert len(found) == len(names)
+        assert {x.gradient_step for x in found} == {step}
+
+
+def test_a_seed_makes_it_repeatable_and_another_is_another(make):
+    first, again, other = (values(epochs(make(seed=s), 2)) for s in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_restored_experiment_goes_on_exactly(make):
+    settings = {"intervention": redo(period=5, tau=0.9), "shuffle_every": 1}
+    straight, stopped, resumed = (make(**settings) for _ in range(3))
+    expected = [x for x in epochs(straight, 3) if x.epoch == 2]
+    epochs(stopped, 2)
+    arrays = checkpoints.flatten(stopped.state_tree(), "x")
+    template = resumed.state_tree()
+    resumed.load_state_tree(checkpoints.unflatten(template, arrays, "x"))
+    assert (resumed.epoch, resumed.gradient_step) == (2, 24)
+    assert values(resumed.run_epoch()) == values(expected)
+    trees.assert_same_bits(resumed.state_tree(), straight.state_tree())
+
+
+# Interventions.
+
+
+def test_redo_recycles_on_its_schedule_and_after_the_measurement(make):
+    rows = epochs(make(redo(period=6, tau=0.9)), 2)
+    recycled = [x for x in rows if x.name.startswith("recycled/")]
+    assert {x.gradient_step for x in recycled} == {6, 12, 18, 24}
+    assert {x.name for x in recycled} == {f"recycled/{layer}" for layer in LAYERS}
+    assert sum(x.value for x in recycled) > 0
+    at_12 = [x.name.partition("/")[0] for x in rows if x.gradient_step == 12]
+    assert at_12.index("dormant_fraction") < at_12.index("recycled")
+    assert [x.gradient_step for x in rows] == sorted(x.gradient_step for x in rows)
+
+
+def test_two_arms_are_equal_until_the_first_recycle(make):
+    baseline, recycling = make(none()), make(redo(period=18, tau=0.9))
+    assert values(baseline.run_epoch()) == values(recycling.run_epoch())
+    assert values(baseline.run_epoch()) != values(recycling.run_epoch())
+
+
+@pytest.mark.parametrize(
+    ("intervention", "metric"),
+    [
+        (prune(period=4, tau=0.5), "pruned/Dense_0"),
+        (regrama(period=4, tau=0.5), "recycled/Dense_0"),
+        (layer_reset(period=4), "reset_layers"),
+        (shrink_and_perturb(period=4), "perturbation_norm"),
+    ],
+)
+def test_other_interventions_go_with_it(make, intervention, metric):
+    rows = make(intervention).run_epoch()
+    assert [x.gradient_step for x in rows if x.name == metric] == [4, 8, 12]
+
+
+def test_pruned_neurons_stay_silent(make):
+    experiment = make(prune(period=4, tau=0.5, stop=5), taus=(0.0,))
+    rows = epochs(experiment, 2)
+    [num_pruned] = [x.value for x in rows if x.name == "pruned/Dense_0"]
+    assert num_pruned > 0
+    params = experiment.state_tree()["state"].params["params"]
+    silent = np.all(jax.device_get(params["Dense_0"]["kernel"]) == 0, axis=0)
+    assert silent.sum() == num_pruned
+
+
+# Wrong settings.
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"num_samples": 301}, ["num_samples", "[1, 300]", "301"]),
+        ({"num_epochs": 0}, ["num_epochs", "[1, inf]", "0"]),
+        ({"num_epochs": "x"}, ["num_epochs", "whole", "'x'"]),
+        ({"batch_size": 201}, ["batch_size", "[1, 200]", "201"]),
+        ({"batch_size": 2.5}, ["batch_size", "whole", "2.5"]),
+        ({"shuffle_every": 0}, ["shuffle_every", "[1, inf]", "0"]),
+        ({"tracking_batch_size": 0}, ["tracking_batch_size", "0"]),
+        ({"learning_rate": 0.0}, ["learning_rate", "> 0", "0.0"]),
+        ({"momentum": 1.0}, ["momentum", "[0, 1)", "1.0"]),
+        ({"seed": -1}, ["seed", "[0, inf]", "-1"]),
+        ({"taus": (-0.1,)}, ["tau", ">= 0", "-0.1"]),
+    ],
+)
+def test_a_setting_out_of_its_range_is_named(make, settings, parts):
+    with pytest.raises(ValueError, match=parts[0]) as error:
+        make(**settings)
+    assert all(part in str(error.value) for part in parts)

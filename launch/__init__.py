@@ -1,1 +1,1 @@
-"""Launches studies: one script per kind of machine (`local.py`)."""
+"""Launches studies: one script per kind of machine (`local.py`, `slurm.py`)."""

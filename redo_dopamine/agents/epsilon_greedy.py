@@ -66,8 +66,8 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
     _rng: jax.Array
     _seed: int
 
-    def _build_networks_and_optimizer(self) -> None:
-        super()._build_networks_and_optimizer()
+    def _build_acting(self) -> None:
+        """To be called once there are a network and settings."""
         self._epsilon = Epsilons(
             self.epsilon_fn,
             self.epsilon_decay_period,

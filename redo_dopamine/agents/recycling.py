@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
+from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
 from redo_dopamine.agents.batches import as_batch, network_inputs
@@ -148,14 +148,24 @@ class RecyclingAgent(SavedAgent):
 
     def _build_networks_and_optimizer(self) -> None:
         self.network_def = with_graph(self.network_def)
-        super()._build_networks_and_optimizer()
+        state = self.preprocess_fn(self.state)
+
+        def draw_params(key: jax.Array) -> Params:
+            return self._draw_params(unrolled(key), state)
+
+        self._rng, key = jax.random.split(self._rng)
+        # One program, where Dopamine compiles every operation of it on its own.
+        draw_initial = compiled(draw_params)
+        self.online_params = draw_initial(key)
+        # Not the same arrays, because the update donates the online parameters' memory.
+        self.target_network_params = draw_initial(key)
+        self.optimizer = dqn_agent.create_optimizer(self._optimizer_name)
         if self._before_optimizer or self._after_optimizer:
             self.optimizer = optax.chain(
                 *self._before_optimizer, self.optimizer, *self._after_optimizer
             )
-            self.optimizer_state = self.optimizer.init(self.online_params)
-        # A copy, because the update donates the online parameters' memory.
-        self.target_network_params = jax.tree.map(jnp.copy, self.online_params)
+        self.optimizer_state = self.optimizer.init(self.online_params)
+        self._build_acting()
         self._copy_over = make_copy_over()
         loss = self._loss()
         self._update = make_update(
@@ -165,18 +175,13 @@ class RecyclingAgent(SavedAgent):
             self.optimizer,
         )
         self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
-        state = self.preprocess_fn(self.state)
         graph = self.network_def.graph(self.observation_shape)
         self._plasticity = Plasticity(
             self._apply,
             graph,
             self.online_params,
             loss,
-            self._build_intervention(
-                graph,
-                lambda key: self._draw_params(unrolled(key), state),
-                self.optimizer,
-            ),
+            self._build_intervention(graph, draw_params, self.optimizer),
             state,
             seed=self._seed,
             **self._tracking,

@@ -13,7 +13,9 @@ demo: $(INSTALLED)
 	$(BIN)/python -m redo_dopamine.demo --base_dir=$(DEMO_DIR)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --ignore=tests/cluster
+	@# By themselves: there are jobs with time limits in it.
+	$(BIN)/python -m pytest tests/cluster
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -71,6 +71,7 @@ setup(
             "mypy>=1.13",
             "pytest>=8",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "ruff>=0.8",
             "setuptools>=70.1",
             "submitit>=1.5,<2",

@@ -164,7 +164,8 @@ class Reporter:
         elif isinstance(error, Exception):
             self._write(FAILED, f"{type(error).__name__}: {error}")
         else:  # Ctrl-C or a signal turned into an exit: not the run's fault.
-            self._write(STOPPED, f"stopped by {error or type(error).__name__}")
+            named = isinstance(error, KeyboardInterrupt) and str(error)
+            self._write(STOPPED, f"stopped by {named or type(error).__name__}")
 
     def confirm_done(self) -> None:
         """For a run that is found finished: says so, if the file does not yet."""

@@ -21,7 +21,9 @@ FAKE = str(Path(__file__).parent / "fake_run.py")
 TWO_RUNS = ("--study=pruning", "--games=Pong", "--seeds=1", "--scale=1e-6")
 # The launcher itself, with fake runs that do what the first argument says.
 LAUNCH_FAKES = (
-    "import sys\n"
+    "import signal, sys\n"
+    # Whoever runs the tests in the background may have it ignored.
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "from launch import local\n"
     f"do = lambda run: [sys.executable, {FAKE!r}, str(run.directory), sys.argv[1]]\n"
     "sys.exit(local.main(sys.argv[2:], do))\n"

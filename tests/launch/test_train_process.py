@@ -25,17 +25,17 @@ def test_a_directory_in_use_is_refused_with_status_3(tmp_path):
 
 def test_status_of_a_run_from_its_start_to_its_end(tmp_path, clean_gin, monkeypatch):
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
-    checkpoint = train.PlasticityRunner._checkpoint_experiment
+    checkpoint = train.PlasticityRunner._checkpoint
 
-    def fail_in_the_second_iteration(self, iteration):
+    def fail_after_the_second_iteration(self):
         seen.append(run_status.state_in_truth(tmp_path))
-        if iteration == 1 and len(seen) == 2:
+        if len(seen) == 2:
             raise OSError("no space left")
-        checkpoint(self, iteration)
+        checkpoint(self)
 
     seen = []
     monkeypatch.setattr(
-        train.PlasticityRunner, "_checkpoint_experiment", fail_in_the_second_iteration
+        train.PlasticityRunner, "_checkpoint", fail_after_the_second_iteration
     )
     with pytest.raises(OSError, match="no space left"):
         train.train(str(tmp_path), scale=0.5)

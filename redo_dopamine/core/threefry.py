@@ -2,8 +2,8 @@
 
 What comes in: a key. What leaves: a key whose numbers are the same. On a CPU, JAX
 keeps the rounds of its generator in a loop, which writes every intermediate value of
-all the numbers to memory; here they are one expression, which the compiler fuses. A recycle
-draws four million numbers, which is most of what it costs.
+all the numbers to memory; here they are one expression, which the compiler fuses. A
+recycle draws four million numbers, which is most of what it costs.
 """
 
 import math

@@ -203,7 +203,7 @@ class Pool:
             self._on_event(f"{task.run.name}: taken elsewhere")
         else:
             task.crashes += 1
-            task.message = active.ended_by or self._why(task, code)
+            task.message = active.ended_by or common.why(task.run.directory, code)
             if code != exit_status.USER_ERROR and task.crashes <= self._retries:
                 task.state = run_status.STOPPED
                 self._waiting.append(task)
@@ -212,12 +212,6 @@ class Pool:
                 task.state = run_status.FAILED
                 run_status.record_failure(task.run.directory, task.message)
                 self._on_event(f"{task.run.name}: failed, {task.message}")
-
-    def _why(self, task: Task, code: int) -> str:
-        status = run_status.read(task.run.directory)
-        failed = status is not None and status.state == run_status.FAILED
-        said = f": {status.message}" if status is not None and failed else ""
-        return processes.ended(code) + said
 
     def _look_at_steps(self, task: Task) -> None:
         status = run_status.read(task.run.directory)

@@ -17,18 +17,9 @@ from typing import IO, Any
 import numpy as np
 
 from redo_dopamine.replay.segments import Contents, Segment, readable, restore, segment
+from redo_dopamine.whole_files import write_text, written_whole
 
-FORMAT = 1
-
-
-def _write(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write a file so that it is there whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+FORMAT = 2
 
 
 def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
@@ -80,7 +71,7 @@ class Checkpoints:
         parts = [] if contents is None else self._add(folder, iteration, contents)
         header = {} if contents is None else contents.header()
         text = json.dumps({"format": FORMAT, **state, **header, "segments": parts})
-        _write(_state_path(folder, iteration), lambda file: _write_text(file, text))
+        write_text(_state_path(folder, iteration), text)
         self._written[folder] = parts
         _clean(folder, iteration, keep)
 
@@ -105,7 +96,8 @@ class Checkpoints:
         # A token, because a run that resumes comes by the same iterations again.
         name = f"segment.{iteration}.{secrets.token_hex(4)}.npz"
         arrays = segment(contents, first_frame, first_record)
-        _write(folder / name, lambda file: _write_arrays(file, arrays))
+        with written_whole(folder / name) as file:
+            _write_arrays(file, arrays)
         new = {
             "file": name,
             "frames": [first_frame, frames.end],
@@ -156,10 +148,6 @@ class Checkpoints:
             )
         self._written = {folder: parts}
         return state, contents
-
-
-def _write_text(file: IO[bytes], text: str) -> None:
-    file.write(text.encode("utf-8"))
 
 
 def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Segment]]:

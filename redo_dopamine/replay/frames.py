@@ -1,7 +1,7 @@
 """Frames in, frames out: each stored once, what did not change shared.
 
 What comes in: observations in the order of time. What leaves: arrays of them, by
-number. A frame is kept as bands, horizontal strips of about 512 bytes; a band that
+number. A frame is kept as bands, horizontal strips of about 256 bytes; a band that
 equals the same band of the frame before is not stored again.
 """
 
@@ -11,9 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-# Measured on Atari: smaller bands find more that did not change, and cost more to
-# look up; from about this size on gathering bands is as fast as gathering frames.
-_BAND_BYTES = 512
+from redo_dopamine.replay.memory import GrowingRows
+
+# Measured on Atari: smaller bands find more that did not change, so that there is less
+# to read, and cost more to look up; at this size a batch is gathered soonest. It is a
+# part of the checkpoints' format.
+_BAND_BYTES = 256
 _SMALLEST_STORE = 64
 
 
@@ -54,20 +57,20 @@ class FrameStore:
         self.shape = tuple(int(n) for n in shape)
         self.dtype = np.dtype(dtype)
         self.first = self.end = first
-        frame_bytes = math.prod(self.shape) * self.dtype.itemsize
-        if frame_bytes == 0 or self.dtype.hasobject:
+        self._frame_bytes = math.prod(self.shape) * self.dtype.itemsize
+        if self._frame_bytes == 0 or self.dtype.hasobject:
             raise ValueError(
                 "A frame must be an array of at least one number, but is of shape "
                 f"{self.shape} and type {self.dtype}. Give the shape and type of one "
                 "observation."
             )
-        self._num_bands = _bands_per_frame(self.shape, frame_bytes)
-        band_bytes = frame_bytes // self._num_bands
+        self._num_bands = _bands_per_frame(self.shape, self._frame_bytes)
+        band_bytes = self._frame_bytes // self._num_bands
         # Comparing eight bytes at a time takes a quarter of the time.
         word_bytes = math.gcd(band_bytes, 8)
         words = band_bytes // word_bytes
         size = max(num_bands, _SMALLEST_STORE)
-        self._bands = np.zeros((size, words), f"u{word_bytes}")
+        self._bands = GrowingRows(size, words, f"u{word_bytes}")
         # A stack; the lowest slot lies on top.
         self._free = np.arange(size, dtype=np.int32)[::-1].copy()
         self._num_free = size
@@ -80,7 +83,12 @@ class FrameStore:
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
-        return self._bands.nbytes + self._free.nbytes + self._table.nbytes
+        return self._bands.rows.nbytes + self._free.nbytes + self._table.nbytes
+
+    @property
+    def bands_per_frame(self) -> int:
+        """Into how many bands a frame is cut."""
+        return self._num_bands
 
     @property
     def bands_in_use(self) -> int:
@@ -104,32 +112,59 @@ class FrameStore:
         if count == 0:
             return start
         frames = np.ascontiguousarray(frames, self.dtype)
-        words = frames.reshape(count * self._num_bands, -1).view(self._bands.dtype)
+        words = frames.reshape(count * self._num_bands, -1).view(self._bands.rows.dtype)
         new = words.reshape(count, self._num_bands, -1)
-        self._reserve_rows(count)
         changed = np.empty((count, self._num_bands), bool)
-        before = np.zeros(self._num_bands, np.int32)
         if self:
-            before = self._table[(start - 1) % len(self._table)]
-            (new[0] != self._bands.take(before, axis=0)).any(1, out=changed[0])
+            last = self._table[(start - 1) % len(self._table)]
+            (new[0] != self._bands.rows.take(last, axis=0)).any(1, out=changed[0])
         else:
             changed[0] = True
         if count > 1:
             (new[1:] != new[:-1]).any(2, out=changed[1:])
-        slots = self._allocate(int(np.count_nonzero(changed)))
-        self._bands[slots] = new[changed]
-        if count == 1:
-            rows = before[None].copy()
-            rows[changed] = slots
-        else:
-            # Where a band did not change: the slot of its last change before.
-            positions = np.zeros(changed.shape, np.int64)
-            positions[changed] = np.arange(1, len(slots) + 1)
-            np.maximum.accumulate(positions, axis=0, out=positions)
-            rows = np.where(positions, np.append(0, slots)[positions], before)
-        self._table[np.arange(start, start + count) % len(self._table)] = rows
-        self.end += count
+        self._append(changed, new[changed])
         return start
+
+    def changes(
+        self, start: int, stop: int
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
+        """One live frame or more as what changed, for `extend_changes`.
+
+        Returns:
+            changed [stop - start, bands per frame]: which bands differ from those of
+                the frame before; of the first frame all count.
+            bands [N, bytes]: what they are, in that order.
+        """
+        rows = self._table.take(np.arange(start, stop) % len(self._table), axis=0)
+        changed = np.ones(rows.shape, bool)
+        np.not_equal(rows[1:], rows[:-1], out=changed[1:])
+        return changed, self._bands.rows.take(rows[changed], axis=0).view(np.uint8)
+
+    def extend_changes(
+        self, changed: npt.NDArray[np.bool_], bands: npt.NDArray[np.uint8]
+    ) -> None:
+        """Append one frame or more that `changes` gave, without comparing them.
+
+        Raises:
+            ValueError: the two do not fit each other, or frames of this shape.
+        """
+        count = int(np.count_nonzero(changed))
+        shape = (count, self._frame_bytes // self._num_bands)
+        if (
+            changed.shape[1:] != (self._num_bands,)
+            or bands.shape != shape
+            or not changed[0].all()
+        ):
+            raise ValueError(
+                f"Changes must be of {self._num_bands} bands per frame, all those of "
+                f"the first, and {count} bands of {shape[1]} bytes, but are of "
+                f"{changed.shape[1:]} and {bands.shape}. Give what `changes` gave."
+            )
+        # The first is there whole, but may share bands with the frame before.
+        first = bands[: self._num_bands].reshape(1, -1).view(self.dtype)
+        self.extend(first.reshape(1, *self.shape))
+        rest = bands[self._num_bands :].view(self._bands.rows.dtype)
+        self._append(changed[1:], rest)
 
     def gather(self, ids: npt.NDArray[np.integer]) -> np.ndarray:
         """Frames [..., *shape] by their numbers [...], in a new array.
@@ -138,8 +173,8 @@ class FrameStore:
         """
         # "clip" because checking every index costs as much as the copy.
         rows = self._table.take(ids & (len(self._table) - 1), axis=0, mode="clip")
-        bands = self._bands.take(rows, axis=0, mode="clip")
-        words = self._num_bands * self._bands.shape[1]
+        bands = self._bands.rows.take(rows, axis=0, mode="clip")
+        words = self._num_bands * bands.shape[-1]
         frames = bands.reshape(*ids.shape, words).view(self.dtype)
         return frames.reshape(*ids.shape, *self.shape)
 
@@ -160,19 +195,39 @@ class FrameStore:
         self._num_free += len(freed)
         self.first = number
 
+    def _append(self, changed: npt.NDArray[np.bool_], bands: np.ndarray) -> None:
+        """Append frames [N] by which bands changed [N, bands], and those [M, words]."""
+        count = len(changed)
+        if count == 0:
+            return
+        self._reserve_rows(count)
+        before = self._table[(self.end - 1) % len(self._table)]
+        slots = self._allocate(len(bands))
+        self._bands.rows[slots] = bands
+        if count == 1:
+            rows = before[None].copy()
+            rows[changed] = slots
+        else:
+            # Where a band did not change: the slot of its last change before.
+            positions = np.zeros(changed.shape, np.int64)
+            positions[changed] = np.arange(1, len(slots) + 1)
+            np.maximum.accumulate(positions, axis=0, out=positions)
+            rows = np.where(positions, np.append(0, slots)[positions], before)
+        self._table[np.arange(self.end, self.end + count) % len(self._table)] = rows
+        self.end += count
+
     def _allocate(self, count: int) -> npt.NDArray[np.int32]:
         """Take slots [count] off the stack of free ones."""
         if count > self._num_free:
             self._grow(count - self._num_free)
         self._num_free -= count
-        return self._free[self._num_free : self._num_free + count].copy()
+        # Rising, so that what comes together is read together.
+        return self._free[self._num_free : self._num_free + count][::-1].copy()
 
     def _grow(self, at_least: int) -> None:
         size = len(self._bands)
         more = max(at_least, size // 8, _SMALLEST_STORE)
-        # In place: the allocator moves large blocks by remapping, not by copying,
-        # and there are never two stores at a time. Nobody outside holds a view.
-        self._bands.resize((size + more, self._bands.shape[1]), refcheck=False)
+        self._bands.grow(size + more)
         free = np.empty(size + more, np.int32)
         free[:more] = np.arange(size + more - 1, size - 1, -1)
         free[more : more + self._num_free] = self._free[: self._num_free]

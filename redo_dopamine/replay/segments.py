@@ -1,8 +1,9 @@
 """The contents of a replay buffer as named arrays, and back.
 
 What comes in: frames and records. What leaves: a segment, arrays of plain types by
-name: the records, and the frames in blocks, compressed. A buffer is restored from
-segments one block at a time, so that its frames are never all in memory unpacked.
+name: the records, and the frames in blocks. A block has the bands of its first frame
+and those that changed in the further ones, compressed, and which they are, as bits. A
+buffer is restored one block at a time: its frames are never all in memory twice.
 """
 
 import concurrent.futures
@@ -18,6 +19,7 @@ from redo_dopamine.replay.records import RecordRing
 
 _RECORDS = "records"
 _FRAMES = "frames"
+_CHANGED = "changed"
 _BLOCK_FRAMES = 1024
 _BLOCK_BYTES = 8 * 1024**2
 
@@ -75,33 +77,60 @@ def segment(
     length = max(1, min(_BLOCK_FRAMES, _BLOCK_BYTES // frame_bytes))
     for start in range(max(first_frame, frames.first), frames.end, length):
         stop = min(start + length, frames.end)
-        block = frames.gather(np.arange(start, stop)).reshape(-1).view(np.uint8)
-        packed = snappy.compress(block)
-        yield f"{_FRAMES}_{start}_{stop}", np.frombuffer(packed, np.uint8)
+        changed, bands = frames.changes(start, stop)
+        packed = np.frombuffer(snappy.compress(bands.reshape(-1)), np.uint8)
+        yield f"{_FRAMES}_{start}_{stop}", packed
+        yield f"{_CHANGED}_{start}_{stop}", np.packbits(changed)
 
 
-def _blocks(names: Iterable[str]) -> list[tuple[int, int, str]]:
-    """First number, end and name of each block of frames, in order."""
-    parts = ((name.split("_"), name) for name in names)
-    return sorted(
-        (int(kind_start_stop[1]), int(kind_start_stop[2]), name)
-        for kind_start_stop, name in parts
-        if kind_start_stop[0] == _FRAMES
-    )
+def _spans(names: Iterable[str]) -> list[tuple[int, int]]:
+    """First number and end of each block of frames, in order."""
+    parts = (name.split("_") for name in names)
+    return sorted((int(p[1]), int(p[2])) for p in parts if p[0] == _FRAMES)
+
+
+class _Block(NamedTuple):
+    """Frames `start` to `stop - 1`, as `FrameStore.changes` gives them."""
+
+    start: int
+    stop: int
+    changed: np.ndarray
+    bands: np.ndarray
+
+    def since(self, number: int) -> "_Block":
+        """The same without the frames before this one."""
+        skipped = number - self.start
+        if skipped <= 0:
+            return self
+        # Where the content of each frame's bands lies: at their last change.
+        places = np.cumsum(self.changed).reshape(self.changed.shape) - 1
+        latest = np.maximum.accumulate(np.where(self.changed, places, 0), axis=0)
+        changed = self.changed[skipped:].copy()
+        changed[0] = True
+        bands = self.bands[latest[skipped:][changed]]
+        return _Block(number, self.stop, changed, bands)
+
+
+def _unpack(part: Segment, start: int, stop: int, bands_per_frame: int) -> _Block:
+    size = (stop - start) * bands_per_frame
+    bits = np.unpackbits(part[f"{_CHANGED}_{start}_{stop}"], count=size)
+    changed = bits.view(bool).reshape(stop - start, bands_per_frame)
+    content = snappy.uncompress(part[f"{_FRAMES}_{start}_{stop}"].tobytes())
+    bands = np.frombuffer(content, np.uint8)
+    return _Block(start, stop, changed, bands.reshape(np.count_nonzero(changed), -1))
 
 
 def _add_frames(frames: FrameStore, part: Segment) -> None:
     # What is older than what the buffer held is passed over.
-    blocks = [block for block in _blocks(part) if block[1] > frames.end]
-    unpacked = _one_ahead(
-        lambda block: snappy.uncompress(part[block[2]].tobytes()), blocks
+    spans = [span for span in _spans(part) if span[1] > frames.end]
+    blocks = _one_ahead(
+        lambda span: _unpack(part, *span, frames.bands_per_frame), spans
     )
-    for (start, stop, _), content in zip(blocks, unpacked, strict=True):
-        if start > frames.end:
-            raise ValueError(f"frames {frames.end} to {start - 1} are missing")
-        raw = np.frombuffer(content, frames.dtype)
-        block = raw.reshape(stop - start, *frames.shape)
-        frames.extend(block[frames.end - start :])
+    for block in blocks:
+        if block.start > frames.end:
+            raise ValueError(f"frames {frames.end} to {block.start - 1} are missing")
+        _, _, changed, bands = block.since(frames.end)
+        frames.extend_changes(changed, bands)
 
 
 def _one_ahead(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:

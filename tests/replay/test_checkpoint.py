@@ -225,8 +225,8 @@ def test_a_segment_that_is_not_the_states_own(replays, tmp_path, saved):
 
 def test_a_newer_format(replays, tmp_path, saved):
     (path,) = files(tmp_path, "state.*")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2}))
-    with pytest.raises(ValueError, match=r"must be of format 1, but .*of format 2"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 3}))
+    with pytest.raises(ValueError, match=r"must be of format 2, but .*of format 3"):
         replays.ours().load(tmp_path, 3)
 
 

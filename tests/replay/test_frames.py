@@ -91,8 +91,8 @@ def test_it_grows_by_a_small_part_and_not_to_a_capacity():
 @pytest.mark.parametrize(
     ("shape", "dtype", "num_bands"),
     [
-        ((84, 84), np.uint8, 14),
-        ((84, 84, 3), np.uint8, 42),
+        ((84, 84), np.uint8, 28),
+        ((84, 84, 3), np.uint8, 84),
         ((12, 10), np.uint8, 1),
         ((17,), np.float64, 1),
         ((5000,), np.float32, 1),
@@ -140,3 +140,48 @@ def test_frames_must_be_of_the_first_ones_kind(frames):
     store = FrameStore((2,), np.uint8)
     with pytest.raises(ValueError, match=r"must have.*\(2,\) uint8.*but these are"):
         store.extend(frames)
+
+
+# Changes.
+
+
+@CHEAP
+@given(
+    seed=st.integers(0, 2**16),
+    dropped=st.integers(0, 40),
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=6),
+)
+def test_frames_come_back_from_their_changes_in_as_many_bands(seed, dropped, lengths):
+    frames = walk(np.random.default_rng(seed), dropped + sum(lengths), (8, 160))
+    store = FrameStore((8, 160), np.uint8)
+    store.extend(frames)
+    store.drop_before(dropped)
+    copy = FrameStore((8, 160), np.uint8, first=dropped)
+    for length in lengths:
+        copy.extend_changes(*store.changes(copy.end, copy.end + length))
+    assert (copy.first, copy.end) == (store.first, store.end)
+    assert copy.bands_in_use == store.bands_in_use
+    ids = np.arange(dropped, copy.end)
+    np.testing.assert_array_equal(copy.gather(ids), frames[dropped:])
+    # And it goes on like any other.
+    copy.extend(frames[-1:])
+    assert copy.bands_in_use == store.bands_in_use
+
+
+@pytest.mark.parametrize("damage", ["bands lost", "bands cut", "frames cut", "first"])
+def test_changes_that_do_not_fit_change_nothing(damage):
+    store = FrameStore((8, 160), np.uint8)
+    store.extend(walk(np.random.default_rng(0), 20, (8, 160)))
+    changed, bands = store.changes(0, 20)
+    if damage == "bands lost":
+        bands = bands[:-1]
+    elif damage == "bands cut":
+        bands = bands[:, 1:]
+    elif damage == "frames cut":
+        changed = changed[:, 1:]
+    else:
+        changed[0, 0], bands = False, bands[1:]
+    copy = FrameStore((8, 160), np.uint8)
+    with pytest.raises(ValueError, match=r"Changes must be of 4 bands per frame.*but"):
+        copy.extend_changes(changed, bands)
+    assert (len(copy), copy.bands_in_use) == (0, 0)

@@ -1,17 +1,19 @@
 """What all launchers share: their options, the plan, and the command of a run.
 
-A launcher is `plan_from(options)`, then `command(run)` for every run, wherever that is
-executed; `run_status` tells how each stands.
+A launcher is `main` with what it does with its options: `plan_from(options)`, then
+`command(run)` for every run, wherever that is executed; `run_status` tells how each
+stands.
 """
 
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from launch import processes
-from redo_dopamine import run_lock, run_status
+from redo_dopamine import exit_status, run_lock, run_status
+from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, record
 from redo_dopamine.studies.__main__ import add_selection_options, warnings
 
@@ -40,6 +42,31 @@ def parser(description: str) -> argparse.ArgumentParser:
     return options
 
 
+def main(
+    options: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    launch: Callable[[argparse.Namespace], int],
+) -> int:
+    """Launch with what is on the command line; returns the exit status.
+
+    Args:
+        options: the launcher's parser.
+        arguments: in the place of the command line's.
+        launch: does what the options ask for, and returns the exit status.
+    """
+    try:
+        found = options.parse_args(arguments)
+        if not found.base_dir:
+            raise UserError(
+                "--base_dir must name a directory, but is ''. Give one; perhaps a "
+                "variable of the shell that should be it is not set."
+            )
+        return launch(found)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return exit_status.USER_ERROR
+
+
 def plan_from(options: argparse.Namespace) -> list[plan.Run]:
     """The runs that the options ask for; writes `study.json`.
 
@@ -58,7 +85,7 @@ def plan_from(options: argparse.Namespace) -> list[plan.Run]:
 def command(run: plan.Run) -> list[str]:
     """What executes a run; again, to go on with it."""
     return [
-        *(sys.executable, "-m", "redo_dopamine.train"),
+        *(sys.executable, "-m", run.module),
         f"--base_dir={run.directory}",
         f"--scale={run.scale:g}",
         *(f"--gin_files={name}" for name in run.gin_files),
@@ -66,9 +93,12 @@ def command(run: plan.Run) -> list[str]:
     ]
 
 
-def shell_lines(runs: Sequence[plan.Run]) -> list[str]:
+def print_commands(
+    runs: Sequence[plan.Run], command: Callable[[plan.Run], list[str]]
+) -> None:
     """A line per run that a shell can execute."""
-    return [shlex.join(command(run)) for run in runs]
+    for run in runs:
+        print(shlex.join(command(run)))
 
 
 def state(run: plan.Run) -> str:
@@ -81,7 +111,13 @@ def state(run: plan.Run) -> str:
 
 def why(directory: Path, code: int) -> str:
     """Why a run's process ended as it did: its exit status, and its own words."""
+    if code == exit_status.USER_ERROR:  # Said before there was a status to write.
+        said = processes.end_of_log(directory, lines=1)
+        return f"{processes.ended(code)}: {said}" if said else processes.ended(code)
     status = run_status.read(directory)
-    failed = status is not None and status.state == run_status.FAILED
-    said = f": {status.message}" if status is not None and failed else ""
-    return processes.ended(code) + said
+    if status is None:
+        return processes.ended(code)
+    if code == exit_status.STOPPED and status.state == run_status.STOPPED:
+        return status.message
+    failed = status.state == run_status.FAILED
+    return processes.ended(code) + (f": {status.message}" if failed else "")

@@ -47,9 +47,7 @@ def total_line(tasks: Sequence[Task], forecast: Forecast) -> str:
     done = sum(task.run.seconds * part_done(task) for task in tasks)
     total = sum(task.run.seconds for task in tasks)
     given_up = sum(
-        task.run.seconds * (1 - part_done(task))
-        for task in tasks
-        if task.state in (run_status.FAILED, common.TAKEN)
+        task.run.seconds * (1 - part_done(task)) for task in tasks if task.given_up
     )
     left = forecast.seconds_left(done, total - given_up)
     num_done = sum(task.state == run_status.DONE for task in tasks)

@@ -6,10 +6,12 @@ any time. Exit status 0 if all runs are done, 2 for a mistake in what was typed,
 """
 
 import argparse
+import contextlib
+import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 if __package__ in (None, ""):  # Run as a script: its siblings are `launch.*` too.
@@ -23,6 +25,7 @@ from redo_dopamine import run_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.plan import Run
 
+_TIME_LIMIT = "3600"  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -31,9 +34,23 @@ def _workers(text: str, num_cores: int) -> int:
         return num_cores
     if not text.isdecimal() or int(text) < 1:
         raise UserError(
-            f"--workers must be a whole number >= 1 or auto, but is {text!r}."
+            f"--workers must be a whole number >= 1 or auto, but is {text!r}. Give the "
+            f"number of runs at a time; this machine has {num_cores} cores for them."
         )
     return int(text)
+
+
+def _time_limit(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise UserError(
+            f"--time_limit must be > 0 seconds, but is {text!r}. Give more than a run "
+            f"needs to begin, such as {_TIME_LIMIT}."
+        )
+    return seconds
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,11 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--time_limit",
-        type=float,
-        default=3600.0,
+        default=_TIME_LIMIT,
         metavar="SECONDS",
         help="end, and try again, a run that makes no agent step for so long; "
-        "compiling and evaluating make none (default: 3600)",
+        f"compiling and evaluating make none (default: {_TIME_LIMIT})",
     )
     return options
 
@@ -65,31 +81,34 @@ def main(
         arguments: in the place of the command line's.
         command: gives the command that executes a run.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        cores = sorted(os.sched_getaffinity(0))
-        workers = _workers(options.workers, len(cores))
-        if not options.time_limit > 0:
-            raise UserError(
-                f"--time_limit must be > 0 seconds, but is {options.time_limit:g}."
-            )
-        runs = common.plan_from(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return common.main(_parser(), arguments, lambda options: _launch(options, command))
+
+
+def _launch(options: argparse.Namespace, command: Callable[[Run], list[str]]) -> int:
+    cores = sorted(os.sched_getaffinity(0))
+    workers = _workers(options.workers, len(cores))
+    time_limit = _time_limit(options.time_limit)
+    runs = common.plan_from(options)
     if options.print_commands:
-        print("\n".join(common.shell_lines(runs)))
+        common.print_commands(runs, command)
         return 0
     shown = display.Display(Console())
     pool = Pool(
         runs,
         command,
         core_sets=processes.divide_cores(workers, cores),
-        time_limit=options.time_limit,
+        time_limit=time_limit,
         on_event=shown.event,
         on_poll=shown.poll,
     )
+    with _stopped_by_signals(pool), shown.shown():
+        tasks = pool.run()
+    shown.summary(tasks)
+    return 0 if all(task.state == run_status.DONE for task in tasks) else 1
 
+
+@contextlib.contextmanager
+def _stopped_by_signals(pool: Pool) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         pool.stop()
 
@@ -97,13 +116,10 @@ def main(
     heeded = [x for x in _SIGNALS if signal.getsignal(x) != signal.SIG_IGN]
     before = {x: signal.signal(x, stop) for x in heeded}
     try:
-        with shown.shown():
-            tasks = pool.run()
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    shown.summary(tasks)
-    return 0 if all(task.state == run_status.DONE for task in tasks) else 1
 
 
 if __name__ == "__main__":

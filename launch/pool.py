@@ -16,6 +16,11 @@ from redo_dopamine import exit_status, run_status
 from redo_dopamine.studies.plan import Run
 
 _POLL_SECONDS = 0.2
+# The run's own answer to a signal, and its end by one that came before it listened.
+_STOPPED = (
+    exit_status.STOPPED,
+    *(-x for x in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)),
+)
 
 
 @dataclasses.dataclass
@@ -26,6 +31,8 @@ class Task:
         run: what is to be done.
         state: a state of `run_status`, or one of `common`.
         crashes: how often it has crashed in this launch.
+        interruptions: how often somebody else has stopped it in this launch.
+        given_up: whether this launch does no more for it, though it is not done.
         agent_step: agent steps made.
         message: why it is not done.
     """
@@ -33,6 +40,8 @@ class Task:
     run: Run
     state: str = common.MISSING
     crashes: int = 0
+    interruptions: int = 0
+    given_up: bool = False
     agent_step: int = 0
     message: str = ""
 
@@ -58,7 +67,8 @@ class Pool:
         command: a run's command.
         core_sets: the cores of each worker; as many runs go at a time.
         time_limit: seconds without a new agent step after which a run has hung.
-        retries: how often a crashed run is started again.
+        retries: how often a run that crashed, or was stopped by somebody else, is
+            started again.
         grace: seconds between asking a process to end and killing it.
         on_event: told in a sentence what happened.
         on_poll: called often, to draw.
@@ -110,6 +120,8 @@ class Pool:
         for task in self.tasks:
             if task.state == common.TAKEN:
                 self._look(task)  # Its other process may have brought it to an end.
+                if task.state != common.TAKEN:
+                    task.message = "another process was at it"
         return self.tasks
 
     def _work(self) -> None:
@@ -142,8 +154,7 @@ class Pool:
         self._look(task)
         if task.state in (run_status.DONE, common.TAKEN):
             if task.state == common.TAKEN:
-                task.message = "another process is at it"
-                self._on_event(f"{task.run.name}: taken elsewhere")
+                self._leave(task)
             return False
         try:
             process = processes.start(
@@ -153,12 +164,12 @@ class Pool:
                 shared=len(self._core_sets) > 1,
             )
         except OSError as error:  # No memory, no space: others may fare better.
-            task.state, task.message = run_status.FAILED, f"not started: {error}"
-            self._on_event(f"{task.run.name}: failed, {task.message}")
+            self._give_up(task, run_status.FAILED, f"not started: {error}")
             return False
         task.state = run_status.RUNNING
-        again = f" again, {task.crashes} crashed" if task.crashes else ""
-        self._on_event(f"{task.run.name}: started{again}")
+        again = " again" if task.crashes + task.interruptions else ""
+        crashed = f", {task.crashes} crashed" if task.crashes else ""
+        self._on_event(f"{task.run.name}: started{again}{crashed}")
         now = time.monotonic()
         self._active.append(_Active(task, process, cores, task.agent_step, now))
         return True
@@ -199,19 +210,43 @@ class Pool:
         elif self._stops:
             task.state, task.message = run_status.STOPPED, active.ended_by
         elif code == exit_status.IN_USE:
-            task.state, task.message = common.TAKEN, "another process is at it"
-            self._on_event(f"{task.run.name}: taken elsewhere")
+            self._leave(task)
         else:
-            task.crashes += 1
-            task.message = active.ended_by or common.why(task.run.directory, code)
-            if code != exit_status.USER_ERROR and task.crashes <= self._retries:
-                task.state = run_status.STOPPED
-                self._waiting.append(task)
-                self._on_event(f"{task.run.name}: {task.message}; to be tried again")
-            else:
-                task.state = run_status.FAILED
-                run_status.record_failure(task.run.directory, task.message)
-                self._on_event(f"{task.run.name}: failed, {task.message}")
+            why = active.ended_by or common.why(task.run.directory, code)
+            # One that we had to end, for no progress, is no better than a crash.
+            stopped = code in _STOPPED and not active.ended_by
+            self._try_again(task, why, stopped, code != exit_status.USER_ERROR)
+
+    def _try_again(self, task: Task, why: str, stopped: bool, any_use: bool) -> None:
+        """Put a run that did not end well into the line again, unless it was enough.
+
+        Args:
+            task: whose process has ended.
+            why: it did.
+            stopped: whether somebody else has asked it to; then it is in order.
+            any_use: whether it might fare better another time.
+        """
+        task.interruptions += stopped
+        task.crashes += not stopped
+        # One count for both: whatever sends signals may do so for ever.
+        if any_use and task.crashes + task.interruptions <= self._retries:
+            task.state, task.message = run_status.STOPPED, why
+            self._waiting.append(task)
+            self._on_event(f"{task.run.name}: {why}; to be tried again")
+        elif stopped:
+            self._give_up(task, run_status.STOPPED, why)
+        else:
+            self._give_up(task, run_status.FAILED, why)
+            run_status.record_failure(task.run.directory, why)
+
+    def _give_up(self, task: Task, state: str, why: str) -> None:
+        task.state, task.message, task.given_up = state, why, True
+        self._on_event(f"{task.run.name}: {state}, {why}")
+
+    def _leave(self, task: Task) -> None:
+        task.state, task.message = common.TAKEN, "another process is at it"
+        task.given_up = True
+        self._on_event(f"{task.run.name}: {common.TAKEN}")
 
     def _look_at_steps(self, task: Task) -> None:
         status = run_status.read(task.run.directory)

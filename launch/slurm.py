@@ -39,13 +39,14 @@ def _parser() -> argparse.ArgumentParser:
     options = common.parser("Runs a study on a Slurm cluster.")
     options.set_defaults(scale=None)  # To know whether it was given.
     slurm_options.add(options)
-    options.add_argument(
+    one = options.add_mutually_exclusive_group()
+    one.add_argument(
         "--status",
         action="store_true",
         help="print how many runs of each arm are pending, running, done, ..., and "
         "submit nothing; without --arms, --games, --seeds: of all launches so far",
     )
-    options.add_argument(
+    one.add_argument(
         "--resubmit",
         action="store_true",
         help="submit what is missing; without --arms, --games, --seeds and --scale: of "
@@ -64,40 +65,53 @@ def main(
         arguments: in the place of the command line's.
         command: gives the command that executes a run.
     """
-    options = _parser().parse_args(arguments)
+    return common.main(_parser(), arguments, lambda options: _run(options, command))
+
+
+def _run(options: argparse.Namespace, command: Callable[[plan.Run], list[str]]) -> int:
     # Jobs start wherever Slurm sees fit.
     options.base_dir = str(Path(options.base_dir).absolute())
-    try:
-        if options.status or options.resubmit:
-            _take_from_record(options)
-        if options.scale is None:
-            options.scale = 1.0
-        request = slurm_options.request(options)
-        if options.status:
-            _print_status(options)
-            return 0
-        if not options.print_commands:
-            _check_slurm()
-        runs = common.plan_from(options)
-        if options.print_commands:
-            print("\n".join(common.shell_lines(runs)))
-        else:
-            _launch(runs, request, command)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if options.status or options.resubmit:
+        _take_from_record(options)
+    if options.scale is None:
+        options.scale = 1.0
+    request = slurm_options.request(options)
+    if options.status:
+        _print_status(options)
+        return 0
+    if not options.print_commands:
+        _check_slurm()
+    runs = common.plan_from(options)
+    if options.print_commands:
+        common.print_commands(runs, command)
+    else:
+        _launch(runs, request, command)
     return 0
 
 
 def _take_from_record(options: argparse.Namespace) -> None:
-    """What was not given, from `study.json`: all that was ever launched there."""
+    """What was not given, from `study.json`: all that was ever launched there.
+
+    Raises:
+        UserError: the file cannot be made sense of.
+    """
     path = Path(options.base_dir) / options.study / record.NAME
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         arms = [arm["name"] for arm in found["arms"]]
         games, seeds, scale = found["games"], found["seeds"], float(found["scale"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return  # Nothing was; or the launch itself will say what is wrong.
+    except (FileNotFoundError, NotADirectoryError):
+        print(
+            f"note: nothing was launched there yet: there is no {path}.",
+            file=sys.stderr,
+        )
+        return
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{record.NAME} must tell what was launched, but {path} cannot be read: "
+            f"{error}. Delete it, and launch again with the same --arms, --games, "
+            "--seeds and --scale; finished runs stay so."
+        ) from error
     options.arms = options.arms or ",".join(arms)
     options.games = options.games or ",".join(games)
     options.seeds = options.seeds or "".join(f"{seed}," for seed in seeds)
@@ -229,7 +243,10 @@ def _submit(
             executor.update_parameters(**request.parameters(name, len(runs)))
             jobs = executor.submit_array(tasks)
     except RuntimeError as error:  # submitit's for all that sbatch refuses.
-        raise UserError(f"sbatch failed: {error}") from error
+        raise UserError(
+            f"Slurm must take the job, but sbatch failed: {error}. If it is for what "
+            "was asked, change --partition, --account, --time, --cpus, --mem or --gpus."
+        ) from error
     ids = [JobId.parse(job.job_id) for job in jobs]
     return {run.name: job for run, job in zip(runs, ids, strict=True)}
 

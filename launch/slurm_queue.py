@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from launch import common
-from redo_dopamine import run_status
+from redo_dopamine import run_status, whole_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.plan import Run
 
@@ -88,7 +88,7 @@ def record_jobs(study_directory: Path, jobs: Mapping[str, JobId]) -> None:
     content = {"format": FORMAT, "runs": {k: x._asdict() for k, x in runs.items()}}
     path = folder(study_directory) / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    run_status.write_json(path, content)
+    whole_files.write_json(path, content)
 
 
 def ask(command: Sequence[str]) -> str:
@@ -102,9 +102,16 @@ def ask(command: Sequence[str]) -> str:
             command, capture_output=True, text=True, check=True, timeout=_TIMEOUT
         ).stdout
     except subprocess.CalledProcessError as error:
-        raise UserError(f"{command[0]} failed: {error.stderr.strip()}") from error
+        raise _failed(command[0], error.stderr.strip()) from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"{command[0]} failed: {error}") from error
+        raise _failed(command[0], str(error)) from error
+
+
+def _failed(program: str, why: str) -> UserError:
+    return UserError(
+        f"Slurm must answer here, but {program} failed: {why}\nGo to a machine of the "
+        "cluster, and see by sinfo whether it is up."
+    )
 
 
 def queue(study: str, jobs: Iterable[JobId]) -> dict[JobId, str]:

@@ -5,7 +5,6 @@ leaves: two files in the run's directory. Touches git, by asking it.
 """
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import gin
+
+from redo_dopamine import whole_files
 
 _DISTRIBUTIONS = (
     "redo-dopamine",
@@ -32,13 +33,6 @@ _DISTRIBUTIONS = (
 )
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or nothing."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
-
-
 def operative_config() -> str:
     """Every setting in force, one a line, as a gin file that can be read again."""
     config = gin.operative_config_str(max_line_length=10**6)
@@ -48,7 +42,7 @@ def operative_config() -> str:
 def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
     """Write `config.gin` and `run.json`; a resumed run keeps its first start."""
     directory = Path(base_dir)
-    write_atomically(directory / "config.gin", operative_config())
+    whole_files.write_text(directory / "config.gin", operative_config())
     path = directory / "run.json"
     info = {
         "agent": agent,
@@ -65,7 +59,7 @@ def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
         before = json.loads(path.read_text(encoding="utf-8"))
         info["start"] = before["start"]
         info["resumed"] = [*before["resumed"], _now()]
-    write_atomically(path, json.dumps(info, indent=2) + "\n")
+    whole_files.write_json(path, info)
 
 
 def record_end(base_dir: str) -> None:
@@ -73,7 +67,7 @@ def record_end(base_dir: str) -> None:
     path = Path(base_dir) / "run.json"
     info = json.loads(path.read_text(encoding="utf-8"))
     info["end"] = _now()
-    write_atomically(path, json.dumps(info, indent=2) + "\n")
+    whole_files.write_json(path, info)
 
 
 def _now() -> str:

@@ -14,9 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from redo_dopamine import run_lock
+from redo_dopamine import run_lock, whole_files
 
 NAME = "status.json"
 FORMAT = 1
@@ -56,22 +55,12 @@ class Status:
     format: int = FORMAT
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a whole file, on the disk, or nothing."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-
-
 def write(directory: str | Path, status: Status) -> None:
     """Write `status.json`, with this process and the time in it."""
     status = dataclasses.replace(
         status, pid=os.getpid(), host=socket.gethostname(), updated=_now()
     )
-    write_json(Path(directory) / NAME, dataclasses.asdict(status))
+    whole_files.write_json(Path(directory) / NAME, dataclasses.asdict(status))
 
 
 def read(directory: str | Path) -> Status | None:

@@ -1,4 +1,4 @@
-"""The wheel is the whole package, gin files included."""
+"""The wheel is the whole package, gin and data files included, and no launchers."""
 
 import re
 import subprocess
@@ -34,30 +34,70 @@ def test_the_wheel_holds_every_module_and_gin_file(wheel):
     }
     assert len(configs) >= 3
     assert modules | configs <= names
-    assert not [name for name in names if name.startswith("tests")]
+    assert not [name for name in names if name.startswith(("tests", "launch"))]
     [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
     text = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "redo-train = redo_dopamine.train:run" in text
 
 
+def test_the_wheel_holds_every_data_file(wheel):
+    data = {
+        str(path.relative_to(ROOT))
+        for path in ROOT.glob("redo_dopamine/**/*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert "redo_dopamine/report/data/atari_human_random.json" in data
+    assert data <= set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_an_installed_report_finds_its_human_scores(wheel, tmp_path):
+    said = run_installed(
+        wheel,
+        tmp_path,
+        "from redo_dopamine.report import human_scores\n"
+        "print(len(human_scores.games()), human_scores.normalise('Pong', 14.6))\n",
+    )
+    assert said == "57 1.0\n"
+
+
+@pytest.mark.parametrize("name", ["local", "slurm"])
+def test_a_launcher_is_a_script_of_the_checkout_for_any_directory(name, tmp_path):
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "launch" / f"{name}.py"), "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for option in ("--study", "--base_dir", "--print_commands"):
+        assert option in result.stdout
+
+
 def test_gin_files_resolve_by_name_from_an_installed_wheel(wheel, tmp_path):
-    site = tmp_path / "site"
-    zipfile.ZipFile(wheel).extractall(site)
-    script = (
+    said = run_installed(
+        wheel,
+        tmp_path,
         "import gin\n"
         "from redo_dopamine import configure\n"
         "configure.load_gin_configs(['dqn_redo.gin'], [])\n"
-        "print(configure.CONFIG_DIR, gin.query_parameter('redo.tau'))\n"
+        "print(configure.CONFIG_DIR, gin.query_parameter('redo.tau'))\n",
     )
+    assert said == f"{tmp_path}/site/redo_dopamine/gin_configs 0.025\n"
+
+
+def run_installed(wheel, directory, script):
+    """What a script says that finds the wheel, and not this checkout."""
+    site = directory / "site"
+    zipfile.ZipFile(wheel).extractall(site)
     result = subprocess.run(
         [sys.executable, "-c", script],
-        cwd=tmp_path,
+        cwd=directory,
         env={"PYTHONPATH": str(site), "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert result.stdout == f"{site}/redo_dopamine/gin_configs 0.025\n"
+    return result.stdout
 
 
 def test_an_unsupported_python_gets_a_clear_message(tmp_path):

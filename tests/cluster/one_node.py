@@ -16,7 +16,8 @@ from pathlib import Path
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "srun")
 # Partition `high` takes the place of jobs in `low`, which have GraceTime to end.
-# A requeued job waits for as long as credentials are valid.
+# A requeued job waits for as long as credentials are valid. KillWait and GraceTime cost
+# nothing: they end with the job, and a slow machine needs them to write a checkpoint.
 CONF = """\
 ClusterName=one_node
 SlurmctldHost={host}(127.0.0.1)
@@ -39,7 +40,7 @@ SchedulerParameters=batch_sched_delay=1,sched_interval=2,bf_interval=2
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 JobRequeue=1
-KillWait=15
+KillWait=60
 MailProg=/bin/true
 MpiDefault=none
 SwitchType=switch/none
@@ -49,11 +50,12 @@ AccountingStorageType=accounting_storage/none
 SlurmdParameters=config_overrides
 ReturnToService=2
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000 State=UNKNOWN
-PartitionName=low Nodes={host} Default=YES PriorityTier=1 GraceTime=45
+PartitionName=low Nodes={host} Default=YES PriorityTier=1 GraceTime=120
 PartitionName=high Nodes={host} PriorityTier=10 PreemptMode=OFF
 """
 _MUNGE_FILES = ("key", "pid", "seed")
-_PATIENCE = 30.0  # seconds
+# In seconds; many times what is needed, for a machine that has much else to do.
+_PATIENCE = 120.0
 
 
 def missing() -> str | None:
@@ -115,7 +117,7 @@ class Cluster:
             self._wait_for(socket_path.exists)
             self._start("slurmctld", "-D")
             self._start("slurmd", "-D")
-            self._wait_for(lambda: "idle" in self.ask("sinfo", "--noheader"))
+            self._wait_for(lambda: "idle" in self._try("sinfo", "--noheader").stdout)
         except BaseException:
             self.__exit__()
             raise
@@ -123,7 +125,7 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         if len(self._daemons) == 3:
-            with contextlib.suppress(OSError, subprocess.SubprocessError):
+            with contextlib.suppress(RuntimeError):
                 self.ask("scancel", "--full", "--user=root")
                 self._wait_for(lambda: not self.ask("squeue", "--noheader"))
         for daemon in reversed(self._daemons):
@@ -136,15 +138,32 @@ class Cluster:
         self._daemons.clear()
 
     def ask(self, *command: str) -> str:
-        """What a program says of this cluster; empty if it fails."""
-        return subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environment,
-            timeout=_PATIENCE,
-        ).stdout
+        """What a program says of this cluster, which may be too busy at first.
+
+        Raises:
+            RuntimeError: it fails again and again; with the daemons' logs.
+        """
+        deadline = time.monotonic() + _PATIENCE
+        while (result := self._try(*command)).returncode != 0:
+            if time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"{' '.join(command)} failed: {result.stderr}\n{self.logs()}"
+                )
+            time.sleep(1)
+        return result.stdout
+
+    def _try(self, *command: str) -> subprocess.CompletedProcess[str]:
+        try:
+            return subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=self.environment,
+                timeout=_PATIENCE,
+            )
+        except subprocess.TimeoutExpired as error:
+            return subprocess.CompletedProcess(command, 124, "", str(error))
 
     def logs(self) -> str:
         """The end of what each daemon wrote."""
@@ -173,7 +192,8 @@ class Cluster:
         while not condition():
             dead = [x.args for x in self._daemons if x.poll() is not None]
             if dead or time.monotonic() > deadline:
-                raise RuntimeError(f"Slurm does not work, {dead} ended:\n{self.logs()}")
+                why = f"{dead} ended" if dead else f"not ready in {_PATIENCE:g} s"
+                raise RuntimeError(f"Slurm does not work, {why}:\n{self.logs()}")
             time.sleep(0.2)
 
 

@@ -22,8 +22,10 @@ WHY_NOT = one_node.missing()
 
 pytestmark = [
     pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT)),
-    pytest.mark.timeout(600),
+    # Minutes on two idle cores; an end to it wherever it hangs, on any machine.
+    pytest.mark.timeout(1800),
 ]
+PATIENCE = 600.0  # seconds
 
 
 @pytest.fixture
@@ -32,9 +34,12 @@ def cluster(tmp_path):
     directory.mkdir()
     with one_node.Cluster(directory) as cluster:
         yield cluster
-        # Shown if the test fails.
-        print(cluster.ask("squeue", "--all"))
+        # Shown if the test fails, at its timeout as well.
         print(cluster.logs())
+        for path in sorted((tmp_path / "runs").rglob("*log*")):
+            if path.is_file():
+                print(f"== {path}", path.read_text(errors="replace")[-2000:], sep="\n")
+        print(cluster.ask("squeue", "--all"))
 
 
 class Launcher:
@@ -56,6 +61,7 @@ class Launcher:
             check=False,
             cwd=self.base_dir,
             env=self.cluster.environment,
+            timeout=PATIENCE,
         )
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
@@ -81,16 +87,52 @@ class Launcher:
         return found["job"] if task is None else f"{found['job']}_{task}"
 
     def slurm_state(self, arm):
-        return self.cluster.ask(
-            "squeue", "--noheader", "--array", "--format=%T", f"--jobs={self.job(arm)}"
-        ).strip()
+        """Such as RUNNING; empty once it is over."""
+        return self.queue().get(self.job(arm), "")
 
+    def queue(self):
+        said = self.cluster.ask("squeue", "--noheader", "--array", "--format=%i %T")
+        return dict(line.split() for line in said.splitlines())
 
-def wait_for(condition, seconds=240.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.3)
+    def wait_for(self, condition, what):
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, (
+                f"In {PATIENCE:g} s not {what}; the queue is {self.queue()}, the runs "
+                f"are {[self.status(arm) for arm in ARMS]}, and\n{self.cluster.logs()}"
+            )
+            time.sleep(0.3)
+
+    def wait_until_at_work(self, arm):
+        self.wait_for(lambda: self.status(arm).state == "running", f"at work on {arm}")
+        time.sleep(1)
+
+    def wait_until_both_cores_are_taken(self):
+        def taken():
+            return list(self.queue().values()).count("RUNNING") == 2
+
+        self.wait_for(taken, "two jobs running")
+
+    def preempt_one(self):
+        """Have a job of more weight take a core; returns the arm that had it."""
+
+        def stopped():
+            return [arm for arm in ARMS if self.status(arm).state == "stopped"]
+
+        while not stopped():
+            # It may find a core free, where a run has just come to its end: again then.
+            self.wait_until_both_cores_are_taken()
+            said = self.cluster.ask(
+                *("sbatch", "--parsable", "--partition=high", "--output=/dev/null"),
+                "--wrap=sleep 1",
+            )
+            job = said.strip()
+            self.wait_for(
+                lambda job=job: stopped() or job not in self.queue(),
+                "a run stopped by preemption",
+            )
+        [victim] = stopped()
+        return victim
 
 
 def check_finished_once(launcher, arm):
@@ -115,40 +157,28 @@ def check_finished_once(launcher, arm):
 def test_every_run_is_finished_exactly_once(cluster, tmp_path):
     launcher = Launcher(cluster, tmp_path / "runs")
     launcher.base_dir.mkdir()
-    killed, other, third, slow = ARMS
-
-    def wait_until_at_work(arm, attempts):
-        wait_for(lambda: launcher.status(arm).attempts == attempts)
-        time.sleep(1)
-        assert launcher.status(arm).state == "running"
+    wait_for = launcher.wait_for
+    killed, _, _, slow = ARMS
 
     assert launcher.submit().endswith(": 4.\n")
     again = launcher.submit()
     assert again.startswith("4 of 4 runs skipped: ")
     assert again.endswith("Nothing to submit.\n")
-    wait_until_at_work(killed, 1)
+    launcher.wait_until_at_work(killed)
+    launcher.wait_until_both_cores_are_taken()
     counts = launcher.counts()
     assert (counts["running"], counts["pending"]) == (2, 2)
     os.kill(launcher.status(killed).pid, signal.SIGKILL)
-    wait_for(lambda: launcher.status(killed).attempts == 2)
+    wait_for(lambda: launcher.status(killed).attempts == 2, "started again")
 
-    # Both cores are taken: one of two has to go, whichever Slurm chooses.
-    running = cluster.ask("squeue", "--noheader", "--states=RUNNING", "--format=%i")
-    assert len(running.split()) == 2
-    cluster.ask("sbatch", "--partition=high", "--output=/dev/null", "--wrap=sleep 1")
-
-    def preempted():
-        return [x for x in ARMS if launcher.status(x).state == "stopped"]
-
-    wait_for(preempted)
-    [victim] = preempted()
+    victim = launcher.preempt_one()
     assert launcher.status(victim).message == "stopped by SIGTERM"
 
     # Cancelled by hand, it does not come back by itself.
-    wait_until_at_work(slow, 1)
+    launcher.wait_until_at_work(slow)
     cluster.ask("scancel", launcher.job(slow))
-    wait_for(lambda: not launcher.slurm_state(slow))
-    assert launcher.status(slow).state == "stopped"
+    wait_for(lambda: not launcher.slurm_state(slow), "cancelled")
+    assert run_status.state_in_truth(launcher.directory(slow)) == "stopped"
     assert launcher.counts()["stopped"] == 1
 
     # Again, with a minute for what takes more; then, put back into the queue when that
@@ -156,19 +186,19 @@ def test_every_run_is_finished_exactly_once(cluster, tmp_path):
     said = launcher("--resubmit", "--cpus=1", "--mem=2G", "--time=1")
     assert said.startswith("3 of 4 runs skipped: ")
     assert said.endswith(": 1.\n")
-    wait_for(lambda: launcher.status(slow).attempts == 2)
-    wait_for(lambda: launcher.status(slow).state == "stopped")
+    wait_for(lambda: launcher.status(slow).attempts >= 2, "submitted again")
+    wait_for(lambda: launcher.status(slow).state == "stopped", "out of time")
     assert launcher.slurm_state(slow) != ""
     cluster.ask("scontrol", "update", f"JobId={launcher.job(slow)}", "TimeLimit=30")
-    wait_for(lambda: not cluster.ask("squeue", "--noheader"), 400)
+    wait_for(lambda: not launcher.queue(), "all jobs at their end")
     assert launcher.counts()["done"] == 4
+    # Once, and again where it was killed, where it was preempted, and for the slow one
+    # at --resubmit and after its minute; more where a machine is so slow that a run has
+    # not even begun when it has to go.
     for arm in ARMS:
         check_finished_once(launcher, arm)
-    assert launcher.status(killed).attempts == 2 + (victim == killed)
-    assert launcher.status(third).attempts == 1 + (victim == third)
-    assert launcher.status(other).attempts == 1 + (victim == other)
-    # Its first, that of --resubmit, and that after its time was up.
-    assert launcher.status(slow).attempts == 3
+        least = 1 + (arm == killed) + (arm == victim) + 2 * (arm == slow)
+        assert launcher.status(arm).attempts >= least
     assert launcher("--resubmit") == (
         "4 of 4 runs skipped: 4 done.\nNothing to submit.\n"
     )

@@ -10,6 +10,7 @@ import sys
 import time
 
 from redo_dopamine import exit_status, run_lock, run_status
+from redo_dopamine.stopping import StopRequested, StopSwitch
 
 directory, behaviour = pathlib.Path(sys.argv[1]), sys.argv[2]
 steps = 0
@@ -27,6 +28,14 @@ def hang():
 def ignore_sigterm_and_hang():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     time.sleep(600)
+
+
+def hang_until_told():
+    stop = StopSwitch()
+    with stop.listening():
+        while True:
+            stop.check()
+            time.sleep(0.05)
 
 
 def be_killed():
@@ -52,12 +61,33 @@ def be_killed_once():
     succeed()
 
 
+def be_stopped():
+    raise StopRequested("SIGTERM")
+
+
+def be_stopped_once():
+    if run_status.read(directory).attempts == 1:
+        be_stopped()
+    succeed()
+
+
+def be_stopped_while_deaf():
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def be_stopped_then_crash():
+    if run_status.read(directory).attempts < 3:
+        be_stopped()
+    crash()
+
+
 def slow():
     take(1.0)
 
 
 def slower():
-    take(3.0)
+    take(6.0)
 
 
 def take(seconds):
@@ -71,11 +101,15 @@ directory.mkdir(parents=True, exist_ok=True)
 if behaviour == "mistake":
     print("error: tau must be >= 0, but is -1.")
     sys.exit(exit_status.USER_ERROR)
+if behaviour == "find_it_in_use":
+    sys.exit(exit_status.IN_USE)
 try:
     with (
         run_lock.held(directory, patience=0.2),
         run_status.Reporter(directory, lambda: steps, 100, every=0.05),
     ):
         globals()[behaviour]()
+except StopRequested:
+    sys.exit(exit_status.STOPPED)
 except run_lock.DirectoryInUseError:
     sys.exit(exit_status.IN_USE)

@@ -11,7 +11,7 @@ from redo_dopamine.studies.plan import Run
 
 
 def task(state, agent_step=0, seconds=1.0):
-    run = Run("s", "arm", "Pong", 0, Path("d"), (), (), 1.0, 100, seconds)
+    run = Run("s", "arm", "Pong", 0, "m", Path("d"), (), (), 1.0, 100, seconds)
     return Task(run, state, agent_step=agent_step)
 
 
@@ -24,7 +24,7 @@ def test_the_total_weighs_slow_runs_more():
     # 45 of 90 in 10 s.
     line = "1/2 runs done, 55%, 0:00:10 left"
     assert display.total_line(tasks, forecast) == line
-    tasks[1].state = "failed"
+    tasks[1].state, tasks[1].given_up = "failed", True
     line = "1/2 runs done, 1 failed, 55%, 0:00:00 left"
     assert display.total_line(tasks, forecast) == line
 

@@ -65,7 +65,11 @@ def test_what_is_missing_is_told_with_the_end_of_its_log(tmp_path, capsys):
         (["--arms=prun"], ["arm 'prun'", "Did you mean prune?"]),
         (["--workers=0"], ["--workers must be", "'0'"]),
         (["--workers=many"], ["--workers must be", "'many'"]),
-        (["--time_limit=0"], ["--time_limit must be > 0"]),
+        (["--time_limit=0"], ["--time_limit must be > 0", "'0'"]),
+        (["--time_limit=soon"], ["--time_limit must be > 0", "'soon'"]),
+        (["--time_limit=nan"], ["--time_limit must be > 0", "'nan'"]),
+        (["--seeds=x"], ["--seeds must be", "'x'"]),
+        (["--base_dir="], ["--base_dir must name a directory"]),
         (["--base_dir=/proc/x"], ["--base_dir must be", "/proc/x"]),
     ],
 )
@@ -122,12 +126,12 @@ def test_a_signal_ends_the_runs_and_leaves_them_to_be_resumed(number, tmp_path, 
         cwd=ROOT,
     )
     directories = [tmp_path / "pruning" / x / "Pong" / "0" for x in ("dqn", "prune")]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 100
     while None in map(run_status.read, directories) and time.monotonic() < deadline:
         time.sleep(0.05)
     children = [run_status.read(directory).pid for directory in directories]
     process.send_signal(number)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=100)
     assert process.returncode == 1
     assert "0 of 2 runs are done." in out
     assert "stopped by hand" in out
@@ -138,6 +142,7 @@ def test_a_signal_ends_the_runs_and_leaves_them_to_be_resumed(number, tmp_path, 
     assert [run_status.read(x).attempts for x in directories] == [2, 2]
 
 
+@pytest.mark.timeout(900)  # Two runs at once, with all their compiling.
 def test_a_real_launch(tmp_path):
     # As short as a scale makes it: 200 agent steps, then the end of an episode.
     options = ["--study=replay_ratio", "--arms=dqn_rr0.25,redo_rr0.25"]

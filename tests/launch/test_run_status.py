@@ -1,5 +1,6 @@
 """`status.json`: whole at any time, and true after any end."""
 
+import errno
 import json
 import os
 import threading
@@ -92,6 +93,19 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
     over.set()
     reader.join()
     assert set(seen) == {"running"}
+    assert [p.name for p in tmp_path.iterdir()] == ["status.json"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
+    run_status.write(tmp_path, Status("running", 7))
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        run_status.write(tmp_path, Status("running", 8))
+    assert run_status.read(tmp_path).agent_step == 7
     assert [p.name for p in tmp_path.iterdir()] == ["status.json"]
 
 

@@ -144,8 +144,35 @@ def test_status_is_that_of_all_launches(programs, tmp_path, capsys):
 
 def test_status_before_any_launch(tmp_path, capsys):
     assert launch(tmp_path, "--status") == 0
-    assert capsys.readouterr().out.splitlines()[-1].split()[-1] == "2"
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1].split()[-1] == "2"
+    assert f"there is no {tmp_path}/pruning/study.json" in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--status", "--resubmit"])
+def test_a_damaged_record_of_the_launches(option, tmp_path, capsys):
+    (tmp_path / "pruning").mkdir()
+    (tmp_path / "pruning" / "study.json").write_text("{")
+    assert launch(tmp_path, option) == 2
+    said = capsys.readouterr()
+    assert f"{tmp_path}/pruning/study.json cannot be read" in said.err
+    assert "Delete it" in said.err
+    assert said.out == ""
+
+
+def test_a_cluster_that_does_not_answer(programs, tmp_path, capsys):
+    (programs / "scontrol.error").write_text("scontrol: fatal: no contact\n")
+    assert launch(tmp_path) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: Slurm must answer here, but scontrol failed: ")
+    assert "no contact\nGo to a machine of the cluster" in said
+
+
+def test_to_tell_and_to_submit_at_once_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        launch(tmp_path, "--status", "--resubmit")
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_more_than_an_array_holds(programs, tmp_path, capsys):
@@ -164,7 +191,8 @@ def test_slurms_own_words_for_a_refusal(programs, tmp_path, capsys):
     (programs / "sbatch.error").write_text("sbatch: error: no such partition\n")
     assert launch(tmp_path, "--partition=x") == 2
     said = capsys.readouterr().err
-    assert said == "error: sbatch failed: sbatch: error: no such partition\n"
+    assert "but sbatch failed: sbatch: error: no such partition" in said
+    assert "change --partition" in said
     assert not (tmp_path / "pruning" / "slurm" / "jobs.json").exists()
 
 

@@ -1,7 +1,8 @@
-"""Atari environments whose full state can be kept, so that a run can stop anywhere.
+"""Atari environments that cost less, and whose full state can be kept.
 
-What comes in: a Dopamine environment. What leaves: the same, with its state as arrays
-by name, and the way back from them.
+What comes in: a Dopamine environment. What leaves: the same steps without screens
+that nobody looks at; and its state as arrays by name, and the way back from them, so
+that a run can stop anywhere.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,50 @@ class _Anchor(NamedTuple):
     actions: list[int]
 
 
-class RestorableAtari:
+class DirectAtari:
+    """An Atari environment of Dopamine's that talks to the emulator itself.
+
+    Gymnasium's, which Dopamine's steps go through, fetches a screen in colours for
+    every frame, of which Dopamine uses none.
+
+    Args:
+        environment: whose interface, screens and rewards this has.
+    """
+
+    def __init__(self, environment: atari_lib.AtariPreprocessing):
+        self._environment = environment
+        # In Gymnasium's order, which is that of Dopamine's action numbers.
+        self._actions = self._emulator.getMinimalActionSet()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._environment, name)
+
+    @property
+    def _emulator(self) -> ale_py.ALEInterface:
+        return self._environment.environment.unwrapped.ale
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, dict[str, int]]:
+        """As Dopamine's: the frames of one agent step, or fewer up to an end."""
+        game, emulator = self._environment, self._emulator
+        reward, terminal = 0.0, False
+        # Its screen is the larger, pixel by pixel, of the last two frames.
+        for frame in range(2 - game.frame_skip, 2):
+            reward += emulator.act(self._actions[action])
+            game.game_over = terminal = emulator.game_over()
+            if game.terminal_on_life_loss:
+                lives = emulator.lives()
+                terminal |= lives < game.lives
+                game.lives = lives
+            if frame >= 0:
+                emulator.getScreenGrayscale(game.screen_buffer[frame])
+            if terminal:
+                break
+        # Dopamine's own, since it has no public name for it.
+        observation = game._pool_and_resize()
+        return observation, reward, terminal, {"lives": emulator.lives()}
+
+
+class RestorableAtari(DirectAtari):
     """An Atari environment of Dopamine's that can be put back into a state.
 
     The emulator's own state lacks one thing: its last action, which sticky actions
@@ -38,15 +82,8 @@ class RestorableAtari:
     """
 
     def __init__(self, environment: atari_lib.AtariPreprocessing):
-        self._environment = environment
+        super().__init__(environment)
         self._anchors: list[_Anchor] = []  # The last two.
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._environment, name)
-
-    @property
-    def _emulator(self) -> ale_py.ALEInterface:
-        return self._environment.environment.unwrapped.ale
 
     def _note(self, action: int) -> None:
         if not self._anchors or len(self._anchors[-1].actions) == _STEPS_PER_ANCHOR:
@@ -54,10 +91,10 @@ class RestorableAtari:
             self._anchors = [*self._anchors[-1:], _Anchor(state, [])]
         self._anchors[-1].actions.append(action)
 
-    def step(self, action: int) -> Any:
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, dict[str, int]]:
         """As Dopamine's."""
         self._note(int(action))
-        return self._environment.step(action)
+        return super().step(action)
 
     def reset(self) -> np.ndarray:
         """As Dopamine's."""
@@ -99,7 +136,7 @@ class RestorableAtari:
         actions = state["actions"].tolist()
         self._emulator.restoreState(earlier)
         for action in actions:
-            environment.reset() if action == _RESET else environment.step(action)
+            environment.reset() if action == _RESET else super().step(action)
         self._emulator.restoreState(now)
         self._anchors = [_Anchor(earlier, actions), _Anchor(now, [])]
         screens = zip(environment.screen_buffer, state["screens"], strict=True)
@@ -109,11 +146,21 @@ class RestorableAtari:
         environment.game_over = bool(state["game_over"])
 
 
+def direct(environment: Any) -> Any:
+    """The environment, with cheaper steps where its kind is known."""
+    return DirectAtari(environment) if _is_known(environment) else environment
+
+
 def restorable(environment: Any) -> Any:
     """The environment, where its kind is known as one that can be restored."""
-    if isinstance(environment, atari_lib.AtariPreprocessing):
-        return RestorableAtari(environment)
-    return environment
+    return RestorableAtari(environment) if _is_known(environment) else environment
+
+
+def _is_known(environment: Any) -> bool:
+    return (
+        isinstance(environment, atari_lib.AtariPreprocessing)
+        and not environment.environment.unwrapped.continuous
+    )
 
 
 def is_restorable(environment: Any) -> bool:

@@ -1,5 +1,6 @@
 # make demo   trains two arms on DemonAttack and reports them: minutes on two cores
 # make test   runs every test
+# make soak   kills runs 50 times over and watches memory for long: an hour or more
 # make check  lints, checks formatting and types
 # make bench  measures against Dopamine, side by side, and writes README's table
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -7,7 +8,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO_DIR := runs/demo
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test soak check format bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m redo_dopamine.demo --base_dir=$(DEMO_DIR)
@@ -16,6 +17,9 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --ignore=tests/cluster
 	@# By themselves: there are jobs with time limits in it.
 	$(BIN)/python -m pytest tests/cluster
+
+soak: $(INSTALLED)
+	$(BIN)/python -m pytest -m soak tests/faults
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from dopamine.discrete_domains import atari_lib
 
 from redo_dopamine import emulator, evaluation
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
+from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner
 from redo_dopamine.train_phase import TrainPhase
 
@@ -46,6 +47,7 @@ class Atari100kRunner(PlasticityRunner):
         agent: class of the agent, called with the number of actions.
         num_eval_episodes: episodes per evaluation; 0 for none.
         max_no_ops: agent steps of doing nothing at the start of an episode.
+        terms: as in `PlasticityRunner`.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class Atari100kRunner(PlasticityRunner):
         agent: Any = RecycledDrQEpsAgent,
         num_eval_episodes: int = 100,
         max_no_ops: int = 30,
+        terms: Terms = Terms(),  # noqa: B008  It cannot change.
     ):
-        super().__init__(base_dir, agent)
+        super().__init__(base_dir, agent, terms=terms)
         if self._max_steps_per_episode is None:
             raise ValueError(
                 "Runner.max_steps_per_episode must be a number of agent steps, but is "
@@ -90,7 +93,7 @@ class Atari100kRunner(PlasticityRunner):
         while len(self._eval_environments) < self._num_eval_episodes:
             environment = atari_lib.create_atari_environment()
             environment.terminal_on_life_loss = False
-            self._eval_environments.append(environment)
+            self._eval_environments.append(emulator.direct(environment))
         return self._eval_environments
 
     def _run_eval_phase(self, statistics: Any) -> tuple[int, float]:

@@ -152,8 +152,24 @@ def unflatten(template: Any, arrays: Arrays, prefix: str) -> Any:
             f"{sorted(saved.keys() - expected.keys())} besides. Restore the settings "
             "of that run."
         )
+    unlike = [
+        f"{name} is {_kind(x)} there and {_kind(expected[name])} here"
+        for name, x in saved.items()
+        if _kind(x) != _kind(expected[name])
+    ]
+    if unlike:
+        raise ValueError(
+            "A checkpoint must hold arrays of the shapes of this run's agent, but "
+            f"{'; '.join(unlike)}. Restore the settings of that run."
+        )
     leaves = [saved[name] for name in expected]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+
+def _kind(array: np.ndarray) -> str:
+    """Shape and type; not how long a text is."""
+    kind = "text" if array.dtype.kind == "U" else array.dtype.name
+    return f"{kind}{list(array.shape)}"
 
 
 def delete_all_but(directory: str | os.PathLike[str], keep: int) -> None:

@@ -4,6 +4,14 @@ from redo_dopamine.errors import UserError
 
 # Asking for more iterations than before is how a run is prolonged.
 _MAY_CHANGE = ("Runner.num_iterations",)
+# With these changed it is another run, not the same one under other settings: the
+# environment's state would be of another game, and a checkpoint holds its own seed.
+_IDENTITY = (
+    "create_atari_environment.game_name",
+    "Runner.create_environment_fn",
+    "JaxDQNAgent.seed",
+    "Atari100kRainbowAgent.seed",
+)
 
 
 def parse_settings(config: str) -> dict[str, str]:
@@ -27,15 +35,7 @@ def check_same_config(saved: str, current: str, checkpoint: str) -> None:
     Raises:
         UserError: they differ in more than the number of iterations.
     """
-    before, now = parse_settings(saved), parse_settings(current)
-    # An operative configuration has the defaults too, of what has been called so
-    # far. So a setting that stands on one side only was not called yet, or belongs
-    # to something whose own choice stands on both.
-    changes = [
-        f"  {name}: {before[name]} -> {now[name]}"
-        for name in sorted(before.keys() & now.keys())
-        if before[name] != now[name] and not name.endswith(_MAY_CHANGE)
-    ]
+    changes = differences(saved, current)
     if changes:
         raise UserError(
             "A run must resume under the configuration it was started with, but "
@@ -43,3 +43,39 @@ def check_same_config(saved: str, current: str, checkpoint: str) -> None:
             + "\n".join(changes)
             + "\nRestore these settings, or start a new run with another --base_dir."
         )
+
+
+def check_allowed_changes(saved: str, current: str, checkpoint: str) -> list[str]:
+    """Refuse only the changes that make it another run; returns the others.
+
+    Args:
+        saved: as in `check_same_config`.
+        current: as there.
+        checkpoint: as there.
+
+    Raises:
+        UserError: the game, the environment or the seed differs.
+    """
+    changes = differences(saved, current)
+    identity = [x for x in changes if x.split(":")[0].strip().endswith(_IDENTITY)]
+    if identity:
+        raise UserError(
+            "A run may change its settings with --allow_config_change, but not its "
+            f"environment or seed, and those of {checkpoint} differ:\n"
+            + "\n".join(identity)
+            + "\nRestore these settings, or start a new run with another --base_dir."
+        )
+    return changes
+
+
+def differences(saved: str, current: str) -> list[str]:
+    """A line for each setting that differs, but for the number of iterations."""
+    before, now = parse_settings(saved), parse_settings(current)
+    # An operative configuration has the defaults too, of what has been called so
+    # far. So a setting that stands on one side only was not called yet, or belongs
+    # to something whose own choice stands on both.
+    return [
+        f"  {name}: {before[name]} -> {now[name]}"
+        for name in sorted(before.keys() & now.keys())
+        if before[name] != now[name] and not name.endswith(_MAY_CHANGE)
+    ]

@@ -1,7 +1,9 @@
 """How `redo_dopamine.train` ends, in one number that launchers go by."""
 
 COMPLETE = 0  # All iterations are there.
+CRASHED = 1  # As Python's own for an exception.
 USER_ERROR = 2  # A mistake in what was typed or asked for: trying again is no use.
 IN_USE = 3  # Another process has the directory.
+NOT_FINITE = 4  # A loss or parameter is NaN or infinite; so it will be again.
 STOPPED = 75  # A signal has come; started again, it goes on. EX_TEMPFAIL of sysexits.h.
-# Anything else is a crash, Python's own 1 for an exception among them.
+# Anything else is a crash.

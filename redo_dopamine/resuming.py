@@ -11,12 +11,31 @@ from typing import Any, NamedTuple
 from absl import logging
 
 from redo_dopamine import checkpoints, collectors, emulator
-from redo_dopamine.config_diff import check_same_config
+from redo_dopamine.config_diff import (
+    check_allowed_changes,
+    check_same_config,
+    differences,
+)
 from redo_dopamine.errors import UserError
 
 # The last one, and two to fall back on where that is damaged.
 _KEEP = 3
 _AGENT, _ENVIRONMENT = "agent", "environment/"
+
+
+class Terms(NamedTuple):
+    """On which a run is taken up; each is a flag of `redo_dopamine.train`.
+
+    Attributes:
+        allow_config_change: whether settings may differ from the checkpoint's.
+        rollbacks: how often a run may go back to a checkpoint after a NaN.
+        dopamine_checkpoint: path of one of Dopamine's own to start from, where the
+            run has none; it is unpickled.
+    """
+
+    allow_config_change: bool = False
+    rollbacks: int = 0
+    dopamine_checkpoint: str | None = None
 
 
 class Snapshot(NamedTuple):
@@ -26,11 +45,13 @@ class Snapshot(NamedTuple):
         iteration: of the runner, from 0.
         phase: of the iteration's training, in JSON's terms.
         environment: its state; empty where it is not known how to get it.
+        rollbacks: how often the run has gone back after a NaN.
     """
 
     iteration: int
     phase: dict[str, Any]
     environment: emulator.State
+    rollbacks: int = 0
 
 
 class Checkpoints:
@@ -40,14 +61,28 @@ class Checkpoints:
         base_dir: the run's directory.
         agent: with `state_tree`, `bundle_and_checkpoint` and `unbundle`.
         config: the run's operative configuration, which every checkpoint keeps.
+        terms: on which a run is taken up.
     """
 
-    def __init__(self, base_dir: str, agent: Any, config: str):
+    def __init__(
+        self,
+        base_dir: str,
+        agent: Any,
+        config: str,
+        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+    ):
         self._base_dir = base_dir
         self._directory = Path(base_dir) / "checkpoints"
         self._agent = agent
         self._config = config
+        self._terms = terms
         self._last = max(checkpoints.numbers(self._directory), default=-1)
+
+    @property
+    def newest(self) -> Path | None:
+        """Where the newest checkpoint lies; None if there is none."""
+        numbers = checkpoints.numbers(self._directory)
+        return checkpoints.path_of(self._directory, numbers[0]) if numbers else None
 
     def save(self, snapshot: Snapshot) -> None:
         """Write a checkpoint; where that fails, say so and leave the last one."""
@@ -61,8 +96,10 @@ class Checkpoints:
             meta = {
                 "iteration": snapshot.iteration,
                 "phase": snapshot.phase,
+                "rollbacks": snapshot.rollbacks,
                 "config": self._config,
                 "metrics_size": collectors.current_size(self._base_dir),
+                "metrics_crc": collectors.checksum(self._base_dir),
             }
             arrays = {**checkpoints.flatten(bundle, _AGENT), **environment}
             checkpoints.write(self._directory, number, arrays, meta)
@@ -99,11 +136,18 @@ class Checkpoints:
     def _take_up(self, number: int) -> Snapshot:
         path = checkpoints.path_of(self._directory, number)
         arrays, meta = checkpoints.read(path)
-        check_same_config(meta["config"], self._config, str(path))
-        bundle = checkpoints.unflatten(self._agent.state_tree(), arrays, _AGENT)
+        self._check_config(meta["config"], path)
+        self._check_metrics(meta, path)
+        try:
+            bundle = checkpoints.unflatten(self._agent.state_tree(), arrays, _AGENT)
+        except ValueError as error:
+            raise UserError(f"{path}: {error}{self._changes(meta)}") from error
         try:
             whole = self._agent.unbundle(str(self._directory), number, bundle)
         except ValueError as error:
+            changes = self._changes(meta)
+            if changes:
+                raise UserError(f"{path}: {error}{changes}") from error
             raise checkpoints.DamagedCheckpointError(
                 f"A checkpoint must be whole, but {path} cannot be loaded: {error}"
             ) from error
@@ -118,13 +162,41 @@ class Checkpoints:
             for name, array in arrays.items()
             if name.startswith(_ENVIRONMENT)
         }
-        return Snapshot(meta["iteration"], meta["phase"], environment)
+        return Snapshot(
+            meta["iteration"], meta["phase"], environment, meta.get("rollbacks", 0)
+        )
+
+    def _changes(self, meta: dict[str, Any]) -> str:
+        """What settings have changed, as the end of a message."""
+        changes = differences(meta["config"], self._config)
+        return "\nChanged settings:\n" + "\n".join(changes) if changes else ""
+
+    def _check_config(self, saved: str, path: Path) -> None:
+        if not self._terms.allow_config_change:
+            check_same_config(saved, self._config, str(path))
+            return
+        changes = check_allowed_changes(saved, self._config, str(path))
+        if changes:
+            _warn(f"{path} goes on under other settings:\n" + "\n".join(changes))
+
+    def _check_metrics(self, meta: dict[str, Any], path: Path) -> None:
+        """The rows that the checkpoint counts on must still be there."""
+        size, expected = meta["metrics_size"], meta.get("metrics_crc")
+        if expected is None:  # Of a version that did not note it.
+            return
+        if collectors.checksum(self._base_dir, size) != expected:
+            raise checkpoints.DamagedCheckpointError(
+                f"The first {size} bytes of {collectors.FILE_NAME} must be as they "
+                f"were when {path} was written, but are not."
+            )
 
     def _check_unfinished_start(self) -> None:
         """A run that died before its first checkpoint starts over, as it was."""
         config = Path(self._base_dir) / "config.gin"
-        if config.exists():
-            check_same_config(config.read_text(), self._config, str(config))
+        if config.exists() and not self._terms.allow_config_change:
+            # Damaged bytes are no settings; what is left of them is compared.
+            text = config.read_text(encoding="utf-8", errors="replace")
+            check_same_config(text, self._config, str(config))
 
 
 def _warn(message: str) -> None:

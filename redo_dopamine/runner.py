@@ -13,13 +13,15 @@ from typing import Any
 
 import gin
 import numpy as np
-from dopamine.discrete_domains import iteration_statistics, run_experiment
+from dopamine.discrete_domains import iteration_statistics
 from dopamine.metrics import collector_dispatcher
 
-from redo_dopamine import collectors, emulator, provenance
+from redo_dopamine import collectors, emulator
 from redo_dopamine.agents import dqn
+from redo_dopamine.finite import NotFiniteError
 from redo_dopamine.progress import Progress
-from redo_dopamine.resuming import Checkpoints, Snapshot
+from redo_dopamine.resumable_runner import ResumableRunner
+from redo_dopamine.resuming import Terms
 from redo_dopamine.stopping import StopRequested, StopSwitch
 from redo_dopamine.train_phase import TrainPhase
 
@@ -28,7 +30,7 @@ _ENVIRONMENT_STREAM = 3
 
 
 @gin.configurable(module="redo_dopamine", allowlist=["agent", "checkpoint_minutes"])
-class PlasticityRunner(run_experiment.Runner):
+class PlasticityRunner(ResumableRunner):
     """Runs an agent of this package; takes Dopamine's `Runner.*` bindings.
 
     It writes a checkpoint at the end of every iteration, every `checkpoint_minutes`,
@@ -40,16 +42,17 @@ class PlasticityRunner(run_experiment.Runner):
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions.
         checkpoint_minutes: between two checkpoints inside an iteration.
+        terms: on which a run in `base_dir` is taken up.
     """
-
-    _environment: Any  # Set by Dopamine's constructor.
 
     def __init__(
         self,
         base_dir: str,
         agent: Callable[..., Any] = dqn.RecycledDQNAgent,
         checkpoint_minutes: float = 10.0,
+        terms: Terms = Terms(),  # noqa: B008  It cannot change.
     ):
+        self._terms = terms
         self._iteration = 0
         self._phase = TrainPhase()
         self._stop = StopSwitch()
@@ -85,34 +88,6 @@ class PlasticityRunner(run_experiment.Runner):
             self._iteration, self._agent.training_steps, self._agent.gradient_step
         )
 
-    # Checkpoints.
-
-    def _initialize_checkpointer_and_maybe_resume(
-        self, checkpoint_file_prefix: str
-    ) -> None:
-        del checkpoint_file_prefix
-        self._environment = emulator.restorable(self._environment)
-        self._checkpoints = Checkpoints(
-            self._base_dir, self._agent, provenance.operative_config()
-        )
-        snapshot = self._checkpoints.resume()
-        if snapshot is not None:
-            self._iteration = snapshot.iteration
-            self._phase = TrainPhase.from_json(snapshot.phase)
-            emulator.set_state(self._environment, snapshot.environment)
-        self._last_checkpoint = time.monotonic()
-
-    def _checkpoint(self) -> None:
-        self._collector_dispatcher.flush()
-        self._checkpoints.save(
-            Snapshot(
-                self._iteration,
-                self._phase.to_json(),
-                emulator.get_state(self._environment),
-            )
-        )
-        self._last_checkpoint = time.monotonic()
-
     # Training.
 
     def _run_train_phase(self, statistics: Any) -> Any:
@@ -125,18 +100,13 @@ class PlasticityRunner(run_experiment.Runner):
             self._advance(phase)
             phase.seconds += time.monotonic() - started
         phase.over = True
-        self._agent.write_metrics(
-            {
-                "train/average_return": phase.average_return,
-                "train/steps_per_second": phase.steps_per_second,
-            }
-        )
+        self._agent.write_metrics(self._phase_metrics(phase))
 
-    def _between_steps(self) -> None:
-        self._stop.check()
-        due = time.monotonic() - self._last_checkpoint > self._checkpoint_seconds
-        if due and emulator.is_restorable(self._environment):
-            self._checkpoint()
+    def _phase_metrics(self, phase: TrainPhase) -> dict[str, float]:
+        return {
+            "train/average_return": phase.average_return,
+            "train/steps_per_second": phase.steps_per_second,
+        }
 
     def _is_over(self, phase: TrainPhase) -> bool:
         """Iterations end with an episode, unless episodes have no longest length."""
@@ -220,11 +190,18 @@ class PlasticityRunner(run_experiment.Runner):
             self._progress.start_evaluation(iteration)
             self._evaluate()
 
+    def _run_next_iteration(self) -> None:
+        self._run_one_iteration(self._iteration)
+        self._iteration += 1
+        self._phase = self._phase.next()
+        self._checkpoint()
+
     def run_experiment(self) -> None:
         """Run what is left of the experiment.
 
         Raises:
             StopRequested: a signal has come, and a checkpoint has been written.
+            NotFiniteError: a loss or a parameter is NaN or infinite.
         """
         progress = self._progress.over(
             self._iteration,
@@ -234,11 +211,12 @@ class PlasticityRunner(run_experiment.Runner):
         )
         with self._stop.listening(), progress:
             try:
+                self._checkpoint_a_foreign_start()
                 while not self.finished:
-                    self._run_one_iteration(self._iteration)
-                    self._iteration += 1
-                    self._phase = self._phase.next()
-                    self._checkpoint()
+                    try:
+                        self._run_next_iteration()
+                    except NotFiniteError as error:
+                        self._roll_back(error)
             except StopRequested:
                 if emulator.is_restorable(self._environment):
                     self._checkpoint()
@@ -248,12 +226,15 @@ class PlasticityRunner(run_experiment.Runner):
 
 @gin.configurable(module="redo_dopamine", allowlist=["runner"])
 def experiment(
-    base_dir: str, runner: Callable[[str], PlasticityRunner] = PlasticityRunner
+    base_dir: str,
+    runner: Callable[..., PlasticityRunner] = PlasticityRunner,
+    terms: Terms = Terms(),  # noqa: B008  It cannot change.
 ) -> PlasticityRunner:
     """The runner of an experiment, as gin chooses it.
 
     Args:
         base_dir: where everything is written.
         runner: class of the runner.
+        terms: on which a run in `base_dir` is taken up.
     """
-    return runner(base_dir)
+    return runner(base_dir, terms=terms)

@@ -5,6 +5,7 @@ checkpoints and the configuration (README, 'What a run leaves'). The exit status
 of `redo_dopamine.exit_status`: 0 for a run that is complete.
 """
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,8 @@ from absl import app, flags, logging
 
 from redo_dopamine import configure, exit_status, provenance, run_lock, run_status
 from redo_dopamine.errors import UserError
+from redo_dopamine.finite import NotFiniteError
+from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner, experiment
 from redo_dopamine.stopping import StopRequested
 
@@ -37,13 +40,38 @@ _SCALE = flags.DEFINE_float(
     1.0,
     "What part of its study's length this run is: noted in status.json, no more.",
 )
+_ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
+    "allow_config_change",
+    False,
+    "Resume although settings differ from the checkpoint's: they are listed, and hold "
+    "from then on. The game, the seed, and what the saved arrays do not fit stay an "
+    "error.",
+)
+_ON_NAN = flags.DEFINE_enum(
+    "on_nan",
+    "stop",
+    ["stop", "rollback"],
+    "When a loss or parameter is NaN or infinite: stop with status "
+    f"{exit_status.NOT_FINITE}, or go back to the last checkpoint and on with another "
+    "data order, once.",
+)
+_DOPAMINE_CHECKPOINT = flags.DEFINE_string(
+    "unpickle_dopamine_checkpoint",
+    None,
+    "Start a new run from a DQN checkpoint of Dopamine's own: a file ckpt.<n> or its "
+    "directory. Such a file is a pickle: take none from anyone you do not trust.",
+)
 
 
-def build_runner(base_dir: str) -> PlasticityRunner:
+def build_runner(
+    base_dir: str,
+    terms: Terms = Terms(),  # noqa: B008  It cannot change.
+) -> PlasticityRunner:
     """The runner that gin's current configuration describes.
 
     Args:
         base_dir: where the run is written; resumed if there is one.
+        terms: on which it is resumed.
 
     Raises:
         UserError: a directory that cannot be written, a setting out of its range, or
@@ -51,26 +79,32 @@ def build_runner(base_dir: str) -> PlasticityRunner:
     """
     _check_writable(base_dir)
     try:
-        return experiment(base_dir)
+        return experiment(base_dir, terms=terms)
     except (ValueError, TypeError, AssertionError) as error:
         logging.debug("While building the run:", exc_info=True)
         raise UserError(configure.brief(error)) from error
 
 
-def train(base_dir: str, scale: float = 1.0) -> None:
+def train(
+    base_dir: str,
+    scale: float = 1.0,
+    terms: Terms = Terms(),  # noqa: B008  It cannot change.
+) -> None:
     """Run, or go on with, the experiment that gin's configuration describes.
 
     Args:
         base_dir: where the run is written; this process alone has it meanwhile.
         scale: what part of its study's length the run is, for `status.json`.
+        terms: on which it is resumed.
 
     Raises:
         UserError: as `build_runner`.
         DirectoryInUseError: another process has the directory.
+        NotFiniteError: a loss or a parameter is NaN or infinite.
     """
     _check_writable(base_dir)
     with run_lock.held(base_dir):
-        _run(base_dir, build_runner(base_dir), scale)
+        _run(base_dir, build_runner(base_dir, terms), scale)
 
 
 def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
@@ -89,6 +123,7 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
             "--base_dir."
         )
         return
+    _set_aside_damaged(Path(base_dir) / "run.json")
     with status:
         provenance.record_start(
             base_dir,
@@ -104,6 +139,25 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
     )
 
 
+def _set_aside_damaged(run_json: Path) -> None:
+    """It only tells where the run comes from, and is no reason not to go on."""
+    try:
+        info = json.loads(run_json.read_text(encoding="utf-8"))
+        whole = isinstance(info["start"], str) and isinstance(info["resumed"], list)
+    except FileNotFoundError:
+        return
+    except (ValueError, TypeError, KeyError):
+        whole = False
+    if not whole:
+        aside = run_json.with_name(f"{run_json.name}.damaged")
+        run_json.replace(aside)
+        print(
+            f"warning: {run_json} must be what this program wrote, but is not. It now "
+            f"is {aside.name}, and another one is begun.",
+            file=sys.stderr,
+        )
+
+
 def _check_writable(base_dir: str) -> None:
     try:
         Path(base_dir).mkdir(parents=True, exist_ok=True)
@@ -114,6 +168,14 @@ def _check_writable(base_dir: str) -> None:
             f"--base_dir must be a directory that can be written, but {base_dir!r} "
             f"cannot: {error.strerror}. Give another one."
         ) from error
+
+
+def _terms() -> Terms:
+    return Terms(
+        allow_config_change=_ALLOW_CONFIG_CHANGE.value,
+        rollbacks=int(_ON_NAN.value == "rollback"),
+        dopamine_checkpoint=_DOPAMINE_CHECKPOINT.value,
+    )
 
 
 def _quiet_logs() -> None:
@@ -138,13 +200,24 @@ def main(argv: list[str]) -> None:
             )
         _quiet_logs()
         configure.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
-        train(_BASE_DIR.value, _SCALE.value)
+        train(_BASE_DIR.value, _SCALE.value, _terms())
     except run_lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(exit_status.IN_USE)
     except UserError as error:
         print(f"error: {configure.brief(error)}", file=sys.stderr)
         sys.exit(exit_status.USER_ERROR)
+    except NotFiniteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(exit_status.NOT_FINITE)
+    except OSError as error:
+        logging.debug("In the run:", exc_info=True)
+        print(
+            f"error: The run's files could not be written or read ({error}). Mend "
+            "that; the same command then goes on from the last checkpoint.",
+            file=sys.stderr,
+        )
+        sys.exit(exit_status.CRASHED)
     except StopRequested as signal:
         print(f"Stopped by {signal}. The same command goes on from here.")
         sys.exit(exit_status.STOPPED)

@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from redo_dopamine.agents.compiling import compiled
-from redo_dopamine.agents.learner import Batch, Learner, LossFn
+from redo_dopamine.agents.learner import Batch, Learner, Loss
 from redo_dopamine.agents.observing import Observer, recorded_widths
 from redo_dopamine.agents.tracking import Subject, Tracking, of_layers
 from redo_dopamine.core import graph as graph_lib
+from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.interventions import Intervention
 from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.schedules import Periodic, Schedule, never
@@ -66,7 +66,7 @@ class Plasticity:
         apply: Callable[..., Any],
         graph: graph_lib.NetworkGraph,
         params: graph_lib.Params,
-        loss: LossFn,
+        loss: Loss,
         intervention: Intervention,
         state_example: Any,
         *,
@@ -190,6 +190,11 @@ class Plasticity:
                 learner.params, target_params, draw_batch(size, rng)
             ),
         )
+
+    def begin_with(self, params: graph_lib.Params) -> None:
+        """Begin with other parameters than those given at first."""
+        self._intervention_state = self._intervention.init(params)
+        self.tracking.begin_with(params)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold, as numpy arrays."""

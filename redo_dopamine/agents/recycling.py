@@ -4,6 +4,7 @@
 seams: network and optimizer construction, the train step, the checkpoint bundle.
 """
 
+import collections
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,11 +16,10 @@ from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
 from redo_dopamine.agents.batches import as_batch, network_inputs
-from redo_dopamine.agents.compiling import compiled
 from redo_dopamine.agents.learner import (
     Batch,
     Learner,
-    LossFn,
+    Loss,
     make_copy_over,
     make_update,
 )
@@ -31,10 +31,14 @@ from redo_dopamine.agents.settings import (
     with_graph,
 )
 from redo_dopamine.core import interventions
+from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.optimizers import coupled_weight_decay
 from redo_dopamine.core.threefry import unrolled
+
+# So that they do not pile up where nobody watches them.
+_RECENT_LOSSES = 1024
 
 
 class RecyclingAgent(SavedAgent):
@@ -63,6 +67,8 @@ class RecyclingAgent(SavedAgent):
 
     Attributes:
         gradient_step: gradient updates made so far.
+        recent_losses: the last gradient steps with their losses, perhaps still on
+            their way: whoever watches them takes them out.
 
     Raises:
         ValueError: a setting out of its range.
@@ -105,6 +111,9 @@ class RecyclingAgent(SavedAgent):
         self._before_optimizer = [*decay, *before_optimizer]
         self._after_optimizer = list(after_optimizer)
         self.gradient_step = 0
+        self.recent_losses = collections.deque[tuple[int, jax.Array]](
+            maxlen=_RECENT_LOSSES
+        )
         super().__init__(num_actions, **dopamine_settings)
         # Dopamine's Rainbow has a setting of its own for it.
         stock_updates = getattr(self, "_num_updates_per_train_step", 1)
@@ -121,7 +130,7 @@ class RecyclingAgent(SavedAgent):
 
     # What an agent says of itself.
 
-    def _loss(self) -> LossFn:
+    def _loss(self) -> Loss:
         """The loss that an update descends, of states as they enter the network."""
         raise NotImplementedError
 
@@ -168,12 +177,7 @@ class RecyclingAgent(SavedAgent):
         self._build_acting()
         self._copy_over = make_copy_over()
         loss = self._loss()
-        self._update = make_update(
-            lambda params, target_params, batch: loss(
-                params, target_params, self._prepare(batch)
-            ),
-            self.optimizer,
-        )
+        self._update = make_update(loss.of_prepared(self._prepare), self.optimizer)
         self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
         graph = self.network_def.graph(self.observation_shape)
         self._plasticity = Plasticity(
@@ -209,6 +213,7 @@ class RecyclingAgent(SavedAgent):
             learner, self.target_network_params, self._next_batch()
         )
         self.gradient_step += 1
+        self.recent_losses.append((self.gradient_step, loss))
         learner, metrics = self._plasticity.after_update(
             learner, self.target_network_params, self.gradient_step, self._draw_batch
         )

@@ -4,6 +4,7 @@ What comes in: an agent, and bundles of arrays. What leaves: a bundle of all tha
 next steps depend on, and the agent as it was from one.
 """
 
+import collections
 from typing import Any
 
 import jax
@@ -22,10 +23,16 @@ _TREES = {
 }
 
 
+_STATES_KEPT = 4  # One more than `resuming` keeps checkpoints.
+_DATA_ORDER = 6  # A random stream, apart from the others.
+
+
 class SavedAgent(EpsilonGreedyAgent):
     """Bundles, for an agent with the attributes below."""
 
     gradient_step: int
+    recent_losses: collections.deque[tuple[int, jax.Array]]
+    optimizer: optax.GradientTransformation
     optimizer_state: optax.OptState
     _plasticity: Plasticity
 
@@ -56,6 +63,10 @@ class SavedAgent(EpsilonGreedyAgent):
         self, checkpoint_dir: str, iteration_number: int
     ) -> dict[str, Any]:
         """Save the replay buffer; returns what else there is to save."""
+        # Its states go before the checkpoints do that need them, so one more stays.
+        self._replay._checkpoint_duration = max(
+            self._replay._checkpoint_duration, _STATES_KEPT
+        )
         self._replay.save(checkpoint_dir, iteration_number)
         return self.state_tree()
 
@@ -78,6 +89,7 @@ class SavedAgent(EpsilonGreedyAgent):
         except FileNotFoundError:
             return False
         self._plasticity.load_state_dict(bundle_dictionary["plasticity"])
+        self.recent_losses.clear()
         self.training_steps = int(bundle_dictionary["training_steps"])
         self.gradient_step = int(bundle_dictionary["gradient_step"])
         self._seed = int(bundle_dictionary["seed"])
@@ -85,3 +97,30 @@ class SavedAgent(EpsilonGreedyAgent):
         for name, key in _TREES.items():
             setattr(self, name, jax.tree.map(jnp.array, bundle_dictionary[key]))
         return True
+
+    def start_from(self, params: Any, target_params: Any, opt_state: Any) -> None:
+        """Begin with other parameters than those drawn; for an agent that is new.
+
+        Args:
+            params: of the network.
+            target_params: of the target network.
+            opt_state: None for a new one.
+        """
+        self.online_params = jax.tree.map(jnp.array, params)
+        self.target_network_params = jax.tree.map(jnp.array, target_params)
+        self.optimizer_state = (
+            self.optimizer.init(self.online_params)
+            if opt_state is None
+            else jax.tree.map(jnp.array, opt_state)
+        )
+        self._plasticity.begin_with(self.online_params)
+
+    def change_data_order(self, number: int) -> None:
+        """Go on with other random numbers for actions and batches.
+
+        Args:
+            number: another one, another order; the same one, the same.
+        """
+        self._rng = jax.random.fold_in(self._rng, number)
+        stream = [self._seed, _DATA_ORDER, self.gradient_step, number]
+        self._replay._rng = np.random.default_rng(stream)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from redo_dopamine.agents.compiling import compiled
-from redo_dopamine.agents.learner import Batch, LossFn
+from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.core import masks
+from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import NetworkGraph, Params
 from redo_dopamine.core.interventions import Activations
 from redo_dopamine.core.measuring import (
@@ -37,7 +37,7 @@ class Subject(NamedTuple):
 
     apply: Callable[..., Any]
     graph: NetworkGraph
-    loss: LossFn
+    loss: Loss
     widths: Mapping[str, int]
 
 
@@ -97,16 +97,20 @@ class Tracking:
         self.subject = subject
         self.taus = tuple(float(tau) for tau in taus)
         self.metrics = tuple(metrics)
-        start = Memory(
-            no_record(subject.widths, self.taus),
-            tuple(metric.init(subject.graph, params) for metric in self.metrics),
-        )
-        self.memories = Memories(start, start)
+        self.begin_with(params)
         apply, graph = subject.apply, subject.graph
         self._activations = compiled(
             lambda params, states: of_layers(graph, collect(apply, params, states))
         )
         self._measure = compiled(self._take_all)
+
+    def begin_with(self, params: Params) -> None:
+        """Remember nothing but the parameters that the run starts with."""
+        start = Memory(
+            no_record(self.subject.widths, self.taus),
+            tuple(metric.init(self.subject.graph, params) for metric in self.metrics),
+        )
+        self.memories = Memories(start, start)
 
     def activations(self, params: Params, states: Any) -> Activations:
         """Post-activation outputs [B, ..., N] per layer for states [B, ...]."""

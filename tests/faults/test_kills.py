@@ -1,0 +1,163 @@
+"""A real Atari run with ReDo is killed again and again, and ends as if it was not."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers import runs
+from redo_dopamine import checkpoints
+
+TESTS = Path(__file__).parents[1]
+# Often enough that many a kill falls into the writing of a checkpoint.
+OFTEN = "PlasticityRunner.checkpoint_minutes = 0.001"
+DQN = ("dqn_redo.gin", (*runs.TINY_REDO, OFTEN))
+DRQ = (
+    "drq_eps_redo.gin",
+    (
+        "JaxDQNAgent.seed = 3",
+        "JaxDQNAgent.min_replay_history = 20",
+        "JaxDQNAgent.summary_writing_frequency = 8",
+        "RecycledDrQEpsAgent.tracking_period = 5",
+        "RecycledDrQEpsAgent.tracking_batch_size = 8",
+        "NatureRainbowNetwork.width = 0.125",
+        "ReplayBuffer.max_capacity = 1000",
+        "ReplayBuffer.batch_size = 4",
+        "Runner.num_iterations = 2",
+        "Runner.training_steps = 40",
+        "Runner.max_steps_per_episode = 60",
+        "Atari100kRunner.num_eval_episodes = 2",
+        "redo.period = 10",
+        "redo.score_batch_size = 8",
+        OFTEN,
+    ),
+)
+
+# Of the emulator: an earlier state and the actions since, which lead to its state.
+_HOW_IT_GOT_THERE = ("environment/earlier", "environment/actions")
+
+
+class Zygote:
+    """Starts runs, by `helpers.zygote`; one at a time."""
+
+    def __init__(self, cache):
+        path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "helpers.zygote"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "PYTHONPATH": path,
+                "JAX_PLATFORMS": "cpu",
+                # The same programs again and again: compiled once.
+                "JAX_COMPILATION_CACHE_DIR": str(cache),
+                "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+                "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+            },
+        )
+
+    def run(self, base_dir, setup, die_at=None, kill_after=None):
+        """Train; returns the exit status, -9 for a process that was killed."""
+        gin_file, bindings = setup
+        argv = [f"--base_dir={base_dir}", f"--gin_files={gin_file}"]
+        argv += [f"--gin_bindings={x}" for x in bindings]
+        request = {"argv": argv, "log": f"{base_dir}.log", "die_at": die_at}
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        child = int(self._process.stdout.readline())
+        timer = None
+        if kill_after is not None:
+            timer = threading.Timer(kill_after, _kill, [child])
+            timer.start()
+        status = int(self._process.stdout.readline())
+        if timer is not None:
+            timer.cancel()
+        return status
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.stdout.close()
+        assert self._process.wait() == 0
+
+
+def _kill(process):
+    with contextlib.suppress(ProcessLookupError):  # It has just ended.
+        os.kill(process, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def zygote(tmp_path_factory):
+    started = Zygote(tmp_path_factory.mktemp("compiled"))
+    yield started
+    started.close()
+
+
+def result(base_dir):
+    """All that a run ends with: its rows, and every array of its last checkpoint."""
+    directory = base_dir / "checkpoints"
+    number = checkpoints.numbers(directory)[0]
+    arrays, meta = checkpoints.read(checkpoints.path_of(directory, number))
+    found = {
+        name: (x.dtype.str, x.tobytes())
+        for name, x in arrays.items()
+        if name not in _HOW_IT_GOT_THERE
+    }
+    assert meta["iteration"] == 2
+    return runs.metrics(base_dir), found
+
+
+def survive(zygote, tmp_path, setup, num_kills):
+    """Kill a run that often; where it ends before, another one takes the rest."""
+    straight = tmp_path / "straight"
+    started = time.monotonic()
+    assert zygote.run(straight, setup) == 0, Path(f"{straight}.log").read_text()
+    seconds = time.monotonic() - started
+    num_calls = int(
+        re.search(r"to the disk: (\d+)", Path(f"{straight}.log").read_text())[1]
+    )
+    expected = result(straight)
+    rng = np.random.default_rng(num_kills)
+    survived = {"at a call to the disk": 0, "at a moment": 0}
+    num_runs = 0
+    while sum(survived.values()) < num_kills:
+        base_dir = tmp_path / f"killed{num_runs}"
+        num_runs += 1
+        status = -signal.SIGKILL
+        while status == -signal.SIGKILL and sum(survived.values()) < num_kills:
+            share = 2 * rng.random() / num_kills
+            if rng.random() < 0.6:
+                kind, how = "at a call to the disk", {"die_at": int(share * num_calls)}
+            else:
+                kind, how = "at a moment", {"kill_after": 0.5 + rng.random() * seconds}
+            status = zygote.run(base_dir, setup, **how)
+            survived[kind] += status == -signal.SIGKILL
+        if status != 0:
+            status = zygote.run(base_dir, setup)
+        assert status == 0, Path(f"{base_dir}.log").read_text()
+        rows, arrays = result(base_dir)
+        assert rows == expected[0]
+        assert arrays == expected[1]
+    print(f"{num_kills} kills survived {survived}, {num_runs} equal results")
+
+
+@pytest.mark.parametrize("setup", [DQN, DRQ], ids=["dqn", "drq"])
+def test_a_run_that_is_killed_5_times_equals_one_that_was_not(setup, zygote, tmp_path):
+    survive(zygote, tmp_path, setup, 5)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("setup", [DQN, DRQ], ids=["dqn", "drq"])
+def test_a_run_that_is_killed_50_times_equals_one_that_was_not(setup, zygote, tmp_path):
+    survive(zygote, tmp_path, setup, 50)

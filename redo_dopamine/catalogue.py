@@ -33,6 +33,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         ("beside the optimizer", configurables.OPTIMIZER_LINKS),
         ("metric", configurables.METRICS),
         ("of `FrameReplay`", configurables.REPLAY_WINDOWS),
+        ("of `OfflineDQNAgent`", configurables.OFFLINE_SETTINGS),
     )
     for kind, offer in functions:
         for function in offer:

@@ -3,7 +3,7 @@
 import gin
 
 from redo_dopamine.agents import losses
-from redo_dopamine.agents.learner import LossFn
+from redo_dopamine.agents.learner import Loss
 from redo_dopamine.agents.recycling import RecyclingAgent
 
 
@@ -15,7 +15,7 @@ class RecycledDQNAgent(RecyclingAgent):
     batches. Its settings are those of `RecyclingAgent`, and any of `JaxDQNAgent`.
     """
 
-    def _loss(self) -> LossFn:
+    def _loss(self) -> Loss:
         return losses.q_learning(
             self._apply,
             losses.elementwise_loss(self._loss_type),

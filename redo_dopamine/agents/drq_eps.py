@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
 from redo_dopamine.agents import losses
-from redo_dopamine.agents.compiling import compiled
-from redo_dopamine.agents.learner import Batch, LossFn
+from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.agents.recycling import RecyclingAgent
+from redo_dopamine.core.compiling import compiled
 
 
 @gin.configurable
@@ -48,7 +48,7 @@ class RecycledDrQEpsAgent(
     def _draw_params(self, key: jax.Array, state: Any) -> Any:
         return self.network_def.init(key, x=state, support=self._support)
 
-    def _loss(self) -> LossFn:
+    def _loss(self) -> Loss:
         def elementwise(target: jax.Array, prediction: jax.Array) -> jax.Array:
             # Dopamine sets this one after it has built the networks.
             loss_type = "mse" if self._mse_loss else "huber"

@@ -14,7 +14,7 @@ import numpy as np
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.replay_memory import elements
 
-from redo_dopamine.agents.compiling import compiled
+from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 from redo_dopamine.replay.buffer import FrameReplay
 

@@ -7,13 +7,40 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from redo_dopamine.agents import compiling
-from redo_dopamine.agents.compiling import compiled
+from redo_dopamine.core.compiling import compiled, in_old_runtime
 from redo_dopamine.core.graph import Params
 
 Batch = Any
-# (params, target_params, batch) -> scalar
-LossFn = Callable[[Params, Params, Batch], jax.Array]
+# (params, target_params, batch) -> targets [B]
+TargetsFn = Callable[[Params, Params, Batch], jax.Array]
+
+
+class Loss(NamedTuple):
+    """A loss of predictions, and what they are compared with, which has no gradient.
+
+    Attributes:
+        targets: of `(params, target_params, batch)`, [B].
+        error: of `(params, batch, targets)`, a scalar.
+    """
+
+    targets: TargetsFn
+    error: Callable[[Params, Batch, jax.Array], jax.Array]
+
+    def __call__(
+        self, params: Params, target_params: Params, batch: Batch
+    ) -> jax.Array:
+        """The loss, a scalar."""
+        targets = self.targets(params, target_params, batch)
+        return self.error(params, batch, jax.lax.stop_gradient(targets))
+
+    def of_prepared(self, prepare: Callable[[Batch], Batch]) -> "Loss":
+        """The loss of batches that are to be prepared first."""
+        return Loss(
+            lambda params, target_params, batch: self.targets(
+                params, target_params, prepare(batch)
+            ),
+            lambda params, batch, targets: self.error(params, prepare(batch), targets),
+        )
 
 
 class Learner(NamedTuple):
@@ -26,34 +53,52 @@ class Learner(NamedTuple):
 UpdateFn = Callable[[Learner, Params, Batch], tuple[Learner, jax.Array]]
 
 
-def make_update(loss_fn: LossFn, optimizer: optax.GradientTransformation) -> UpdateFn:
+def make_update(loss: Loss, optimizer: optax.GradientTransformation) -> UpdateFn:
     """Compile `(learner, target_params, batch) -> (learner, loss)`.
 
     The learner is donated: its arrays must not be used after the call, and
     `target_params` must not share any of them.
 
     Args:
-        loss_fn: scalar loss of `(params, target_params, batch)`.
+        loss: what to descend.
         optimizer: an optax transformation.
     """
-    gradients = jax.value_and_grad(loss_fn)
 
     def descend(learner: Learner, grads: Params) -> Learner:
         updates, opt_state = optimizer.update(grads, learner.opt_state, learner.params)
         return Learner(optax.apply_updates(learner.params, updates), opt_state)
 
+    if in_old_runtime():
+        return _in_three_programs(loss, descend)
+
     def update(
         learner: Learner, target_params: Params, batch: Batch
     ) -> tuple[Learner, jax.Array]:
-        loss, grads = gradients(learner.params, target_params, batch)
-        return descend(learner, grads), loss
+        value, grads = jax.value_and_grad(loss)(learner.params, target_params, batch)
+        return descend(learner, grads), value
 
-    if not compiling.in_old_runtime():
-        return compiled(update, donate_argnums=0)
-    # There, in two programs: in one the compiler copies the parameters first, because
-    # it does not see that all gradients come before the first new parameter.
-    gradients = compiled(gradients)
+    return compiled(update, donate_argnums=0)
+
+
+def _in_three_programs(
+    loss: Loss, descend: Callable[[Learner, Params], Learner]
+) -> UpdateFn:
+    """An update in the parts that XLA's older runtime is fastest at.
+
+    In one program it copies the parameters first, because it does not see that all
+    gradients come before the first new parameter.
+    """
+    targets = compiled(loss.targets)
+    gradients = compiled(jax.value_and_grad(loss.error))
     descend = compiled(descend, donate_argnums=0)
+
+    def update(
+        learner: Learner, target_params: Params, batch: Batch
+    ) -> tuple[Learner, jax.Array]:
+        aims = targets(learner.params, target_params, batch)
+        value, grads = gradients(learner.params, batch, aims)
+        return descend(learner, grads), value
+
     return update
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from dopamine.jax import losses
 
-from redo_dopamine.agents.learner import Batch, LossFn
+from redo_dopamine.agents.learner import Batch, Loss, TargetsFn
 from redo_dopamine.core.graph import Params
 
 ElementwiseLoss = Callable[..., jax.Array]  # Of (target, prediction).
@@ -54,10 +54,20 @@ def q_learning(
     elementwise: ElementwiseLoss,
     cumulative_gamma: float,
     bootstrap: Bootstrap = largest_target_value,
-) -> LossFn:
-    r"""The loss of Q-learning on a batch of n-step transitions.
+) -> Loss:
+    """The loss of Q-learning: `regression` to `bootstrapped` targets."""
+    targets = bootstrapped(apply, cumulative_gamma, bootstrap)
+    return regression(apply, elementwise, targets)
 
-    .. math:: E \; \ell \big( r + \gamma^n (1 - d) \, V(s'), \; Q(s, a) \big)
+
+def bootstrapped(
+    apply: Callable[..., Any],
+    cumulative_gamma: float,
+    bootstrap: Bootstrap = largest_target_value,
+) -> TargetsFn:
+    r"""Targets of n-step transitions: a reward, and the value that follows.
+
+    .. math:: r + \gamma^n (1 - d) \, V(s')
 
     with V(s') the largest value of the target network (Mnih et al., 2015), or its
     value of the online network's choice (van Hasselt et al., 2016); `r` is the
@@ -65,29 +75,57 @@ def q_learning(
 
     Args:
         apply: `network.apply` of a network that takes one state.
-        elementwise: of target and prediction.
         cumulative_gamma: the discount to the power of n.
         bootstrap: values the next states.
 
     Returns:
-        A function of `(params, target_params, batch)`, where the batch holds `state`
-        and `next_state` [B, ...], `action`, `reward` and `terminal` [B].
+        A function of `(params, target_params, batch)`, where the batch holds
+        `next_state` [B, ...], `reward` and `terminal` [B].
     """
 
-    def q_values(params: Params, states: jax.Array) -> jax.Array:
-        return jax.vmap(lambda state: apply(params, state).q_values)(states)
-
-    def loss(params: Params, target_params: Params, batch: Batch) -> jax.Array:
+    def targets(params: Params, target_params: Params, batch: Batch) -> jax.Array:
         next_value = bootstrap(
-            q_values(params, batch["next_state"]),
-            q_values(target_params, batch["next_state"]),
+            _q_values(apply, params, batch["next_state"]),
+            _q_values(apply, target_params, batch["next_state"]),
         )
         not_terminal = 1.0 - batch["terminal"]
-        targets = batch["reward"] + cumulative_gamma * next_value * not_terminal
-        chosen = _of_actions(q_values(params, batch["state"]), batch["action"])
-        return jnp.mean(elementwise(jax.lax.stop_gradient(targets), chosen))
+        return batch["reward"] + cumulative_gamma * next_value * not_terminal
 
-    return loss
+    return targets
+
+
+def regression(
+    apply: Callable[..., Any], elementwise: ElementwiseLoss, targets: TargetsFn
+) -> Loss:
+    r"""The loss of Q-values of a batch's actions against targets.
+
+    .. math:: E \; \ell \big( y, \; Q(s, a) \big)
+
+    Args:
+        apply: `network.apply` of a network that takes one state.
+        elementwise: of target and prediction.
+        targets: gives y.
+
+    Returns:
+        A loss of batches that hold `state` [B, ...] and `action` [B].
+    """
+
+    def error(params: Params, batch: Batch, targets: jax.Array) -> jax.Array:
+        return jnp.mean(elementwise(targets, action_values(apply, params, batch)))
+
+    return Loss(targets, error)
+
+
+def action_values(apply: Callable[..., Any], params: Params, batch: Batch) -> jax.Array:
+    """Q-values [B] of a batch's states and actions."""
+    return _of_actions(_q_values(apply, params, batch["state"]), batch["action"])
+
+
+def _q_values(
+    apply: Callable[..., Any], params: Params, states: jax.Array
+) -> jax.Array:
+    """Q-values [B, actions] of states [B, ...]."""
+    return jax.vmap(lambda state: apply(params, state).q_values)(states)
 
 
 def _of_actions(q_values: jax.Array, actions: jax.Array) -> jax.Array:

@@ -6,10 +6,10 @@ from dopamine.jax import networks as dopamine_networks
 
 from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal, trees_differ
-from redo_dopamine.agents import compiling, losses
+from redo_dopamine.agents import losses
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.settings import updates_per_train_step
-from redo_dopamine.core import interventions
+from redo_dopamine.core import compiling, interventions
 from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
 
 TRACKING = {"taus": (0.0, 0.1), "tracking_period": 3, "tracking_batch_size": 4}

@@ -1,0 +1,183 @@
+"""A gzipped .npy file as a stream of rows, and back.
+
+What comes in: a path. What leaves: blocks of rows, so that no more of the file is in
+memory than a block; the checksum at its end is always compared.
+"""
+
+import contextlib
+import gzip
+import math
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+
+from redo_dopamine.errors import UserError
+
+_BLOCK_BYTES = 8 * 1024**2
+# Frames of games are large and repetitive: higher levels gain 5% and take far longer.
+_COMPRESSION = 6
+
+
+def damaged(path: Path, reason: object) -> UserError:
+    """The error of a file that is not what it should be."""
+    return UserError(
+        f"A data set's file must be a whole gzipped .npy array, but {path} is not: "
+        f"{reason}. Download or record it again."
+    )
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    # Damaged bytes lead gzip, zlib and NumPy to whatever they raise.
+    except Exception as error:
+        raise damaged(path, error) from error
+
+
+class RowStream:
+    """An array [rows, ...] in a file, read from its first row to its last.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        shape: of the whole.
+        dtype: of one entry.
+        checksum: CRC-32 of what has been read.
+
+    Raises:
+        UserError: the file does not begin as a gzipped .npy array does.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._file = gzip.open(path, "rb")  # noqa: SIM115  Closed by `close`.
+        self.checksum = 0
+        with _reading(path):
+            self.shape, self.dtype = self._read_header()
+
+    def __enter__(self) -> "RowStream":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def _read_header(self) -> tuple[tuple[int, ...], np.dtype]:
+        version = np.lib.format.read_magic(self._file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise ValueError(f"its .npy format is version {version}")
+        shape, fortran_order, dtype = read(self._file)
+        if dtype.hasobject or (fortran_order and len(shape) > 1):
+            raise ValueError(f"it holds {dtype} in an order that cannot be read")
+        return shape, dtype
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The rows in order, as arrays [n, ...] that are filled anew every time.
+
+        Raises:
+            UserError: the file ends early, late, or is damaged.
+        """
+        row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
+        length = max(1, min(self.shape[0], _BLOCK_BYTES // max(1, row_bytes)))
+        buffer = np.empty((length, *self.shape[1:]), self.dtype)
+        for start in range(0, self.shape[0], length):
+            block = buffer[: self.shape[0] - start]
+            with _reading(self._path):
+                self._fill(block)
+            yield block
+        with _reading(self._path):
+            # The end of the file is where its checksum is compared.
+            if self._file.read(1):
+                raise ValueError(f"it goes on behind an array of shape {self.shape}")
+
+    def _fill(self, block: np.ndarray) -> None:
+        content = memoryview(block).cast("B")  # type: ignore[arg-type]
+        filled = 0
+        while filled < len(content):
+            count = self._file.readinto(content[filled:])
+            if not count:
+                raise EOFError(
+                    f"it ends early, though its array is of shape {self.shape}"
+                )
+            filled += count
+        self.checksum = zlib.crc32(content, self.checksum)
+
+
+def read(path: Path, kinds: str) -> np.ndarray:
+    """A whole array.
+
+    Args:
+        path: of the file.
+        kinds: of numbers that are right, as in `numpy.dtype.kind`.
+
+    Raises:
+        UserError: it is damaged, or its numbers are of another kind.
+    """
+    with RowStream(path) as stream:
+        if stream.dtype.kind not in kinds:
+            raise damaged(path, f"its numbers are {stream.dtype}")
+        if stream.shape == ():
+            stream.shape = (1,)
+        return np.concatenate([block.copy() for block in stream.blocks()])
+
+
+def write(path: Path, array: npt.ArrayLike) -> None:
+    """Write a whole array, so that the file is there whole or not at all."""
+    beside = path.with_name(path.name + ".part")
+    with gzip.open(beside, "wb", compresslevel=_COMPRESSION) as file:
+        np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
+    os.replace(beside, path)
+
+
+class RowFile:
+    """Writes an array [rows, ...] row by row, however many there will be.
+
+    The header, which has their number, comes first in the file but is known last. A
+    gzip file may consist of several parts, so it is made as one of its own.
+
+    Args:
+        path: of the file, which is there once `close` has been called.
+        shape: of a row.
+        dtype: of an entry.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike):
+        self._path = path
+        self._shape = shape
+        self._dtype = np.dtype(dtype)
+        self._body = path.with_name(path.name + ".rows.part")
+        self._file: IO[bytes] = gzip.open(self._body, "wb", compresslevel=_COMPRESSION)  # type: ignore[assignment]  # noqa: SIM115
+        self._rows = 0
+
+    def append(self, row: npt.ArrayLike) -> None:
+        """Write the next row."""
+        self._file.write(np.ascontiguousarray(row, self._dtype).tobytes())
+        self._rows += 1
+
+    def close(self) -> None:
+        """Put the header before the rows, and the file in its place."""
+        self._file.close()
+        beside = self._path.with_name(self._path.name + ".part")
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._rows, *self._shape),
+        }
+        with beside.open("wb") as whole:
+            with gzip.open(whole, "wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+            with self._body.open("rb") as rows:
+                shutil.copyfileobj(rows, whole)
+        self._body.unlink()
+        os.replace(beside, self._path)

@@ -1,0 +1,122 @@
+"""Files that are missing, cut short or of something else: one message that says so."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from offline.recordings import load, steps_of, write
+from redo_dopamine.errors import UserError
+from redo_dopamine.offline import arrays, layout
+
+FILES = ("observation", "action", "reward", "terminal", "add_count", "invalid_range")
+
+
+@pytest.fixture
+def split(tmp_path):
+    write(tmp_path, steps_of([(30, True), (30, True)]))
+    return tmp_path
+
+
+def path_of(directory, name):
+    if name in layout.ARRAYS:
+        return layout.array_path(directory, name, 0)
+    return layout.note_path(directory, name, 0)
+
+
+def refused(directory, *parts, splits=None):
+    with pytest.raises(UserError) as error:
+        load(directory, splits)
+    for part in parts:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_a_missing_file_is_named(name, split):
+    path_of(split, name).unlink()
+    refused(split, "split 0", "lacks", path_of(split, name).name, "again")
+
+
+@pytest.mark.parametrize("name", [*FILES, "episode_end"])
+def test_a_file_that_is_cut_short_is_named(name, split):
+    path = (
+        layout.array_path(split, name, 0)
+        if name == "episode_end"
+        else path_of(split, name)
+    )
+    path.write_bytes(path.read_bytes()[:-10])
+    refused(split, str(path), "whole gzipped .npy", "again")
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("where", [0.3, 0.6, 0.97])
+def test_a_flipped_bit_is_found(name, where, split):
+    path = path_of(split, name)
+    content = bytearray(path.read_bytes())
+    # Behind gzip's header, which has the time and the name of the file.
+    start = 30 + len(path.name)
+    content[start + int((len(content) - start) * where)] ^= 4
+    path.write_bytes(content)
+    refused(split, str(path))
+
+
+def test_a_file_of_another_kind_is_named(split):
+    path = path_of(split, "action")
+    path.write_bytes(b"<html>Not found</html>" * 20)
+    refused(split, str(path), "Not a gzipped file")
+    with gzip.open(path, "wb") as file:
+        file.write(b"no array" * 20)
+    refused(split, str(path), "magic string")
+
+
+def test_an_array_that_goes_on_is_refused(split):
+    path = path_of(split, "reward")
+    with path.open("ab") as file:
+        file.write(gzip.compress(b"more"))
+    refused(split, str(path), "goes on behind")
+
+
+def test_pickled_objects_are_refused(split):
+    path = path_of(split, "add_count")
+    with gzip.open(path, "wb") as file:
+        np.save(file, np.array([{}], object), allow_pickle=True)
+    refused(split, str(path), "object")
+
+
+def test_arrays_of_different_lengths_are_refused(split):
+    arrays.write(path_of(split, "reward"), np.zeros(7, np.float32))
+    refused(split, "one entry per row", "(7,)")
+
+
+def test_frames_for_another_number_of_steps_are_refused(split):
+    arrays.write(path_of(split, "observation"), np.zeros((7, 6, 5), np.uint8))
+    refused(split, "observation", "(7, 6, 5)")
+
+
+def test_numbers_of_another_kind_are_refused(split):
+    arrays.write(path_of(split, "action"), np.zeros(67, np.float32))
+    refused(split, "action", "float32")
+
+
+def test_an_invalid_range_beyond_the_rows_is_refused(split):
+    arrays.write(path_of(split, "invalid_range"), np.array([10**6]))
+    refused(split, "invalid_range", "1000000")
+
+
+def test_splits_that_are_not_there_are_named(split, tmp_path):
+    refused(split, "[3, 5]", "has [0]", "replay_logs.splits", splits=(0, 3, 5))
+    refused(tmp_path / "nowhere", "there is no directory", "record")
+    (tmp_path / "empty").mkdir()
+    refused(tmp_path / "empty", "has none", "atari-replay-datasets")
+
+
+def test_splits_of_other_frames_do_not_mix(split, tmp_path):
+    write(tmp_path / "other", steps_of([(30, True)], shape=(4, 4)))
+    for path in (tmp_path / "other").iterdir():
+        path.rename(split / path.name.replace(".0.gz", ".1.gz"))
+    refused(split, "one shape and type")
+
+
+def test_too_little_to_learn_from_is_refused(tmp_path):
+    write(tmp_path, steps_of([(1, False)]))
+    refused(tmp_path, "must hold a transition")

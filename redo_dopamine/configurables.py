@@ -8,24 +8,24 @@ offer: `redo_dopamine.catalogue` makes the README's table of them.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import flax.linen as nn
 import gin
 
 from redo_dopamine import atari_100k
+from redo_dopamine.agents import targets
 from redo_dopamine.agents.dqn import RecycledDQNAgent
-from redo_dopamine.core import (
-    interventions,
-    optimizers,
-    optional_metrics,
-    schedules,
-)
-from redo_dopamine.networks import impala, layers, nature, rainbow
+from redo_dopamine.core import optimizers, optional_metrics
+from redo_dopamine.networks import impala, nature, rainbow
+from redo_dopamine.offline import fixed, runner
 from redo_dopamine.replay import windows
+from redo_dopamine.shared_names import BUDGET_SETTINGS as BUDGET_SETTINGS
+from redo_dopamine.shared_names import INTERVENTIONS as INTERVENTIONS
+from redo_dopamine.shared_names import NETWORK_SETTINGS as NETWORK_SETTINGS
 
 # Agents, with the networks that they take.
 AGENTS: Mapping[Any, tuple[str, ...]] = {
     RecycledDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
     atari_100k.RecycledDrQEpsAgent: ("NatureRainbowNetwork",),
+    runner.OfflineDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
 }
 # `JaxDQNAgent.network = @ImpalaNetwork`. Dopamine's C51 network has the name
 # RainbowNetwork, so ours has another one.
@@ -34,33 +34,6 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "ImpalaNetwork": impala.ImpalaNetwork,
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
 }
-# Settings of any network: `NatureNetwork.activation = @leaky_relu`,
-# `NatureNetwork.normalize = @LayerNorm`.
-NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
-    "leaky_relu": nn.leaky_relu,
-    "crelu": layers.crelu,
-    "LayerNorm": layers.layer_norm,
-}
-# `RecycledDQNAgent.intervention = @redo()`.
-INTERVENTIONS: tuple[Callable[..., Any], ...] = (
-    interventions.none,
-    interventions.redo,
-    interventions.layer_reset,
-    interventions.fixed_budget,
-    interventions.prune,
-    interventions.shrink_and_perturb,
-    interventions.regrama,
-    interventions.adaptive_redo,
-)
-# `fixed_budget.select = @at_random`, `fixed_budget.fraction = @cosine()`.
-BUDGET_SETTINGS: tuple[Callable[..., Any], ...] = (
-    interventions.lowest_score,
-    interventions.highest_score,
-    interventions.at_random,
-    interventions.lowest_utility,
-    schedules.constant,
-    schedules.cosine,
-)
 # `RecycledDQNAgent.before_optimizer = [@l2_to_init()]`, or `after_optimizer`.
 OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
     optimizers.decoupled_weight_decay,
@@ -73,6 +46,12 @@ REPLAY_WINDOWS: tuple[Callable[..., Any], ...] = (
     windows.dopamine_windows,
     windows.complete_windows,
 )
+# `OfflineDQNAgent.targets = @random_targets`, `OfflineDQNAgent.data = @replay_logs`.
+OFFLINE_SETTINGS: tuple[Callable[..., Any], ...] = (
+    targets.td_targets,
+    targets.random_targets,
+    fixed.replay_logs,
+)
 
 
 def _register() -> None:
@@ -82,6 +61,7 @@ def _register() -> None:
         *OPTIMIZER_LINKS,
         *METRICS,
         *REPLAY_WINDOWS,
+        *OFFLINE_SETTINGS,
     )
     named = {function.__name__: function for function in functions}
     for name, function in {**NETWORKS, **NETWORK_SETTINGS, **named}.items():

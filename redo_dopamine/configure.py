@@ -3,11 +3,9 @@
 Touches gin's global state.
 """
 
-import difflib
 import inspect
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import ale_py
@@ -16,29 +14,20 @@ import gymnasium
 from absl import logging
 
 from redo_dopamine import configurables  # noqa: F401  Registers the names.
+from redo_dopamine import gin_files as gin_files_lib
 from redo_dopamine.errors import UserError
+from redo_dopamine.gin_files import CONFIG_DIR as CONFIG_DIR
+from redo_dopamine.gin_files import brief as brief
+from redo_dopamine.gin_files import shipped_configs as shipped_configs
+from redo_dopamine.gin_files import suggest
 
-_PACKAGE = Path(__file__).parent
-# Beside the modules where the package is installed, one up in a checkout.
-CONFIG_DIR = next(
-    path
-    for path in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
-    if path.is_dir()
-)
 GAME = "create_atari_environment.game_name"
 _ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
 _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
 _DEFAULTS = f"{_COLLECTORS} = ('csv', 'tensorboard')"
 _AGENT_NAMES = ("jax_dqn",)
-# What gin raises for what a user wrote; KeyError where a name is ambiguous.
-_GIN_ERRORS = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
 _SCHEDULES = ("continuous_train_and_eval", "continuous_train")
-
-
-def shipped_configs() -> list[str]:
-    """Names of the gin files that come with the package."""
-    return sorted(str(p.relative_to(CONFIG_DIR)) for p in CONFIG_DIR.rglob("*.gin"))
 
 
 def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
@@ -51,21 +40,14 @@ def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> N
     Raises:
         UserError: a file that is not there or not gin, or a name nobody knows.
     """
-    gin.add_config_file_search_path(str(CONFIG_DIR))
-    for name in gin_files:
-        if not Path(name).is_file() and not (CONFIG_DIR / name).is_file():
-            raise UserError(
-                "--gin_files takes a path or the name of a file that ships with the "
-                f"package, but {name!r} is neither. "
-                + _suggest(name, shipped_configs(), "Shipped are")
-            )
+    gin_files_lib.find(gin_files)
     verbosity = logging.get_verbosity()
     # Gin logs an error for every place where it looks for a file in vain.
     logging.set_verbosity(logging.FATAL)
     try:
         gin.parse_config(_DEFAULTS)
         gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
-    except _GIN_ERRORS as error:
+    except gin_files_lib.GIN_ERRORS as error:
         raise UserError(_explain_gin_error(error, gin_bindings)) from error
     finally:
         logging.set_verbosity(verbosity)
@@ -83,13 +65,6 @@ def bound(name: str, default: Any = None) -> Any:
         return gin.query_parameter(name)
     except ValueError:
         return default
-
-
-def brief(error: BaseException) -> str:
-    """An error's message without gin's notes on where it called from."""
-    lines = str(error).splitlines()
-    kept = [x for x in lines if x.strip() and "In call to configurable" not in x]
-    return "\n".join(kept) or type(error).__name__
 
 
 def _keep_csv() -> None:
@@ -147,7 +122,7 @@ def _check_game() -> None:
     if isinstance(name, str) and name not in games:
         raise UserError(
             f"{GAME} must be one of the {len(games)} games of ale-py, but is "
-            f"{name!r}. " + _suggest(name, games, "The games are")
+            f"{name!r}. " + suggest(name, games, "The games are")
         )
 
 
@@ -160,7 +135,7 @@ def _explain_gin_error(error: Exception, gin_bindings: Sequence[str]) -> str:
         return f"The gin configuration could not be read: {message}"
     owner = re.search(r"Configurable '([\w./]+)' doesn't have", message)
     known = _parameters(owner[1]) if owner else _configurable_names()
-    return f"Unknown gin name: {message}\n{_suggest(unknown[1], known, 'Known are')}"
+    return f"Unknown gin name: {message}\n{suggest(unknown[1], known, 'Known are')}"
 
 
 def _configurable_names() -> list[str]:
@@ -171,18 +146,3 @@ def _configurable_names() -> list[str]:
 def _parameters(configurable: str) -> list[str]:
     wrapped = gin.get_configurable(configurable)
     return [p for p in inspect.signature(wrapped).parameters if p != "self"]
-
-
-def _suggest(name: str, known: Iterable[str], listing: str) -> str:
-    """Near names; all of them where none is near and they are few."""
-
-    def plain(text: str) -> str:
-        return text.rpartition(".")[2].replace("_", "").lower()
-
-    by_plain = {plain(x): x for x in known if not x.endswith(".gin")}
-    by_plain |= {x.lower(): x for x in known if x.endswith(".gin")}
-    target = name.lower() if name.endswith(".gin") else plain(name)
-    near = [by_plain[x] for x in difflib.get_close_matches(target, by_plain, 3, 0.6)]
-    if near:
-        return f"Did you mean {' or '.join(near)}?"
-    return f"{listing} {', '.join(by_plain.values())}."

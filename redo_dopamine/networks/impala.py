@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.networks.convolution import Conv
 from redo_dopamine.networks.layers import (
     Activation,
     MakeNormalization,
@@ -38,15 +39,15 @@ class Stack(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """The stream [H / 2, W / 2, channels] of [H, W, C], rounded up; signed."""
-        first = nn.Conv(
+        first = Conv(
             self.channels, (3, 3), kernel_init=nn.initializers.xavier_uniform()
         )
         x = nn.max_pool(first(x), (3, 3), strides=(2, 2), padding="SAME")
         for block in range(_NUM_BLOCKS):
             inner = self.nonlinearity(self, _stream(block), x)
-            inner = nn.Conv(self.channels, (3, 3))(inner)
+            inner = Conv(self.channels, (3, 3))(inner)
             inner = self.nonlinearity(self, _inner(block), inner)
-            x = x + nn.Conv(self.channels, (3, 3))(inner)
+            x = x + Conv(self.channels, (3, 3))(inner)
         return x
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.networks.convolution import Conv
 from redo_dopamine.networks.layers import (
     Activation,
     MakeNormalization,
@@ -87,7 +88,7 @@ def nature_features(
     for i, (channels, size, stride) in enumerate(
         zip(_CHANNELS, _KERNEL_SIZES, _STRIDES, strict=True)
     ):
-        x = nn.Conv(
+        x = Conv(
             scale_width(channels, width),
             (size, size),
             (stride, stride),

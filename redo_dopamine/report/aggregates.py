@@ -73,6 +73,16 @@ def iqm_curve(scores: np.ndarray, repeats: int) -> Estimate:
     return _estimate(iqm_of_points, scores, repeats)
 
 
+def mean_curve(values: np.ndarray, repeats: int) -> Estimate:
+    """Returns the mean over runs at each point, of any metric.
+
+    Args:
+      values: Runs x points.
+      repeats: Of the bootstrap.
+    """
+    return _estimate(lambda x: x.mean(axis=(0, 1)), values[:, None], repeats)
+
+
 def profile(scores: np.ndarray, thresholds: np.ndarray, repeats: int) -> Estimate:
     """Returns the fraction of runs whose score is above each threshold."""
 

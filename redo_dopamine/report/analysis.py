@@ -38,9 +38,9 @@ class Analysis:
       records: What became of each run.
       strangers: Run directories that the study did not ask for.
       repeats: Of the bootstrap.
-      metric: The metric that is the score.
-      scores: As in `scores.csv`.
-      games: What the aggregates are over.
+      metric: The metric that is the score, where the study has one.
+      scores: As in `scores.csv`; its column `frames` counts the study's unit.
+      games: What the aggregates are over; none where the study has no scores.
       matrices: Of each arm that has one, by name.
       aggregates: Of the final scores, by arm and metric.
       curves: The IQM at each point of a matrix, by arm.
@@ -91,8 +91,8 @@ def analyse(base_dir: Path, repeats: int) -> Analysis:
     study = load_study(base_dir)
     found = study_runs.find_records(base_dir, study)
     metric = scores.metric_of(found)
-    records = scores.check(found, metric)
-    games = scores.shared_games(records)
+    records = scores.check(found, metric) if study.scored else found
+    games = scores.shared_games(records) if study.scored else ()
     matrices = {}
     for arm in study.arms:
         matrix = scores.matrix(records, arm.name, games, metric)
@@ -155,6 +155,20 @@ def _notes(analysis: Analysis) -> list[str]:
             f"{len(records) - done} of {len(records)} runs are not counted; they are "
             "listed below, each with the reason."
         )
+    if study.scored:
+        notes += _score_notes(analysis)
+    if analysis.strangers:
+        notes.append(
+            "Run directories that study.json does not name were left alone: "
+            f"{', '.join(analysis.strangers)}."
+        )
+    return notes
+
+
+def _score_notes(analysis: Analysis) -> list[str]:
+    """Returns what the aggregates are not over, and why."""
+    study, records = analysis.study, analysis.records
+    notes = []
     unknown = [game for game in study.games if not human_scores.is_known(game)]
     if unknown:
         notes.append(
@@ -172,21 +186,16 @@ def _notes(analysis: Analysis) -> list[str]:
     lengths = analysis.scores.groupby(["arm", "game", "seed"])["frames"].max()
     finished = {record.key for record in records if record.counts}
     ends = [int(frames) for key, frames in lengths.items() if key in finished]
-    if ends and not 0.9 * study.frames_run <= min(ends) <= max(ends) <= (
-        1.1 * study.frames_run
+    if ends and not 0.9 * study.length_run <= min(ends) <= max(ends) <= (
+        1.1 * study.length_run
     ):
         notes.append(
-            f"Finished runs end between {min(ends):,} and {max(ends):,} frames, where "
-            f"study.json says {study.frames_run:,}. An iteration may end with an "
+            f"Finished runs end between {min(ends):,} and {max(ends):,} {study.unit}, "
+            f"where study.json says {study.length_run:,}. An iteration may end with an "
             "episode, which makes short runs longer."
         )
     if "VideoPinball" in study.games:
         notes.append(human_scores.NOTE)
-    if analysis.strangers:
-        notes.append(
-            "Run directories that study.json does not name were left alone: "
-            f"{', '.join(analysis.strangers)}."
-        )
     return notes
 
 

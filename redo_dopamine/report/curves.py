@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from redo_dopamine.report import style, summary
-from redo_dopamine.report.runs import Run
+from redo_dopamine.report.runs import FRAMES_PER_AGENT_STEP, Run
 
-FRAMES = f"frames ({summary.FRAMES_PER_AGENT_STEP} per agent step)"
+FRAMES = f"frames ({FRAMES_PER_AGENT_STEP} per agent step)"
 
 
 def returns(runs: list[Run]) -> Figure | None:

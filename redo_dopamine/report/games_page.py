@@ -14,13 +14,12 @@ from redo_dopamine.report import files, markup, study_dormancy, study_style, sum
 from redo_dopamine.report import study_sections as sections
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
-from redo_dopamine.report.curves import FRAMES
 from redo_dopamine.report.study import Arm
 
 CURVES = "games"
 MAX_BANDS = 4
 _CAPTION = (
-    "The return in each game against frames played: the mean over finished runs and, "
+    "The return in each game along training: the mean over finished runs and, "
     "in studies of few arms, a band from the lowest to the highest run. The colour is "
     "the series, the line style the place on the study's axis. Each panel has a scale "
     "of its own."
@@ -99,7 +98,7 @@ def _cell(values: list[float], digits: int) -> str | None:
 
 
 def _curves(analysis: Analysis) -> Figure | None:
-    """Draws the mean return against frames, a panel per game."""
+    """Draws the mean return along training, a panel per game."""
     study = analysis.study
     counted = [record.key for record in analysis.records if record.counts]
     of_run = dict(list(analysis.scores.groupby(["arm", "game", "seed"], sort=False)))
@@ -108,7 +107,12 @@ def _curves(analysis: Analysis) -> Figure | None:
     if not games:
         return None
     figure, panels = study_style.panels(
-        study, f"{study.name}: return by game", games, FRAMES, "return", share=False
+        study,
+        f"{study.name}: return by game",
+        games,
+        study.length_label,
+        "return",
+        share=False,
     )
     for axes, game in zip(panels, games, strict=True):
         for arm in study.arms:
@@ -138,7 +142,7 @@ def _draw(axes: Axes, analysis: Analysis, arm: Arm, tables: list[pd.DataFrame]) 
 def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
     """Returns one row per run of the study, counted or not, and the decimals."""
     tau = study_dormancy.tau_of(analysis)
-    final = final_scores(analysis)
+    final, unit = final_scores(analysis), analysis.study.unit
     rows = []
     for record in analysis.records:
         here = record.key in final.index
@@ -150,7 +154,7 @@ def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
             {
                 "run": "/".join(record.key),
                 "state": record.state,
-                "frames": final["frames"][record.key] if here else nan,
+                unit: final["frames"][record.key] if here else nan,
                 "return": final["return"][record.key] if here else nan,
                 "human-normalised": (
                     final["human_normalised"][record.key] if here else nan
@@ -160,4 +164,4 @@ def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
         )
     heading = "dormant" if tau is None else f"dormant at τ = {tau:g}"
     table = pd.DataFrame(rows).set_index("run").rename(columns={"dormant": heading})
-    return table, {"frames": 0, "return": 1, "human-normalised": 3, heading: 3}
+    return table, {unit: 0, "return": 1, "human-normalised": 3, heading: 3}

@@ -17,6 +17,7 @@ from redo_dopamine.report.metrics_csv import read_metrics
 METRICS = "metrics.csv"
 INFO = "run.json"
 CONFIG = "config.gin"
+FRAMES_PER_AGENT_STEP = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class Run:
       info: The content of `run.json`; empty where that file is missing or unreadable.
       config: The content of `config.gin`; None where that file is missing.
       notes: Sentences about what is missing or was left out.
+      units_per_step: How many frames, or units of its study, an agent step is.
     """
 
     label: str
@@ -38,6 +40,7 @@ class Run:
     info: dict[str, Any]
     config: str | None = None
     notes: tuple[str, ...] = ()
+    units_per_step: int = FRAMES_PER_AGENT_STEP
 
 
 def load_run(path: str | Path) -> Run:

@@ -5,15 +5,19 @@ In: the directory of a study. Out: a `Study`, checked.
 
 import dataclasses
 import json
-import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from redo_dopamine.errors import UserError
+from redo_dopamine.report import paper_values
+from redo_dopamine.report.paper_values import PaperPoint, PaperValue
+from redo_dopamine.report.runs import FRAMES_PER_AGENT_STEP
 
 STUDY = "study.json"
 FORMAT = 1
+# Of studies that were launched before there was another one.
+_FRAMES = "frames"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,27 +38,6 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True)
-class PaperValue:
-    """A number of the paper: an IQM, or a dormant fraction in one game.
-
-    Attributes:
-      arm: The name of the arm that it is about.
-      value: The number; None where only a range is known.
-      low: Where its interval starts; None if the paper gives none.
-      high: Where its interval ends.
-      game: The game; empty for an aggregate over games.
-      frames: After how many frames, where that is not the end of the paper's runs.
-    """
-
-    arm: str
-    value: float | None
-    low: float | None
-    high: float | None
-    game: str = ""
-    frames: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
 class Study:
     """A study: arms x games x seeds.
 
@@ -63,28 +46,45 @@ class Study:
       claim: What the paper claims.
       source: The paper and the figure.
       scale: The factor on lengths; 1 is the paper's.
-      frames_paper: Frames per run in the paper.
-      frames_run: Frames per run here.
+      unit: What lengths are counted in, such as "frames".
+      length_paper: The length of a run in the paper.
+      length_run: The length of a run here.
+      scored: Whether runs end with returns that can be human-normalised.
       games: In the order of the study.
       seeds: Likewise.
       axis: What `Arm.x` is, in words.
       arms: In the order of the study.
       paper: IQMs of the paper.
       paper_dormant: Dormant fractions of the paper, in [0, 1].
+      paper_curve: Points of the paper's curves of dormant fractions.
     """
 
     name: str
     claim: str
     source: str
     scale: float
-    frames_paper: int
-    frames_run: int
+    unit: str
+    length_paper: int
+    length_run: int
+    scored: bool
     games: tuple[str, ...]
     seeds: tuple[str, ...]
     axis: str
     arms: tuple[Arm, ...]
     paper: tuple[PaperValue, ...]
     paper_dormant: tuple[PaperValue, ...]
+    paper_curve: tuple[PaperPoint, ...] = ()
+
+    @property
+    def units_per_step(self) -> int:
+        """How many units an agent step is: 4 frames, or one of anything else."""
+        return FRAMES_PER_AGENT_STEP if self.unit == _FRAMES else 1
+
+    @property
+    def length_label(self) -> str:
+        """What an axis along a run counts."""
+        more = f" ({self.units_per_step} per agent step)"
+        return self.unit + (more if self.unit == _FRAMES else "")
 
     @property
     def series(self) -> list[str]:
@@ -121,7 +121,7 @@ class Study:
         if self.scale == 1:
             return ""
         return (
-            f"{self.frames_run:,} frames instead of {self.frames_paper:,} "
+            f"{self.length_run:,} {self.unit} instead of {self.length_paper:,} "
             f"(scale {Decimal(str(self.scale)):f})"
         )
 
@@ -165,48 +165,31 @@ def _parse(content: dict[str, Any]) -> Study:
             name=str(arm["name"]),
             label=str(arm.get("label") or arm["name"]),
             series=str(arm.get("series") or arm["name"]),
-            x=_number(arm.get("x")),
+            x=paper_values.number(arm.get("x")),
         )
         for arm in content["arms"]
     )
-    frames = content["frames"]
+    unit = str(content.get("unit") or _FRAMES)
+    length = content[unit]
     return Study(
         name=str(content["name"]),
         claim=str(content.get("claim") or ""),
         source=str(content.get("source") or ""),
         scale=float(content["scale"]),
-        frames_paper=int(frames["paper"]),
-        frames_run=int(frames["run"]),
+        unit=unit,
+        length_paper=int(length["paper"]),
+        length_run=int(length["run"]),
+        scored=bool(content.get("scored", True)),
         games=tuple(str(game) for game in content["games"]),
         seeds=tuple(str(seed) for seed in content["seeds"]),
         axis=str(content.get("axis") or "arm"),
         arms=arms,
-        paper=tuple(
-            PaperValue(
-                str(value["arm"]),
-                float(value["iqm"]),
-                _number(value.get("low")),
-                _number(value.get("high")),
-            )
-            for value in content.get("paper") or ()
+        paper=paper_values.scores(content.get("paper") or ()),
+        paper_dormant=paper_values.dormancy(
+            content.get("paper_dormant_percent") or (), unit
         ),
-        paper_dormant=tuple(
-            PaperValue(
-                str(value["arm"]),
-                None,
-                float(value["low"]) / 100,
-                float(value["high"]) / 100,
-                str(value["game"]),
-                None if value.get("frames") is None else int(value["frames"]),
-            )
-            for value in content.get("paper_dormant_percent") or ()
-        ),
+        paper_curve=paper_values.curve(content.get("paper_dormant_curve") or ()),
     )
-
-
-def _number(value: Any) -> float | None:
-    number = None if value is None else float(value)
-    return None if number is None or math.isnan(number) else number
 
 
 def _wrong(file: Path, seen: str) -> UserError:

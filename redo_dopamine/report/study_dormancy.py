@@ -15,9 +15,9 @@ from matplotlib.patches import Patch
 from redo_dopamine.report import study_style, style, summary
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
-from redo_dopamine.report.curves import FRAMES
+from redo_dopamine.report.paper_values import PaperValue
 from redo_dopamine.report.runs import Run
-from redo_dopamine.report.study import Arm, PaperValue
+from redo_dopamine.report.study import Arm
 
 TAU = 0.1
 _MAX_POINTS = 200
@@ -39,7 +39,7 @@ def tau_of(analysis: Analysis) -> float | None:
 
 
 def dormant_curves(analysis: Analysis) -> Figure | None:
-    """Draws the dormant fraction against frames: mean and deviation over runs."""
+    """Draws the dormant fraction along training: mean and deviation over runs."""
     tau, study = tau_of(analysis), analysis.study
     if tau is None:
         return None
@@ -57,7 +57,7 @@ def dormant_curves(analysis: Analysis) -> Figure | None:
         study,
         f"{study.name}: dormant fraction of all neurons, τ = {tau:g}",
         names,
-        FRAMES,
+        study.length_label,
         "fraction of neurons",
     )
     for axes, name in zip(panels, names, strict=True):
@@ -82,7 +82,7 @@ def dormant_at_the_end(analysis: Analysis) -> Figure | None:
     if tau is None:
         return None
     shown = {"all games": None} | {
-        _panel_name(value): value.game for value in study.paper_dormant
+        _panel_name(value, study.unit): value.game for value in study.paper_dormant
     }
     finals = {name: _finals(analysis, tau, game) for name, game in shown.items()}
     finals = {name: of_panel for name, of_panel in finals.items() if of_panel}
@@ -109,8 +109,8 @@ def dormant_at_the_end(analysis: Analysis) -> Figure | None:
     return figure
 
 
-def _panel_name(value: PaperValue) -> str:
-    when = f"\n(the paper: after {value.frames:,} frames)" if value.frames else ""
+def _panel_name(value: PaperValue, unit: str) -> str:
+    when = f"\n(the paper: after {value.at:,} {unit})" if value.at else ""
     return f"{value.game} only{when}"
 
 

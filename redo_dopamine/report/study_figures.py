@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator
 from redo_dopamine.report import study_style, style
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
-from redo_dopamine.report.curves import FRAMES
 from redo_dopamine.report.study import Arm
 
 SCORE = "human-normalised score"
@@ -69,13 +68,18 @@ def aggregates(analysis: Analysis) -> Figure | None:
 
 
 def sample_efficiency(analysis: Analysis) -> Figure | None:
-    """Draws the IQM against frames, a panel per group of arms."""
+    """Draws the IQM along training, a panel per group of arms."""
     study = analysis.study
     names = [g for g, arms in study.groups.items() if _any(arms, analysis.curves)]
     if not names:
         return None
+    played = " played" if study.units_per_step > 1 else ""
     figure, panels = study_style.panels(
-        study, f"{study.name}: IQM against frames played", names, FRAMES, IQM
+        study,
+        f"{study.name}: IQM against {study.unit}{played}",
+        names,
+        study.length_label,
+        IQM,
     )
     for axes, name in zip(panels, names, strict=True):
         for arm in study.groups[name]:

@@ -2,7 +2,8 @@
 
 In: the directory of a study. Out, in `<base_dir>/report/`: `index.html` and
 `games.html`, which open without a network; `scores.csv` and `summary.csv`; every
-figure as PNG and SVG.
+figure as PNG and SVG. A study without scores has no `games.html`, and `epochs.csv` in
+the place of `scores.csv`.
 """
 
 from pathlib import Path
@@ -10,12 +11,21 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import aggregates, files, games_page, markup, scores
+from redo_dopamine.report import (
+    aggregates,
+    epoch_tables,
+    files,
+    games_page,
+    markup,
+    scores,
+    study_progress,
+)
 from redo_dopamine.report import study_sections as sections
 from redo_dopamine.report.analysis import Analysis, analyse
 
 SCORES = "scores.csv"
 SUMMARY = "summary.csv"
+EPOCHS = "epochs.csv"
 _FEW_SEEDS = 5
 
 
@@ -33,15 +43,14 @@ def write_study(base_dir: Path, repeats: int) -> Path:
       UserError: `study.json` is not readable, or the report cannot be written.
     """
     analysis = analyse(base_dir, repeats)
-    figures = {section.slug: section.draw(analysis) for section in sections.SECTIONS}
-    figures |= games_page.draw(analysis)
+    shown = sections.of(analysis.study)
+    figures = {section.slug: section.draw(analysis) for section in shown}
+    if analysis.study.scored:
+        figures |= games_page.draw(analysis)
     images = {slug: files.png(figure) for slug, figure in figures.items() if figure}
-    pages = {
-        "index.html": render(analysis, images),
-        "games.html": games_page.render(analysis, images),
-        SCORES: analysis.scores.to_csv(index=False, lineterminator="\n"),
-        SUMMARY: analysis.summary().to_csv(index=False, lineterminator="\n"),
-    }
+    pages = {"index.html": render(analysis, images), **_tables(analysis)}
+    if analysis.study.scored:
+        pages["games.html"] = games_page.render(analysis, images)
     target = base_dir / "report"
     try:
         target.mkdir(exist_ok=True)
@@ -74,17 +83,16 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
         parts.append(markup.paragraph(f"{study.warning}.", "warning"))
     claim = [("the paper's claim", study.claim), ("source", study.source)]
     parts.append(markup.definitions(claim))
+    shown = sections.of(study)
     notes = analysis.notes + [
         f"{section.heading} is not shown: that needs {section.needs}."
-        for section in sections.SECTIONS
+        for section in shown
         if section.slug not in images
     ]
     if notes:
         parts.append(markup.bullets(notes, "notes"))
-    parts += ["<h2>Scores</h2>", markup.table(*sections.summary_table(analysis))]
-    parts += [markup.paragraph(text) for text in _method(analysis)]
-    parts.append(markup.links([SCORES, SUMMARY, "games.html"], "As files, and by game"))
-    for section in sections.SECTIONS:
+    parts += _scores(analysis) if study.scored else _epochs(analysis)
+    for section in shown:
         if section.slug in images:
             parts.append(f"<section><h2>{markup.text(section.heading)}</h2>")
             parts.append(figure(analysis, images, section.slug, section.caption))
@@ -102,6 +110,46 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
     return markup.page(f"Study {study.name}", "\n".join(parts))
 
 
+def _tables(analysis: Analysis) -> dict[str, str]:
+    """Returns the CSV files by name."""
+    if analysis.study.scored:
+        unit = analysis.study.unit
+        points = analysis.scores.rename(columns={"frames": unit})
+        tables = {SCORES: points, SUMMARY: analysis.summary()}
+    else:
+        tables = {
+            EPOCHS: study_progress.table(analysis),
+            SUMMARY: epoch_tables.summary(analysis),
+        }
+    return {
+        name: table.to_csv(index=False, lineterminator="\n")
+        for name, table in tables.items()
+    }
+
+
+def _scores(analysis: Analysis) -> list[str]:
+    """Returns the numbers of a study with scores, as HTML."""
+    return [
+        "<h2>Scores</h2>",
+        markup.table(*sections.summary_table(analysis)),
+        *(markup.paragraph(text) for text in _method(analysis)),
+        markup.links([SCORES, SUMMARY, "games.html"], "As files, and by game"),
+    ]
+
+
+def _epochs(analysis: Analysis) -> list[str]:
+    """Returns the numbers of a study without scores, as HTML."""
+    parts = []
+    paper = epoch_tables.beside_the_paper(analysis)
+    if len(paper):
+        parts += ["<h2>Dormant neurons beside the paper's</h2>"]
+        parts += [markup.table(paper, {}), markup.paragraph(epoch_tables.PAPER_NOTE)]
+    parts += ["<h2>At the end</h2>", markup.table(epoch_tables.ends(analysis), {})]
+    parts.append(markup.paragraph(epoch_tables.method(analysis)))
+    parts.append(markup.links([EPOCHS, SUMMARY], "As files"))
+    return parts
+
+
 def figure(
     analysis: Analysis, images: dict[str, bytes], slug: str, caption: str
 ) -> str:
@@ -115,9 +163,10 @@ def figure(
 def _subject(analysis: Analysis) -> str:
     study = analysis.study
     done = sum(record.counts for record in analysis.records)
+    game = "game" if study.scored else "data set"
     return (
-        f"{_count(len(study.arms), 'arm')} × {_count(len(study.games), 'game')} × "
-        f"{_count(len(study.seeds), 'seed')} of {study.frames_run:,} frames; "
+        f"{_count(len(study.arms), 'arm')} × {_count(len(study.games), game)} × "
+        f"{_count(len(study.seeds), 'seed')} of {study.length_run:,} {study.unit}; "
         f"{done} of {len(analysis.records)} runs are finished and counted."
     )
 

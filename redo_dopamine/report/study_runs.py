@@ -52,7 +52,7 @@ class Record:
 def find_records(base_dir: Path, study: Study) -> list[Record]:
     """Loads every run that the study asked for, in the study's order."""
     return [
-        _record(base_dir / arm.name / game / seed, (arm.name, game, seed))
+        _record(base_dir / arm.name / game / seed, (arm.name, game, seed), study)
         for arm in study.arms
         for game in study.games
         for seed in study.seeds
@@ -69,7 +69,7 @@ def strangers(base_dir: Path, records: list[Record]) -> list[str]:
     return sorted(found - known)
 
 
-def _record(path: Path, key: tuple[str, str, str]) -> Record:
+def _record(path: Path, key: tuple[str, str, str], study: Study) -> Record:
     if not path.is_dir() or not any(path.iterdir()):
         return Record(
             *key, "missing", "there is no such run directory, or an empty one"
@@ -77,6 +77,7 @@ def _record(path: Path, key: tuple[str, str, str]) -> Record:
     state, message = _status(path)
     try:
         run = load_run(path)
+        run = dataclasses.replace(run, units_per_step=study.units_per_step)
     except (UserError, OSError, ValueError) as error:
         if state != "done" and not (path / METRICS).exists():
             reason = message or f"it has written no {METRICS}"

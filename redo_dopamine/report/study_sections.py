@@ -15,12 +15,13 @@ from redo_dopamine.report import (
     aggregates,
     markup,
     study_dormancy,
+    study_epochs,
     study_figures,
     study_headline,
 )
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
-from redo_dopamine.report.study import Arm
+from redo_dopamine.report.study import Arm, Study
 
 _BANDS = "Bands are the 95% intervals, where there are two seeds or more."
 
@@ -110,6 +111,43 @@ SECTIONS = (
         "two series to compare",
     ),
 )
+_OVER_SEEDS = (
+    "The mean over the seeds of each arm. Bands are 95% bootstrap intervals of it, "
+    "where there are two seeds or more."
+)
+# Of studies without scores.
+EPOCH_SECTIONS = (
+    StudySection(
+        "dormant_fraction",
+        "Dormant neurons by epoch",
+        "The fraction of all neurons whose dormancy score is at most τ, at the end of "
+        f"each epoch. {_OVER_SEEDS} Hollow markers are the paper's: one alone is a "
+        "measurement; a dotted line spans the epochs of which it is the peak. In a "
+        "scaled run they stand at the same part of the run.",
+        study_epochs.dormant,
+        "dormant_fraction/<tau>",
+    ),
+    StudySection(
+        "accuracy",
+        "Accuracy by epoch",
+        "The share of the training images that were classified as their labels say, "
+        f"each just before the update on it. {_OVER_SEEDS}",
+        study_epochs.accuracy,
+        "train/accuracy",
+    ),
+    StudySection(
+        "loss",
+        "Loss by epoch",
+        f"The mean cross-entropy of the same images, at the same time. {_OVER_SEEDS}",
+        study_epochs.loss,
+        "loss",
+    ),
+)
+
+
+def of(study: Study) -> tuple[StudySection, ...]:
+    """Returns the sections of a study's page."""
+    return SECTIONS if study.scored else EPOCH_SECTIONS
 
 
 def caption(analysis: Analysis, text: str) -> str:

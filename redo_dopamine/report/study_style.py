@@ -16,7 +16,8 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from redo_dopamine.report import style
 from redo_dopamine.report.aggregates import Estimate
-from redo_dopamine.report.study import Arm, PaperValue, Study
+from redo_dopamine.report.paper_values import PaperValue
+from redo_dopamine.report.study import Arm, Study
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _TITLE_CHARACTERS = 84

@@ -10,7 +10,6 @@ import pandas as pd
 
 from redo_dopamine.report.runs import Run
 
-FRAMES_PER_AGENT_STEP = 4
 LAST_EPISODES = 10
 
 
@@ -29,9 +28,12 @@ class BeforeAndAfter(NamedTuple):
 
 
 def series(run: Run, name: str) -> pd.DataFrame:
-    """Returns the rows of one metric, in time order, with their `frames`."""
+    """Returns the rows of one metric, in time order, with their `frames`.
+
+    In a study that counts something else than frames, the column counts that.
+    """
     rows = run.metrics[run.metrics["name"] == name].reset_index(drop=True)
-    return rows.assign(frames=rows["agent_step"] * FRAMES_PER_AGENT_STEP)
+    return rows.assign(frames=rows["agent_step"] * run.units_per_step)
 
 
 def taus(run: Run) -> list[float]:

@@ -6,9 +6,13 @@
 from collections.abc import Mapping
 
 from redo_dopamine.studies import (
+    activations,
     atari_100k,
     baselines,
+    label_shuffle,
+    learning_rate,
     long_schedule,
+    offline,
     pruning,
     replay_ratio,
     replay_ratio_impala,
@@ -30,5 +34,9 @@ _MODULES = (
     threshold_and_period,
     long_schedule,
     pruning,
+    activations,
+    learning_rate,
+    label_shuffle,
+    offline,
 )
 STUDIES: Mapping[str, Study] = {m.STUDY.name: m.STUDY for m in _MODULES}

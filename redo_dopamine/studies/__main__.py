@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, scaling, speed
-from redo_dopamine.studies.study import FRAMES_PER_AGENT_STEP
 
 
 def list_studies() -> str:
@@ -31,6 +30,7 @@ def show(selection: plan.Selection, steps_per_second: float | None = None) -> st
             that ship.
     """
     study, scale = selection.study, selection.scale
+    unit = study.protocol.unit
     length = scaling.run_length(study, scale)
     runs_per_arm = len(selection.games) * len(selection.seeds)
     num_runs = runs_per_arm * len(selection.arms)
@@ -41,32 +41,41 @@ def show(selection: plan.Selection, steps_per_second: float | None = None) -> st
     basis = (
         "speeds measured on two CPU cores, which --steps_per_second replaces"
         if steps_per_second is None
-        else f"{steps_per_second:g} agent steps per second"
+        else f"{steps_per_second:g} {unit.steps} per second"
     )
     lines = [f"{study.name}: {study.claim}", f"after {study.source}", ""]
     bindings = {arm.name: scaling.arm_bindings(study, arm, scale) for arm in study.arms}
     common = set.intersection(*map(set, bindings.values()))
     for arm in selection.arms:
-        lines.append(f"{arm.name}  ({arm.label})  {arm.gin_file}")
+        lines.append(
+            f"{arm.name}  ({arm.label})  {arm.gin_file or study.protocol.module}"
+        )
         lines += [f"    {x}" for x in bindings[arm.name] if x not in common]
     lines.append("all arms")
     lines += [f"    {x}" for x in bindings[study.arms[0].name] if x in common]
     lines += [
         "",
         f"games ({len(selection.games)}): {', '.join(selection.games)}",
+        *_only_by_name(selection),
         f"seeds ({len(selection.seeds)}): {', '.join(map(str, selection.seeds))}",
         f"runs: {num_runs:,}",
-        f"agent steps: {length.agent_steps:,} per run "
-        f"({length.agent_steps * FRAMES_PER_AGENT_STEP:,} frames), "
+        f"{unit.steps}: {length.agent_steps:,} per run "
+        f"({unit.of(length):,} {unit.name}), "
         f"{length.agent_steps * num_runs:,} in all",
         f"hours: about {seconds / 3600:,.1f}, one run at a time ({basis})",
     ]
     if scale != 1:
         lines.append(
-            f"scale: {scale:g} of the paper's length of {study.frames:,} frames"
+            f"scale: {scale:g} of the paper's length of {study.length:,} {unit.name}"
         )
     lines += warnings(selection)
     return "\n".join(lines)
+
+
+def _only_by_name(selection: plan.Selection) -> list[str]:
+    """The games that a launch has to name, less those that it does."""
+    rest = [x for x in selection.study.games_by_name if x not in selection.games]
+    return [f"only by name: {', '.join(rest)}"] if rest else []
 
 
 def warnings(selection: plan.Selection) -> list[str]:

@@ -1,6 +1,6 @@
 """Arms that several studies share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from redo_dopamine.studies.study import Arm, PaperScore, Setting
 
@@ -74,3 +74,11 @@ def scores(
         PaperScore(name, *(value if isinstance(value, tuple) else (value,)))
         for name, value in pairs
     )
+
+
+def scores_of(
+    arms: Iterable[Arm], paper: Iterable[PaperScore]
+) -> tuple[PaperScore, ...]:
+    """Those of the paper's scores that are of these arms, by name."""
+    names = {arm.name for arm in arms}
+    return tuple(score for score in paper if score.arm in names)

@@ -16,7 +16,7 @@ STUDY = Study(
     ),
     games=games.ATARI_100K_GAMES,
     seeds=games.TEN_SEEDS,
-    frames=1_600_000,  # 400K agent steps
+    length=1_600_000,  # frames; 400K agent steps
     protocol=DRQ_EPS,
     paper=(
         *arms.scores(

@@ -35,6 +35,6 @@ STUDY = Study(
     ),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=10_000_000,
+    length=10_000_000,  # frames
     paper=arms.scores("dqn layer_reset weight_decay redo", 0.30, 0.325, 0.415, 0.625),
 )

@@ -31,9 +31,9 @@ STUDY = Study(
     ),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=200_000_000,
+    length=200_000_000,  # frames
     paper_dormancy=(
-        PaperDormancy("dqn", "DemonAttack", 26, 30, frames=40_000_000),
-        PaperDormancy("redo_tau0.025", "DemonAttack", 1, 2, frames=40_000_000),
+        PaperDormancy("dqn", "DemonAttack", 26, 30, at=40_000_000),
+        PaperDormancy("redo_tau0.025", "DemonAttack", 1, 2, at=40_000_000),
     ),
 )

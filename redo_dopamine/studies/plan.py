@@ -13,8 +13,6 @@ from redo_dopamine.studies.speed import run_seconds
 from redo_dopamine.studies.study import Arm, Study
 
 T = TypeVar("T")
-_GAME = "create_atari_environment.game_name"
-_SEED = "JaxDQNAgent.seed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +41,14 @@ class Run:
     Attributes:
         study: name of the study.
         arm: name of the arm.
-        game: Atari game.
+        game: Atari game, or data set.
         seed: of every random stream.
+        module: what `python -m` executes.
         directory: `<base_dir>/<study>/<arm>/<game>/<seed>`.
         gin_files: names of shipped files.
         gin_bindings: everything else that the run is told.
         scale: what part of the study's length it is.
-        agent_steps: its length.
+        agent_steps: its length; in gradient updates where no agent acts.
         seconds: how long it takes by `speed.SPEEDS`: a weight, not a promise.
     """
 
@@ -57,6 +56,7 @@ class Run:
     arm: str
     game: str
     seed: int
+    module: str
     directory: Path
     gin_files: tuple[str, ...]
     gin_bindings: tuple[str, ...]
@@ -82,7 +82,7 @@ def select(
     Args:
         study: a name in `STUDIES`.
         arms: names with commas between; None for all.
-        games: likewise.
+        games: likewise; None for those that need not be named.
         seeds: a number of seeds, or seeds with commas between: "2" is "0,1", and
             "2," is seed 2 alone.
         scale: in (0, 1].
@@ -95,7 +95,9 @@ def select(
     return Selection(
         found,
         tuple(_some("arm", arms, {arm.name: arm for arm in found.arms})),
-        tuple(_some("game", games, {game: game for game in found.games})),
+        found.games
+        if games is None
+        else tuple(_some("game", games, {game: game for game in found.all_games})),
         found.seeds if seeds is None else parse_seeds(seeds, found.seeds),
         scale,
     )
@@ -149,18 +151,20 @@ def runs(selection: Selection, base_dir: str | Path) -> list[Run]:
     """
     study, scale = selection.study, selection.scale
     agent_steps = run_length(study, scale).agent_steps
+    protocol = study.protocol
     return [
         Run(
             study=study.name,
             arm=arm.name,
             game=game,
             seed=seed,
+            module=protocol.module,
             directory=Path(base_dir) / study.name / arm.name / game / str(seed),
-            gin_files=(arm.gin_file,),
+            gin_files=() if arm.gin_file is None else (arm.gin_file,),
             gin_bindings=(
                 *arm_bindings(study, arm, scale),
-                f"{_GAME} = '{game}'",
-                f"{_SEED} = {seed}",
+                protocol.game.format(game),
+                f"{protocol.seed} = {seed}",
             ),
             scale=scale,
             agent_steps=agent_steps,

@@ -25,5 +25,6 @@ STUDY = Study(
     ),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=10_000_000,
+    length=10_000_000,  # frames
+    paper=arms.scores("dqn", (0.30, 0.255, 0.36)),
 )

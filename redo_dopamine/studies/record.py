@@ -11,22 +11,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redo_dopamine import run_lock, run_status
+from redo_dopamine import run_lock, whole_files
 from redo_dopamine.errors import UserError
+from redo_dopamine.studies.lengths import Unit
 from redo_dopamine.studies.plan import Selection
 from redo_dopamine.studies.scaling import arm_bindings, run_length
-from redo_dopamine.studies.study import FRAMES_PER_AGENT_STEP, PaperDormancy
+from redo_dopamine.studies.study import PaperDormancy
 
 NAME = "study.json"
 FORMAT = 1
 _LOCK = "study.lock"
-# What a further launch must have in common with the first.
-_FIXED = ("format", "name", "scale", "frames", "axis")
+# What a further launch must have in common with the first, beside its lengths.
+_FIXED = ("format", "name", "scale", "axis")
 
 
 def describe(selection: Selection) -> dict[str, Any]:
     """The content of `study.json` for one launch."""
     study, scale = selection.study, selection.scale
+    unit = study.protocol.unit
     names = {arm.name for arm in selection.arms}
     return {
         "format": FORMAT,
@@ -36,10 +38,9 @@ def describe(selection: Selection) -> dict[str, Any]:
         "scale": float(scale),
         "games": list(selection.games),
         "seeds": list(selection.seeds),
-        "frames": {
-            "paper": study.frames,
-            "run": run_length(study, scale).agent_steps * FRAMES_PER_AGENT_STEP,
-        },
+        "unit": unit.name,
+        unit.name: {"paper": study.length, "run": unit.of(run_length(study, scale))},
+        "scored": study.protocol.scored,
         "axis": study.axis,
         "arms": [
             {
@@ -54,7 +55,10 @@ def describe(selection: Selection) -> dict[str, Any]:
         ],
         "paper": [dataclasses.asdict(x) for x in study.paper if x.arm in names],
         "paper_dormant_percent": [
-            _dormancy(x) for x in study.paper_dormancy if x.arm in names
+            _dormancy(x, unit) for x in study.paper_dormancy if x.arm in names
+        ],
+        "paper_dormant_curve": [
+            dataclasses.asdict(x) for x in study.paper_curve if x.arm in names
         ],
     }
 
@@ -74,7 +78,7 @@ def write(selection: Selection, base_dir: str | Path) -> Path:
             content = describe(selection)
             if path.exists():
                 content = _merge(_read(path), content, path, selection)
-            run_status.write_json(path, content)
+            whole_files.write_json(path, content)
     except OSError as error:
         raise UserError(
             f"--base_dir must be a directory that can be written, but {base_dir!s} "
@@ -83,11 +87,10 @@ def write(selection: Selection, base_dir: str | Path) -> Path:
     return path
 
 
-def _dormancy(found: PaperDormancy) -> dict[str, Any]:
+def _dormancy(found: PaperDormancy, unit: Unit) -> dict[str, Any]:
     content = dataclasses.asdict(found)
-    if found.frames is None:
-        del content["frames"]
-    return content
+    at = content.pop("at")
+    return content if at is None else content | {unit.name: at}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def _merge(
     """The new content with what the old one has beyond it, in the study's order."""
     differences = [
         f"  {key}: {old.get(key)} -> {new[key]}"
-        for key in _FIXED
+        for key in (*_FIXED, new["unit"])
         if old.get(key) != new[key]
     ]
     before = {arm["name"]: arm for arm in old.get("arms", [])}
@@ -137,11 +140,12 @@ def _merge(
         return [entry for entry in everything[key] if entry[name] in wanted]
 
     return new | {
-        "games": _union(study.games, old["games"], new["games"]),
+        "games": _union(study.all_games, old["games"], new["games"]),
         "seeds": sorted({*old["seeds"], *new["seeds"]}),
         "arms": with_old("arms", "name"),
         "paper": with_old("paper", "arm"),
         "paper_dormant_percent": with_old("paper_dormant_percent", "arm"),
+        "paper_dormant_curve": with_old("paper_dormant_curve", "arm"),
     }
 
 

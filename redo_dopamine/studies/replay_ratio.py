@@ -15,7 +15,7 @@ STUDY = Study(
     arms=arms.replay_ratio_sweep((0.25, 0.5, 1, 2), "DQN", "dqn"),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=10_000_000,
+    length=10_000_000,  # frames
     paper=(
         *arms.scores(
             "dqn_rr0.25 dqn_rr0.5 dqn_rr1 dqn_rr2",
@@ -34,7 +34,7 @@ STUDY = Study(
     ),
     # In runs that went on to 40M frames.
     paper_dormancy=tuple(
-        PaperDormancy(arm, "DemonAttack", percent, percent, frames=40_000_000)
+        PaperDormancy(arm, "DemonAttack", percent, percent, at=40_000_000)
         for arm, percent in (
             ("dqn_rr0.25", 9),
             ("dqn_rr0.5", 23),

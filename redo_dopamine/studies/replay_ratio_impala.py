@@ -16,7 +16,7 @@ STUDY = Study(
     ),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=10_000_000,
+    length=10_000_000,  # frames
     paper=(
         *arms.scores("dqn_rr0.25 dqn_rr0.5 dqn_rr1 dqn_rr2", 0.79, 0.78, 0.51, 0.22),
         *arms.scores(

@@ -14,7 +14,7 @@ STUDY = Study(
     arms=arms.replay_ratio_sweep((0.25, 0.5, 1, 2), "DQN (n = 3)", "dqn_nstep"),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=10_000_000,
+    length=10_000_000,  # frames
     paper=(
         *arms.scores("dqn_rr0.25 dqn_rr0.5 dqn_rr1 dqn_rr2", 0.655, 0.69, 0.555, 0.345),
         *arms.scores(

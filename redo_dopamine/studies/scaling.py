@@ -5,19 +5,16 @@ together, each by the factor and never below its floor. A scaled run shows that 
 machinery works; its returns say nothing about the paper's.
 """
 
-import dataclasses
-import math
-
 from redo_dopamine.errors import UserError
-from redo_dopamine.studies.study import Arm, Setting, Study
+from redo_dopamine.studies.lengths import Length, shrink
+from redo_dopamine.studies.study import TRAINING_STEPS, Arm, Setting, Study
 
-_TRAINING_STEPS = "Runner.training_steps"
-_NUM_ITERATIONS = "Runner.num_iterations"
 _TARGET_PERIOD = "JaxDQNAgent.target_update_period"
 # What shrinks, and to what at least.
 FLOORS = {
     # Agent steps. An episode that is cut off early has no return to speak of.
     "Runner.max_steps_per_episode": 1_000,
+    "Runner.evaluation_steps": 1_000,
     "JaxDQNAgent.min_replay_history": 100,  # A batch, and the steps of a return.
     "JaxDQNAgent.epsilon_decay_period": 10,
     "JaxDQNAgent.summary_writing_frequency": 20,
@@ -29,32 +26,17 @@ FLOORS = {
     "fixed_budget.period": 10,
     "prune.period": 10,
     "cosine.stop": 10,
+    # Epochs.
+    "LabelShuffle.shuffle_every": 1,
     # Transitions, episodes.
     "ReplayBuffer.max_capacity": 1_000,
     "PrioritizedSamplingDistribution.max_capacity": 1_000,
     "Atari100kRunner.num_eval_episodes": 2,
 }
-_LEAST_AGENT_STEPS = 200
-# Few iterations, each with an episode's length or so: DQN's end with an episode.
-_MOST_ITERATIONS = 10
-_LEAST_STEPS_PER_ITERATION = 500
 # Gradient steps between two synchronisations of the target network are a multiple of
 # this, so that at replay ratios up to 2 the period in agent steps is a whole multiple
 # of an update period of 4, and the same number of gradient steps in every arm.
 _TARGET_UNIT, _LEAST_TARGET_STEPS = 8, 16
-
-
-@dataclasses.dataclass(frozen=True)
-class Length:
-    """How long one run is."""
-
-    num_iterations: int
-    training_steps: int  # agent steps per iteration
-
-    @property
-    def agent_steps(self) -> int:
-        """In all."""
-        return self.num_iterations * self.training_steps
 
 
 def check_scale(scale: float) -> None:
@@ -72,12 +54,8 @@ def check_scale(scale: float) -> None:
 def run_length(study: Study, scale: float = 1.0) -> Length:
     """The length of one run of a study."""
     check_scale(scale)
-    if scale == 1:
-        return Length(study.num_iterations, study.protocol.clocks[_TRAINING_STEPS])
-    agent_steps = max(_LEAST_AGENT_STEPS, _shrink(study.agent_steps, scale))
-    most = min(study.num_iterations, _MOST_ITERATIONS)
-    iterations = min(most, max(1, agent_steps // _LEAST_STEPS_PER_ITERATION))
-    return Length(iterations, round(agent_steps / iterations))
+    full = study.full_length
+    return full if scale == 1 else study.protocol.shorten(full, scale)
 
 
 def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Setting]:
@@ -96,16 +74,18 @@ def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Settin
     """
     length = run_length(study, scale)
     clocks = dict(study.protocol.clocks)
-    clocks[_NUM_ITERATIONS] = length.num_iterations
-    clocks[_TRAINING_STEPS] = length.training_steps
+    clocks[study.protocol.num_iterations] = length.num_iterations
+    if TRAINING_STEPS in clocks:
+        clocks[TRAINING_STEPS] = length.training_steps
     target_steps = study.protocol.target_gradient_steps
-    if target_steps is not None:
+    if target_steps is not None and arm.replay_ratio is not None:
         clocks[_TARGET_PERIOD] = _target_period(target_steps, arm.replay_ratio, scale)
     for name in clocks.keys() & FLOORS.keys():
         clocks[name] = _scaled(name, clocks[name], scale)
     in_file = study.protocol.clocks
+    ratio = f"{study.protocol.agent}.replay_ratio"
     return {
-        f"{study.protocol.agent}.replay_ratio": arm.replay_ratio,
+        **({} if arm.replay_ratio is None else {ratio: arm.replay_ratio}),
         **{
             name: _scaled(name, value, scale)
             if name in FLOORS and isinstance(value, int)
@@ -127,7 +107,7 @@ def equal_arms(study: Study, scale: float) -> list[tuple[str, ...]]:
     """Names of arms that the floors of a small scale have made the same."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for arm in study.arms:
-        key = (arm.gin_file, *sorted(arm_bindings(study, arm, scale)))
+        key = (arm.gin_file or "", *sorted(arm_bindings(study, arm, scale)))
         groups.setdefault(key, []).append(arm.name)
     return [tuple(names) for names in groups.values() if len(names) > 1]
 
@@ -140,8 +120,4 @@ def _target_period(gradient_steps: int, replay_ratio: float, scale: float) -> in
 
 
 def _scaled(name: str, value: int, scale: float) -> int:
-    return value if scale == 1 else min(value, max(FLOORS[name], _shrink(value, scale)))
-
-
-def _shrink(value: int, scale: float) -> int:
-    return math.floor(value * scale + 0.5)  # A half goes up, unlike `round`.
+    return value if scale == 1 else min(value, max(FLOORS[name], shrink(value, scale)))

@@ -1,7 +1,8 @@
 """How fast agents train: measured figures, for estimates of a study's hours.
 
 `nature` is measured by `python -m redo_dopamine.train` on two cores of a server, with
-no accelerator, one run at a time, as `train/steps_per_second` in `metrics.csv`; the
+no accelerator, one run at a time, as `train/steps_per_second` in `metrics.csv`;
+`classifier` is the processor time of runs of `label_shuffle` on the same machine; the
 other rows are estimates from their multiplications and additions:
 
     python -m redo_dopamine.train --base_dir=DIR --gin_files=demo.gin
@@ -31,7 +32,7 @@ class Speed:
     update: float
 
     def steps_per_second(self, replay_ratio: float) -> float:
-        """Agent steps per second at a replay ratio."""
+        """Agent steps per second at a replay ratio; updates per second at 1."""
         return 1 / (self.acting + replay_ratio * self.update)
 
 
@@ -42,6 +43,7 @@ SPEEDS: Mapping[str, Speed] = {
     "nature_width4": Speed(acting=0.005, update=0.25),
     "impala": Speed(acting=0.005, update=0.22),
     "drq_eps": Speed(acting=0.0018, update=0.045),
+    "classifier": Speed(acting=0.0, update=0.015),
 }
 
 
@@ -57,5 +59,7 @@ def run_seconds(
         steps_per_second: agent steps per second at any arm; None for `SPEEDS`.
     """
     if steps_per_second is None:
-        steps_per_second = SPEEDS[arm.speed].steps_per_second(arm.replay_ratio)
+        # Where no agent acts, a step is an update.
+        ratio = 1 if arm.replay_ratio is None else arm.replay_ratio
+        steps_per_second = SPEEDS[arm.speed].steps_per_second(ratio)
     return START_SECONDS + run_length(study, scale).agent_steps / steps_per_second

@@ -5,29 +5,58 @@ costs nothing; `scaling` and `plan` turn it into runs.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-FRAMES_PER_AGENT_STEP = 4
+from redo_dopamine.studies.lengths import FRAMES, Length, Unit, few_iterations
+
 # A number, or gin source such as "@at_random".
 Setting = int | float | str
+TRAINING_STEPS = "Runner.training_steps"
 
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How long an agent trains and what it does by the clock, as its gin file says.
+    """What executes a run, how long it trains and what it does by the clock.
+
+    The defaults are those of Dopamine's agents on Atari games.
 
     Attributes:
-        agent: gin name of the agent.
+        agent: gin name of the agent, or of the experiment where no agent acts.
         clocks: gin settings that are lengths, periods or sizes in steps, each with
-            the value of the gin file.
+            the value of the gin file, or of the module where there is no such file.
         target_gradient_steps: gradient steps between two synchronisations of the
             target network, whatever the replay ratio; None where the gin file's
-            period is kept.
+            period is kept, or where there is no target network.
+        module: what `python -m` executes; it takes `--base_dir`, `--scale`,
+            `--gin_files` and `--gin_bindings`.
+        seed: gin name of the seed.
+        game: gin binding of the game, with braces in the place of its name.
+        num_iterations: gin name of the number of iterations.
+        iteration_steps: steps of an iteration, where they follow from other settings
+            than `Runner.training_steps`.
+        unit: what lengths are counted in.
+        shorten: a length at a part of itself.
+        scored: whether runs end with a return that can be human-normalised.
     """
 
     agent: str
     clocks: Mapping[str, int]
     target_gradient_steps: int | None
+    module: str = "redo_dopamine.train"
+    seed: str = "JaxDQNAgent.seed"
+    game: str = "create_atari_environment.game_name = '{}'"
+    num_iterations: str = "Runner.num_iterations"
+    iteration_steps: int | None = None
+    unit: Unit = FRAMES
+    shorten: Callable[[Length, float], Length] = few_iterations
+    scored: bool = True
+
+    @property
+    def training_steps(self) -> int:
+        """Steps of an iteration at full length."""
+        if self.iteration_steps is not None:
+            return self.iteration_steps
+        return self.clocks[TRAINING_STEPS]
 
 
 DQN = Protocol(
@@ -70,8 +99,8 @@ class Arm:
     Attributes:
         name: names its directory.
         label: how a figure calls it.
-        gin_file: a file that ships with the package.
-        replay_ratio: gradient updates per agent step.
+        gin_file: a file that ships with the package; None for a module's defaults.
+        replay_ratio: gradient updates per agent step; None where no agent acts.
         settings: gin settings beyond the file, periods of interventions included.
         series: the line of the figure that it is a point of.
         x: its place on the study's axis; None where the axis has no numbers.
@@ -80,8 +109,8 @@ class Arm:
 
     name: str
     label: str
-    gin_file: str
-    replay_ratio: float
+    gin_file: str | None
+    replay_ratio: float | None
     settings: Mapping[str, Setting]
     series: str
     x: float | None = None
@@ -105,14 +134,33 @@ class PaperScore:
 class PaperDormancy:
     """A range of the dormant fraction that a paper found on a game, in percent.
 
-    `frames` says when, where that is not at the end of the study.
+    `at` says when, in the protocol's unit, where that is not at the end of the study.
     """
 
     arm: str
     game: str
     low: float
     high: float
-    frames: int | None = None
+    at: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperPoint:
+    """The highest dormant fraction, in percent, of a stretch of a paper's curve.
+
+    Attributes:
+        arm: whose curve.
+        game: on which it was found.
+        first: where the stretch begins, in the protocol's unit.
+        last: where it ends; where it begins, for a single measurement.
+        percent: what was found.
+    """
+
+    arm: str
+    game: str
+    first: int
+    last: int
+    percent: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,12 +173,16 @@ class Study:
         source: the paper, and where in it.
         axis: what `Arm.x` is, or what the arms differ in.
         arms: what is compared.
-        games: Atari games.
+        games: Atari games, or data sets where no agent acts.
         seeds: one run each.
-        frames: length of a run; a frame is one emulator frame, 4 an agent step.
-        protocol: the agent's lengths and periods.
+        length: of a run in the protocol's unit, by default in frames; a frame is one
+            emulator frame, 4 an agent step.
+        protocol: what executes a run, its lengths and periods.
         paper: the paper's scores, where known.
         paper_dormancy: the paper's dormant fractions, where known.
+        paper_curve: points of the paper's curves of dormant fractions, where known.
+        games_by_name: games that a launch runs only where it names them, because
+            they need something that is not on every machine.
     """
 
     name: str
@@ -140,20 +192,23 @@ class Study:
     arms: tuple[Arm, ...]
     games: tuple[str, ...]
     seeds: tuple[int, ...]
-    frames: int
+    length: int
     protocol: Protocol = DQN
     paper: tuple[PaperScore, ...] = ()
     paper_dormancy: tuple[PaperDormancy, ...] = ()
+    paper_curve: tuple[PaperPoint, ...] = ()
+    games_by_name: tuple[str, ...] = ()
 
     @property
-    def agent_steps(self) -> int:
-        """Agent steps of one run."""
-        return self.frames // FRAMES_PER_AGENT_STEP
+    def full_length(self) -> Length:
+        """The length of one run of the whole study."""
+        steps = self.protocol.training_steps
+        return Length(self.length // self.protocol.unit.per_iteration(steps), steps)
 
     @property
-    def num_iterations(self) -> int:
-        """Iterations of one run."""
-        return self.agent_steps // self.protocol.clocks["Runner.training_steps"]
+    def all_games(self) -> tuple[str, ...]:
+        """Every game that a launch may name."""
+        return (*self.games, *self.games_by_name)
 
     def arm(self, name: str) -> Arm:
         """The arm of that name."""

@@ -27,5 +27,5 @@ STUDY = Study(
     ),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=10_000_000,
+    length=10_000_000,  # frames
 )

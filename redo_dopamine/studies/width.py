@@ -42,7 +42,7 @@ STUDY = Study(
     arms=(*_PLAIN, *_REDO),
     games=games.DQN_GAMES,
     seeds=games.FIVE_SEEDS,
-    frames=10_000_000,
+    length=10_000_000,  # frames
     paper=(
         *arms.scores("dqn_width1 dqn_width2 dqn_width4", 0.30, 0.37, 0.33),
         *arms.scores("redo_width1 redo_width2 redo_width4", 0.62, 0.70, 0.71),

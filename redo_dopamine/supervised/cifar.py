@@ -20,10 +20,12 @@ _SIDE, _COLOURS = 32, 3
 _RECORD = 1 + _COLOURS * _SIDE * _SIDE  # bytes
 _RECORDS = 10_000  # a file
 _ARCHIVE_FOLDER = "cifar-10-batches-bin"
+# Of a run that is given no folder, as by a launcher: below where it is started.
+DEFAULT_FOLDER = Path("data")
 _REMEDY = (
     "Get 'CIFAR-10 binary version' (cifar-10-binary.tar.gz) from the University of "
     f"Toronto's page on CIFAR, unpack it, and give its folder {_ARCHIVE_FOLDER} as "
-    "--data_dir."
+    f"--data_dir, or put it into {DEFAULT_FOLDER}/ where the run is started."
 )
 
 
@@ -31,17 +33,16 @@ def cifar10(data_dir: str | None = None) -> Images:
     """The 50,000 training images of CIFAR-10.
 
     Args:
-        data_dir: folder of the binary version's files, or the one it was unpacked in.
+        data_dir: folder of the binary version's files, or the one it was unpacked in;
+            None for `DEFAULT_FOLDER`.
 
     Returns:
         Images with pixels [50000, 32, 32, 3].
 
     Raises:
-        UserError: no folder, or a file that is missing, truncated or another one.
+        UserError: a file that is missing, truncated or another one.
     """
-    if data_dir is None:
-        raise UserError(f"CIFAR-10 must be given a folder, but has none. {_REMEDY}")
-    folder = Path(data_dir)
+    folder = DEFAULT_FOLDER if data_dir is None else Path(data_dir)
     if (folder / _ARCHIVE_FOLDER).is_dir():
         folder = folder / _ARCHIVE_FOLDER
     return read_cifar10(folder, TRAIN_FILES)

@@ -15,6 +15,7 @@ import gin
 
 from redo_dopamine import exit_status, run_lock
 from redo_dopamine.errors import UserError
+from redo_dopamine.gin_files import brief
 from redo_dopamine.stopping import StopRequested
 from redo_dopamine.supervised import gin_names
 from redo_dopamine.supervised.running import Run
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.IN_USE
     except UserError as error:
-        print(f"error: {gin_names.brief(error)}", file=sys.stderr)
+        print(f"error: {brief(error)}", file=sys.stderr)
         return exit_status.USER_ERROR
     except StopRequested as signal:
         print(f"Stopped by {signal}. The same command goes on from here.")

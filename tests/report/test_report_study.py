@@ -266,3 +266,17 @@ def test_import_of_a_study_report_is_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_study_that_counts_gradient_steps_shows_no_frames(tmp_path):
+    factory = Factory(tmp_path / "study", games=("Pong",), seeds=[0])
+    factory.study["unit"] = "gradient steps"
+    factory.study["gradient steps"] = {"paper": 20_000, "run": 2_000}
+    factory.write_study()
+    factory.write_run("dqn_rr1", "Pong", 0, 0.5)
+    found = analysis.analyse(factory.root, 5)
+    # An agent step of the files is one gradient step.
+    assert found.scores["frames"].tolist() == [500, 1000, 1500, 2000]
+    assert not [note for note in found.notes if "end between" in note]
+    assert found.study.shortened.startswith("2,000 gradient steps instead of 20,000")
+    assert found.study.length_label == "gradient steps"

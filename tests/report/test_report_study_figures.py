@@ -13,7 +13,7 @@ from redo_dopamine.report import (
     study_style,
     style,
 )
-from redo_dopamine.report.study import PaperValue
+from redo_dopamine.report.paper_values import PaperValue
 from report.study_factory import Factory, bar_arms, noisy, paper_values
 
 

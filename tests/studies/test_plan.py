@@ -22,6 +22,28 @@ def test_a_selection_is_in_the_studys_order():
     assert len(directories) == 8
 
 
+def test_a_game_that_must_be_named_is_left_out_otherwise():
+    assert plan.select("label_shuffle").games == ("fashion_mnist",)
+    chosen = plan.select("label_shuffle", games="cifar10,fashion_mnist")
+    assert chosen.games == ("fashion_mnist", "cifar10")
+
+
+def test_a_run_of_another_module():
+    chosen = plan.select("label_shuffle", arms="fixed", seeds="3,", scale=0.05)
+    (run,) = plan.runs(chosen, "d")
+    assert str(run.directory) == "d/label_shuffle/fixed/fashion_mnist/3"
+    assert run.module == "redo_dopamine.supervised.label_shuffle"
+    assert run.gin_files == ()
+    assert run.gin_bindings == (
+        "# Scaled: 0.05 of the study's length.",
+        "LabelShuffle.shuffle_every = None",
+        "LabelShuffle.num_epochs = 5",
+        "LabelShuffle.dataset = @fashion_mnist",
+        "LabelShuffle.seed = 3",
+    )
+    assert run.agent_steps == 5 * 156
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"),
     [("2", (0, 1)), ("0,3", (0, 3)), ("3,", (3,)), ("7", tuple(range(7)))],
@@ -58,7 +80,7 @@ def test_a_wrong_word_is_named(arguments, parts):
 def test_the_list_names_every_study(capsys):
     assert __main__.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[1:11]] == list(STUDIES)
+    assert [line.split()[0] for line in lines[1 : 1 + len(STUDIES)]] == list(STUDIES)
     assert lines[1].split()[1:3] == ["8", "680"]
 
 
@@ -71,6 +93,23 @@ def test_show_tells_runs_steps_and_hours(capsys):
     # 4 runs of 25,000 s, and 20 s each to start.
     assert "hours: about 27.8, one run at a time (100 agent steps per second)" in out
     assert "prune.tau = 0.1" in out
+
+
+def test_show_counts_what_the_study_counts(capsys):
+    assert __main__.main(["show", "label_shuffle", "--scale=0.1"]) == 0
+    out = capsys.readouterr().out
+    assert "gradient updates: 1,560 per run (10 epochs), 18,720 in all\n" in out
+    assert "scale: 0.1 of the paper's length of 100 epochs" in out
+    assert "games (1): fashion_mnist\nonly by name: cifar10\n" in out
+    assert "fixed  (fixed labels)  redo_dopamine.supervised.label_shuffle\n" in out
+    assert "agent steps" not in out
+    assert "frames" not in out
+    arguments = ["show", "label_shuffle", "--games=cifar10", "--seeds=1"]
+    assert __main__.main([*arguments, "--steps_per_second=100"]) == 0
+    out = capsys.readouterr().out
+    # 4 runs of 156 s, and 20 s each to start.
+    assert "hours: about 0.2, one run at a time (100 gradient updates per" in out
+    assert "only by name" not in out
 
 
 def test_show_says_which_arms_a_scale_makes_equal(capsys):

@@ -41,7 +41,9 @@ def test_study_json(tmp_path):
         "scale": 0.0005,
         "games": ["Pong"],
         "seeds": [0, 1],
+        "unit": "frames",
         "frames": {"paper": 10_000_000, "run": 5_000},
+        "scored": True,
         "axis": "width",
         "arms": [
             {
@@ -56,7 +58,50 @@ def test_study_json(tmp_path):
         "paper_dormant_percent": [
             {"arm": "redo_width2", "game": "DemonAttack", "low": 11, "high": 12}
         ],
+        "paper_dormant_curve": [],
     }
+
+
+def test_study_json_in_epochs(tmp_path):
+    launch = {"study": "label_shuffle", "arms": "fixed", "games": None, "scale": 0.1}
+    content = json.loads(record.write(select(**launch), tmp_path).read_text())
+    assert content["unit"] == "epochs"
+    assert content["epochs"] == {"paper": 100, "run": 10}
+    assert content["scored"] is False
+    assert content["games"] == ["fashion_mnist"]
+    assert content["paper_dormant_curve"] == [
+        {"arm": "fixed", "game": "cifar10", "first": 1, "last": 1, "percent": 9},
+        {"arm": "fixed", "game": "cifar10", "first": 100, "last": 100, "percent": 1},
+    ]
+    more = select(**launch | {"games": "cifar10", "arms": "reshuffled"})
+    content = json.loads(record.write(more, tmp_path).read_text())
+    assert content["games"] == ["fashion_mnist", "cifar10"]
+    assert len(content["paper_dormant_curve"]) == 7
+    with pytest.raises(UserError, match=r"epochs: .*'run': 10.* -> .*'run': 20"):
+        record.write(select(**launch | {"scale": 0.2}), tmp_path)
+
+
+def test_a_study_that_was_launched_before_there_were_units_goes_on(tmp_path):
+    path = record.write(select(), tmp_path)
+    content = json.loads(path.read_text())
+    before = {"unit", "scored", "paper_dormant_curve"}
+    old = {name: x for name, x in content.items() if name not in before}
+    path.write_text(json.dumps(old))
+    record.write(select(), tmp_path)
+    assert json.loads(path.read_text()) == content
+
+
+def test_the_papers_number_says_when(tmp_path):
+    path = record.write(select(study="replay_ratio", arms="dqn_rr1"), tmp_path)
+    assert json.loads(path.read_text())["paper_dormant_percent"] == [
+        {
+            "arm": "dqn_rr1",
+            "game": "DemonAttack",
+            "low": 38,
+            "high": 38,
+            "frames": 40_000_000,
+        }
+    ]
 
 
 def test_study_json_grows(tmp_path):

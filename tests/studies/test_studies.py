@@ -4,20 +4,26 @@ import subprocess
 import sys
 
 import gin
+import jax
+import jax.numpy as jnp
 import pytest
 
 from helpers import runs as tiny_runs
 from redo_dopamine import atari_100k, config_diff
+from redo_dopamine.core import graph
 from redo_dopamine.studies import STUDIES, games, plan, speed
 from redo_dopamine.studies.scaling import FLOORS, arm_bindings
 from redo_dopamine.studies.study import DQN, DRQ_EPS
 
 ARMS = [(study, arm) for study in STUDIES.values() for arm in study.arms]
-
-
-@pytest.mark.parametrize(
-    ("name", "num_runs", "agent_steps"),
-    [
+OF_AGENTS = [
+    (study, arm)
+    for study, arm in ARMS
+    if study.protocol.module == "redo_dopamine.train"
+]
+SIZES = {
+    name: (num_runs, agent_steps)
+    for name, num_runs, agent_steps in [
         ("replay_ratio", 8 * 17 * 5, 2_500_000),
         ("replay_ratio_nstep", 8 * 17 * 5, 2_500_000),
         ("replay_ratio_impala", 8 * 17 * 5, 2_500_000),
@@ -28,25 +34,33 @@ ARMS = [(study, arm) for study in STUDIES.values() for arm in study.arms]
         ("threshold_and_period", 9 * 17 * 5, 2_500_000),
         ("long_schedule", 3 * 17 * 5, 50_000_000),
         ("pruning", 2 * 17 * 5, 2_500_000),
-    ],
-)
-def test_a_study_has_the_papers_size(name, num_runs, agent_steps):
+        ("activations", 8 * 17 * 5, 2_500_000),
+        ("learning_rate", 11 * 17 * 5, 2_500_000),
+        ("label_shuffle", 4 * 1 * 3, 100 * 156),
+        ("offline", 2 * 2 * 5, 2_500_000),
+    ]
+}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_has_the_papers_size(name):
+    num_runs, agent_steps = SIZES[name]
     runs = plan.runs(plan.select(name), "base")
     assert len(runs) == num_runs
     assert {run.agent_steps for run in runs} == {agent_steps}
     assert len({run.directory for run in runs}) == num_runs
 
 
-def test_all_studies_are_sized_above():
-    assert len(STUDIES) == 10
-
-
 @pytest.mark.parametrize("study", STUDIES.values(), ids=lambda x: x.name)
 def test_a_study_is_consistent(study):
     names = [arm.name for arm in study.arms]
     assert len(set(names)) == len(names)
-    assert {x.arm for x in (*study.paper, *study.paper_dormancy)} <= set(names)
-    assert {x.game for x in study.paper_dormancy} <= set(study.games)
+    told = (*study.paper, *study.paper_dormancy, *study.paper_curve)
+    assert {x.arm for x in told} <= set(names)
+    told = (*study.paper_dormancy, *study.paper_curve)
+    assert {x.game for x in told} <= set(study.all_games)
+    for point in study.paper_curve:
+        assert 1 <= point.first <= point.last <= study.length
     points = [(arm.series, arm.x) for arm in study.arms]
     assert len(set(points)) == len(points)
     assert len({arm.x is None for arm in study.arms}) == 1
@@ -87,7 +101,7 @@ def bound_settings():
 
 @pytest.mark.parametrize("scale", [1.0, 0.0005])
 @pytest.mark.parametrize(
-    ("study", "arm"), ARMS, ids=[f"{s.name}-{a.name}" for s, a in ARMS]
+    ("study", "arm"), OF_AGENTS, ids=[f"{s.name}-{a.name}" for s, a in OF_AGENTS]
 )
 def test_an_arm_is_a_configuration(study, arm, scale, clean_gin):
     runs = plan.select(study.name, arms=arm.name, seeds="1", scale=scale)
@@ -112,6 +126,52 @@ def test_an_arm_is_a_configuration(study, arm, scale, clean_gin):
         target_period = gin.query_parameter("JaxDQNAgent.target_update_period")
         assert target_period % gin.query_parameter("JaxDQNAgent.update_period") == 0
         assert target_period * arm.replay_ratio == (2000 if scale == 1 else 16)
+
+
+@pytest.mark.parametrize(
+    "arm",
+    STUDIES["activations"].arms,
+    ids=[a.name for a in STUDIES["activations"].arms],
+)
+def test_an_arm_has_the_activation_that_it_is_named_after(arm, clean_gin):
+    run = plan.runs(plan.select("activations", arms=arm.name, seeds="1"), "base")[0]
+    tiny_runs.configure_run(run.gin_files[0], run.gin_bindings)
+    network = gin.get_configurable("NatureNetwork")(num_actions=4)
+    slope = 0.01 if arm.name.startswith("leaky_") else 0.0
+    assert network.activation(jnp.array([-2.0, 3.0])).tolist() == pytest.approx(
+        [-2 * slope, 3.0]
+    )
+    frames = jnp.zeros((84, 84, 4), jnp.uint8)
+    params = jax.eval_shape(network.init, jax.random.PRNGKey(0), frames)
+    graph.validate(network.graph((84, 84)), params)
+
+
+def test_learning_rates_times_replay_ratios_are_the_defaults(clean_gin):
+    study = STUDIES["learning_rate"]
+    rates = {}
+    for arm in study.arms:
+        run = plan.runs(plan.select(study.name, arms=arm.name, seeds="1"), "base")[0]
+        tiny_runs.configure_run(run.gin_files[0], run.gin_bindings)
+        rates[arm.name] = gin.query_parameter("create_optimizer.learning_rate")
+    assert rates == {
+        **{f"{kind}_rr{x}": 6.25e-5 for kind in ("dqn", "redo") for x in (0.25, 1, 2)},
+        **{f"{kind}_rr0.5": 6.25e-5 for kind in ("dqn", "redo")},
+        "scaled_rr0.5": 3.125e-5,
+        "scaled_rr1": 1.5625e-5,
+        "scaled_rr2": 0.78125e-5,
+    }
+
+
+def test_studies_that_share_arms_share_the_papers_scores():
+    def of(name):
+        return {x.arm: (x.iqm, x.low, x.high) for x in STUDIES[name].paper}
+
+    assert of("learning_rate") == of("replay_ratio")
+    few = {"dqn_rr0.25", "dqn_rr1", "redo_rr0.25", "redo_rr1"}
+    assert of("activations") == {
+        k: x for k, x in of("replay_ratio").items() if k in few
+    }
+    assert of("pruning")["dqn"] == of("replay_ratio")["dqn_rr1"]
 
 
 def test_bindings_of_one_arm_at_full_length():

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.supervised.cifar import TEST_FILES, cifar10, read_cifar10
+from redo_dopamine.supervised.cifar import (
+    TEST_FILES,
+    TRAIN_FILES,
+    cifar10,
+    read_cifar10,
+)
 
 RECORDS = np.random.default_rng(0).integers(0, 256, (10_000, 3073), np.uint8)
 RECORDS[:, 0] %= 10
@@ -66,5 +71,15 @@ def test_a_missing_file_is_named(folder):
     assert "data_batch_1.bin" in refusal(cifar10, str(folder))
 
 
-def test_no_folder_is_a_clear_message():
-    assert "must be given a folder" in refusal(cifar10)
+def test_without_a_folder_it_is_below_where_the_run_is_started(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    message = refusal(cifar10)
+    assert "data/data_batch_1.bin cannot be read" in message
+    assert "put it into data/ where the run is started" in message
+    there = tmp_path / "data" / "cifar-10-batches-bin"
+    there.mkdir(parents=True)
+    for name in TRAIN_FILES:
+        (there / name).symlink_to(folder / TEST_FILES[0])
+    assert cifar10().pixels.shape == (50_000, 32, 32, 3)

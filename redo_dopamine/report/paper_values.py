@@ -1,0 +1,98 @@
+"""The numbers of a paper that a `study.json` holds.
+
+In: its lists, as JSON. Out: values with fractions in [0, 1]. What is not as a launcher
+writes it raises KeyError, TypeError or ValueError.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperValue:
+    """A number of the paper: an IQM, or a dormant fraction in one game.
+
+    Attributes:
+      arm: The name of the arm that it is about.
+      value: The number; None where only a range is known.
+      low: Where its interval starts; None if the paper gives none.
+      high: Where its interval ends.
+      game: The game; empty for an aggregate over games.
+      at: After how many units, where that is not the end of the paper's runs.
+    """
+
+    arm: str
+    value: float | None
+    low: float | None
+    high: float | None
+    game: str = ""
+    at: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperPoint:
+    """The highest dormant fraction of a stretch of the paper's curve.
+
+    Attributes:
+      arm: The name of the arm that it is about.
+      game: On which the paper found it.
+      first: Where the stretch begins, in the study's unit and the paper's length.
+      last: Where it ends; where it begins, for a single measurement.
+      value: The fraction, in [0, 1].
+    """
+
+    arm: str
+    game: str
+    first: int
+    last: int
+    value: float
+
+
+def scores(found: Iterable[Mapping[str, Any]]) -> tuple[PaperValue, ...]:
+    """Returns IQMs of human-normalised scores."""
+    return tuple(
+        PaperValue(
+            str(value["arm"]),
+            float(value["iqm"]),
+            number(value.get("low")),
+            number(value.get("high")),
+        )
+        for value in found
+    )
+
+
+def dormancy(found: Iterable[Mapping[str, Any]], unit: str) -> tuple[PaperValue, ...]:
+    """Returns dormant fractions, each with when it was found in the study's unit."""
+    return tuple(
+        PaperValue(
+            str(value["arm"]),
+            None,
+            float(value["low"]) / 100,
+            float(value["high"]) / 100,
+            str(value["game"]),
+            None if value.get(unit) is None else int(value[unit]),
+        )
+        for value in found
+    )
+
+
+def curve(found: Iterable[Mapping[str, Any]]) -> tuple[PaperPoint, ...]:
+    """Returns points of curves of dormant fractions."""
+    return tuple(
+        PaperPoint(
+            str(point["arm"]),
+            str(point["game"]),
+            int(point["first"]),
+            int(point["last"]),
+            float(point["percent"]) / 100,
+        )
+        for point in found
+    )
+
+
+def number(value: Any) -> float | None:
+    """Returns a number that may be missing; NaN is missing too."""
+    found = None if value is None else float(value)
+    return None if found is None or math.isnan(found) else found

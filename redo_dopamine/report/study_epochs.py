@@ -1,0 +1,131 @@
+"""Draws a study without scores: dormant neurons, accuracy and loss by epoch.
+
+In: an `Analysis`. Out: one matplotlib Figure per function, or None where no run
+recorded what it shows. A panel is a data set.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from redo_dopamine.report import study_dormancy, study_progress, study_style, style
+from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.study import Arm, Study
+from redo_dopamine.report.study_progress import Curve
+
+EPOCHS = "epochs"
+
+
+def dormant(analysis: Analysis) -> Figure | None:
+    """Draws the dormant fraction, with the paper's points on every panel."""
+    title = "dormant fraction of all neurons"
+    tau = study_dormancy.tau_of(analysis)
+    if tau is not None:
+        title += f", τ = {tau:g}"
+    drawn = _panels(analysis, study_progress.DORMANT, title, "fraction of neurons")
+    if drawn is None:
+        return None
+    figure, panels, highest = drawn
+    marks = [_draw_paper(axes, analysis) for axes in panels]
+    paper = [point.value for point in analysis.study.paper_curve]
+    style.fraction_limits(panels[0], max([highest, *paper]), rug=False)
+    _legend(figure, analysis.study, marks[0])
+    return figure
+
+
+def accuracy(analysis: Analysis) -> Figure | None:
+    """Draws the share of images that were classified right, before each update."""
+    drawn = _panels(
+        analysis,
+        study_progress.ACCURACY,
+        "accuracy on the images trained on",
+        "fraction of images",
+    )
+    if drawn is None:
+        return None
+    figure, panels, highest = drawn
+    style.fraction_limits(panels[0], highest, rug=False)
+    _legend(figure, analysis.study)
+    return figure
+
+
+def loss(analysis: Analysis) -> Figure | None:
+    """Draws the cross-entropy, before each update."""
+    drawn = _panels(analysis, study_progress.LOSS, "training loss", "nats per image")
+    if drawn is None:
+        return None
+    figure, panels, _ = drawn
+    panels[0].set_ylim(bottom=0)
+    _legend(figure, analysis.study)
+    return figure
+
+
+def _panels(
+    analysis: Analysis, metric: str, title: str, label: str
+) -> tuple[Figure, list[Axes], float] | None:
+    """Draws a metric's curves; returns the highest value too."""
+    study = analysis.study
+    found: dict[str, list[tuple[Arm, Curve]]] = {}
+    for game in study_progress.games(analysis):
+        for arm in study.arms:
+            curve = study_progress.curve(analysis, arm, game, metric)
+            if curve is not None:
+                found.setdefault(game, []).append((arm, curve))
+    if not found:
+        return None
+    names = list(found)
+    title = f"{study.name}: {title}"
+    if len(names) == 1:
+        title += f", {names[0]}"
+    figure, panels = study_style.panels(study, title, names, EPOCHS, label)
+    highest = 0.0
+    for axes, name in zip(panels, names, strict=True):
+        for arm, curve in found[name]:
+            study_style.band(axes, curve.epochs, curve.mean, **_look(study, arm))
+            ends = [curve.mean.value, curve.mean.high]
+            highest = max(highest, float(np.nanmax(ends)))
+        axes.xaxis.set_major_locator(MaxNLocator(9, integer=True))
+    return figure, panels, highest
+
+
+def _look(study: Study, arm: Arm) -> dict[str, Any]:
+    """Returns a colour, and a line that shows another one below it."""
+    place = study.arms.index(arm)
+    return {
+        "color": study_style.colour(study, arm),
+        "linestyle": style.LINES[place % len(style.LINES)],
+    }
+
+
+def _legend(figure: Figure, study: Study, marks: Sequence[Line2D] = ()) -> None:
+    """Names the arms, and any further marks, below the panels."""
+    handles = [
+        Line2D([], [], linewidth=2.2, label=arm.label, **_look(study, arm))
+        for arm in study.arms
+    ]
+    handles += marks
+    labels = [style.plain(str(handle.get_label())) for handle in handles]
+    style.legend_of(figure, handles, labels)
+
+
+def _draw_paper(axes: Axes, analysis: Analysis) -> list[Line2D]:
+    """Draws the paper's points hollow, a peak over its stretch; returns the mark."""
+    study = analysis.study
+    colours = {arm.name: study_style.colour(study, arm) for arm in study.arms}
+    look: dict[str, Any] = {"linestyle": ":", "lw": 1.2, "marker": "o", "ms": 6}
+    look |= {"markerfacecolor": "white"}
+    for point in study.paper_curve:
+        ends = sorted(set(study_progress.stretch(study, point)))
+        values = [point.value] * len(ends)
+        axes.plot(ends, values, color=colours[point.arm], gid="paper", **look)
+    if not study.paper_curve:
+        return []
+    games = ", ".join(dict.fromkeys(point.game for point in study.paper_curve))
+    mark = Line2D([], [], color=style.SHARED, **look)
+    mark.set_label(f"the paper, on {games}")
+    return [mark]

@@ -1,0 +1,132 @@
+"""What a study without scores is judged by: its metrics, epoch by epoch.
+
+In: an `Analysis`. Out: a table of every run, means over seeds with intervals, and the
+paper's points beside them. An epoch is an iteration of a run; a row belongs to the
+epoch at whose end it was written.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from redo_dopamine.report import aggregates, study_dormancy, summary
+from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.paper_values import PaperPoint
+from redo_dopamine.report.runs import Run
+from redo_dopamine.report.study import Arm, Study
+
+KEY = ["arm", "game", "seed"]
+DORMANT, ACCURACY, LOSS = "dormant_fraction", "train_accuracy", "loss"
+COLUMNS = [*KEY, "epoch", DORMANT, ACCURACY, LOSS]
+
+
+class Curve(NamedTuple):
+    """A metric of an arm on a data set, over its finished runs.
+
+    Attributes:
+      epochs: From 1, those that every run has.
+      runs: The values of each run [runs, epochs].
+      mean: Over the runs, with its interval.
+    """
+
+    epochs: np.ndarray
+    runs: np.ndarray
+    mean: Estimate
+
+
+# Figures and tables ask for the same ones.
+@functools.lru_cache(maxsize=1)
+def table(analysis: Analysis) -> pd.DataFrame:
+    """Returns one row per readable run, finished or not, and epoch."""
+    tau = study_dormancy.tau_of(analysis)
+    # Where no run measured dormancy, none is found at any threshold.
+    tau = study_dormancy.TAU if tau is None else tau
+    parts = [
+        _of_run(record.run, tau).assign(**dict(zip(KEY, record.key, strict=True)))
+        for record in analysis.records
+        if record.run is not None
+    ]
+    found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return found.reindex(columns=COLUMNS)
+
+
+def _of_run(run: Run, tau: float) -> pd.DataFrame:
+    """Returns the last value of each metric in each epoch."""
+    rows = {
+        DORMANT: summary.pooled_dormant_fraction(run, tau),
+        ACCURACY: summary.series(run, "train/accuracy"),
+        LOSS: summary.series(run, "loss"),
+    }
+    columns = {
+        name: of_metric.groupby("iteration")["value"].last()
+        for name, of_metric in rows.items()
+    }
+    joined = pd.DataFrame(columns)
+    return joined.assign(epoch=joined.index.astype("int64") + 1)
+
+
+def games(analysis: Analysis) -> list[str]:
+    """Returns the data sets that have a finished run."""
+    there = {record.game for record in analysis.records if record.counts}
+    return [game for game in analysis.study.games if game in there]
+
+
+@functools.lru_cache(maxsize=1_000)
+def curve(analysis: Analysis, arm: Arm, game: str, metric: str) -> Curve | None:
+    """Returns a metric of an arm on a data set; None where no run recorded it."""
+    done = {record.key for record in analysis.records if record.counts}
+    found = [
+        of_run.set_index("epoch")[metric].dropna()
+        for key, of_run in table(analysis).groupby(KEY)
+        if key in done and key[:2] == (arm.name, game)
+    ]
+    if not found:
+        return None
+    shared = pd.concat(found, axis=1, join="inner").sort_index()
+    if not len(shared):
+        return None
+    values = shared.to_numpy(dtype=float).T
+    mean = aggregates.mean_curve(values, analysis.repeats)
+    return Curve(shared.index.to_numpy(), values, mean)
+
+
+def stretch(study: Study, point: PaperPoint) -> tuple[int, int]:
+    """Returns the epochs here that a stretch of the paper's run stands for.
+
+    The same ones at the paper's length; the same part of a shorter run.
+    """
+    paper, run = study.length_paper, study.length_run
+    first = (point.first - 1) * run // paper + 1
+    return first, max(first, -(-point.last * run // paper))
+
+
+def beside(analysis: Analysis, point: PaperPoint, game: str) -> Estimate | None:
+    """Returns what runs here found where the paper found a point: a mean over seeds.
+
+    Of each run it is the highest value of the stretch.
+    """
+    arm = next(arm for arm in analysis.study.arms if arm.name == point.arm)
+    found = curve(analysis, arm, game, DORMANT)
+    if found is None:
+        return None
+    first, last = stretch(analysis.study, point)
+    inside = (first <= found.epochs) & (found.epochs <= last)
+    if not inside.any():
+        return None
+    highest = found.runs[:, inside].max(axis=1)
+    estimate = aggregates.mean_curve(highest[:, None], analysis.repeats)
+    return Estimate(*(end[0] for end in estimate))
+
+
+def at_the_end(
+    analysis: Analysis, arm: Arm, game: str, metric: str
+) -> tuple[Estimate, int] | None:
+    """Returns a metric's mean over seeds in the last epoch, and how many seeds."""
+    found = curve(analysis, arm, game, metric)
+    if found is None:
+        return None
+    last = Estimate(*(end[-1] for end in found.mean))
+    return last, len(found.runs)

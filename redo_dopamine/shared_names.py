@@ -1,0 +1,40 @@
+"""Gin names that experiments with and without an agent have in common.
+
+`redo_dopamine.configurables` and `redo_dopamine.supervised.gin_names` add their own.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+
+from redo_dopamine.core import interventions, schedules
+from redo_dopamine.networks import layers
+
+# Settings of any network: `NatureNetwork.activation = @leaky_relu`,
+# `NatureNetwork.normalize = @LayerNorm`.
+NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
+    "leaky_relu": nn.leaky_relu,
+    "crelu": layers.crelu,
+    "LayerNorm": layers.layer_norm,
+}
+# `RecycledDQNAgent.intervention = @redo()`.
+INTERVENTIONS: tuple[Callable[..., Any], ...] = (
+    interventions.none,
+    interventions.redo,
+    interventions.layer_reset,
+    interventions.fixed_budget,
+    interventions.prune,
+    interventions.shrink_and_perturb,
+    interventions.regrama,
+    interventions.adaptive_redo,
+)
+# `fixed_budget.select = @at_random`, `fixed_budget.fraction = @cosine()`.
+BUDGET_SETTINGS: tuple[Callable[..., Any], ...] = (
+    interventions.lowest_score,
+    interventions.highest_score,
+    interventions.at_random,
+    interventions.lowest_utility,
+    schedules.constant,
+    schedules.cosine,
+)

@@ -1,0 +1,201 @@
+"""A study without scores: epochs, means over seeds, the paper's points beside them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from redo_dopamine.report import (
+    analysis,
+    epoch_tables,
+    study_epochs,
+    study_progress,
+    write_report,
+)
+from redo_dopamine.report.paper_values import PaperPoint
+from redo_dopamine.report.study import load_study
+from report.study_factory import bar_arms
+
+REPEATS = 50
+POINTS = [
+    {"arm": "none", "game": "cifar10", "first": 1, "last": 1, "percent": 9},
+    {"arm": "none", "game": "cifar10", "first": 21, "last": 40, "percent": 29},
+]
+
+
+def dormant(arm, seed, epoch):
+    """Tenths by epoch, the highest in the second; a hundredth by seed."""
+    return {1: 0.1, 2: 0.4, 3: 0.2, 4: 0.3}[epoch] * (arm == "none") + seed / 100
+
+
+def write_study(root, seeds=(0, 1), points=POINTS, **changes):
+    content = {
+        "format": 1,
+        "name": "label_shuffle",
+        "scale": 0.04,
+        "games": ["fashion_mnist"],
+        "seeds": list(seeds),
+        "unit": "epochs",
+        "epochs": {"paper": 80, "run": 4},
+        "scored": False,
+        "arms": bar_arms()[:2],
+        "paper_dormant_curve": points,
+    }
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "study.json").write_text(json.dumps(content | changes))
+
+
+def write_run(root, arm, seed, epochs=4, state="done", measured=True):
+    path = root / arm / "fashion_mnist" / str(seed)
+    path.mkdir(parents=True)
+    rows = ["iteration,agent_step,gradient_step,name,value"]
+    for i in range(epochs):
+        rows.append(f"{i},{10 * i + 5},{10 * i + 5},recycled/Dense_0,3")
+        at = f"{i},{10 * i + 10},{10 * i + 10},"
+        rows += [f"{at}loss,{2.0 - seed}", f"{at}train/accuracy,{(i + 1) / 10}"]
+        if measured:
+            rows.append(f"{at}dormant_fraction/0.1,{dormant(arm, seed, i + 1)}")
+            rows.append(f"{at}dormant_fraction/0.0,0")
+    (path / "metrics.csv").write_text("\n".join(rows) + "\n")
+    (path / "config.gin").write_text("")
+    (path / "run.json").write_text(json.dumps({"end": "x"}))
+    (path / "status.json").write_text(json.dumps({"state": state}))
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "label_shuffle"
+    write_study(root)
+    for arm in ("none", "reset"):
+        for seed in (0, 1):
+            write_run(root, arm, seed)
+    return root
+
+
+def test_a_curve_is_a_mean_over_seeds_by_epoch(root):
+    found = analysis.analyse(root, REPEATS)
+    none = found.study.arms[0]
+    curve = study_progress.curve(found, none, "fashion_mnist", study_progress.DORMANT)
+    assert curve.epochs.tolist() == [1, 2, 3, 4]
+    assert curve.mean.value == pytest.approx([0.105, 0.405, 0.205, 0.305])
+    assert curve.mean.low == pytest.approx([0.1, 0.4, 0.2, 0.3])
+    assert curve.mean.high == pytest.approx([0.11, 0.41, 0.21, 0.31])
+    end, seeds = study_progress.at_the_end(
+        found, none, "fashion_mnist", study_progress.LOSS
+    )
+    assert (float(end.value), seeds) == (1.5, 2)
+
+
+def test_only_finished_runs_count(root):
+    write_study(root, seeds=(0, 1, 2))
+    write_run(root, "none", 2, epochs=2, state="running")
+    found = analysis.analyse(root, REPEATS)
+    none = found.study.arms[0]
+    curve = study_progress.curve(found, none, "fashion_mnist", study_progress.DORMANT)
+    assert curve.runs.shape == (2, 4)
+    assert "2 of 6 runs are not counted" in found.notes[0]
+    # But it is in the file.
+    table = study_progress.table(found)
+    assert len(table) == 4 * 4 + 2
+    assert not [note for note in found.notes if "score" in note or "aggregate" in note]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "run", "expected"),
+    [
+        (1, 1, 100, (1, 1)),
+        (21, 40, 100, (21, 40)),
+        (1, 1, 5, (1, 1)),
+        (21, 40, 5, (2, 2)),
+        (81, 100, 5, (5, 5)),
+        (100, 100, 5, (5, 5)),
+        (21, 40, 35, (8, 14)),
+    ],
+)
+def test_a_stretch_is_the_same_part_of_a_shorter_run(root, first, last, run, expected):
+    write_study(root, epochs={"paper": 100, "run": run})
+    study = load_study(root)
+    point = PaperPoint("none", "cifar10", first, last, 0.3)
+    assert study_progress.stretch(study, point) == expected
+
+
+def test_the_papers_numbers_stand_beside_ours(root):
+    table = epoch_tables.beside_the_paper(analysis.analyse(root, REPEATS))
+    assert table.reset_index().to_dict("records") == [
+        {
+            "arm": "DQN",
+            "when": "epoch 1",
+            "the paper, cifar10": "0.09",
+            "here, fashion_mnist": "0.105 [0.100, 0.110]",
+        },
+        {
+            # Epochs 21 to 40 of 80 are 2 of 4; the peak is that of each run.
+            "arm": "DQN",
+            "when": "peak, epoch 2",
+            "the paper, cifar10": "0.29",
+            "here, fashion_mnist": "0.405 [0.400, 0.410]",
+        },
+    ]
+
+
+def test_the_figures(root):
+    found = analysis.analyse(root, REPEATS)
+    (axes,) = study_epochs.dormant(found).axes
+    curves = [line for line in axes.lines if line.get_gid() == "curve"]
+    assert len(curves) == 2
+    assert curves[0].get_xdata().tolist() == [1, 2, 3, 4]
+    assert curves[0].get_ydata() == pytest.approx([0.105, 0.405, 0.205, 0.305])
+    paper = [line for line in axes.lines if line.get_gid() == "paper"]
+    assert [line.get_xdata() for line in paper] == [[1], [2]]
+    assert [line.get_ydata() for line in paper] == [[0.09], [0.29]]
+    assert {line.get_color() for line in paper} == {curves[0].get_color()}
+    (axes,) = study_epochs.accuracy(found).axes
+    assert axes.lines[0].get_ydata() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert len({line.get_linestyle() for line in axes.lines}) == 2
+    (axes,) = study_epochs.loss(found).axes
+    assert axes.get_ylim()[0] == 0
+
+
+def test_the_page(root):
+    report = write_report(root, REPEATS).parent
+    slugs = ("dormant_fraction", "accuracy", "loss")
+    names = {f"{slug}.{end}" for slug in slugs for end in ("png", "svg")}
+    names |= {"index.html", "epochs.csv", "summary.csv"}
+    assert {path.name for path in report.iterdir()} == names
+    index = (report / "index.html").read_text()
+    assert "2 arms × 1 data set × 2 seeds of 4 epochs; 4 of 4 runs" in index
+    assert "4 epochs instead of 80 (scale 0.04)" in index
+    assert "0.405 [0.400, 0.410]" in index
+    for word in ("human-normalised", "frames", "games.html", "IQM"):
+        assert word not in index
+    summary = pd.read_csv(report / "summary.csv").set_index("arm")
+    assert summary.loc["none", "dormant_fraction"] == pytest.approx(0.305)
+    assert summary.loc["none", "seeds"] == 2
+    rows = pd.read_csv(report / "epochs.csv")
+    assert rows.columns.tolist() == study_progress.COLUMNS
+    assert len(rows) == 16
+
+
+def test_one_seed_has_no_interval(tmp_path):
+    write_study(tmp_path, seeds=[0])
+    write_run(tmp_path, "none", 0)
+    found = analysis.analyse(tmp_path, REPEATS)
+    table = epoch_tables.ends(found)
+    assert table.loc["DQN", "dormant fraction"] == "0.300"
+    assert table.loc["reset", "dormant fraction"] is None
+    assert table.loc["reset", "seeds"] == 0
+    assert np.isnan(epoch_tables.summary(found)["loss_low"]).all()
+
+
+def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
+    write_study(tmp_path / "none", points=[])
+    index = write_report(tmp_path / "none", REPEATS).read_text()
+    assert "4 of 4 runs are not counted" in index
+    assert "Accuracy by epoch is not shown: that needs train/accuracy." in index
+    assert "beside the paper" not in index
+    write_study(tmp_path / "some", seeds=[0])
+    write_run(tmp_path / "some", "none", 0, measured=False)
+    index = write_report(tmp_path / "some", REPEATS).read_text()
+    assert "Dormant neurons by epoch is not shown" in index
+    assert index.count("data:image/png") == 2

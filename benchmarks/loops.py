@@ -8,7 +8,8 @@ from typing import Any
 
 import gin
 
-from redo_dopamine import configure
+from redo_dopamine import configure, emulator
+from redo_dopamine.agents.recycling import RecyclingAgent
 
 MIN_REPLAY_HISTORY = 500
 
@@ -31,8 +32,13 @@ def set_up(gin_file: str, game: str, bindings: Sequence[str] = ()) -> None:
 def make(
     loop: Any, agent_class: Any, game: str, sticky_actions: bool, **settings: Any
 ) -> Any:
-    """An agent under gin's configuration with a game of its own."""
+    """An agent under gin's configuration with a game of its own.
+
+    Ours plays it as our runners have it play, and Dopamine's as its own do.
+    """
     environment = frames.make_environment(game, sticky_actions=sticky_actions)
+    if issubclass(agent_class, RecyclingAgent):
+        environment = emulator.restorable(environment)
     return loop(agent_class(environment.action_space.n, **settings), environment)
 
 

@@ -14,8 +14,8 @@ from dopamine.labs.redo import weight_recyclers
 
 from benchmarks.measuring import Bar, alternate, seconds
 from redo_dopamine.agents import losses
-from redo_dopamine.agents.compiling import compiled
 from redo_dopamine.agents.learner import Learner, make_update
+from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.interventions import redo
 from redo_dopamine.core.threefry import unrolled
 from redo_dopamine.networks.activations import collect

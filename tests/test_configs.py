@@ -8,6 +8,7 @@ import pytest
 from helpers import runs
 from redo_dopamine import config_diff, configure, provenance, train
 from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.offline import recording
 
 CONFIGS = configure.shipped_configs()
 INTERVENTIONS = (
@@ -33,6 +34,7 @@ SHORT = (
     *(f"{name}.period = 4" for name in INTERVENTIONS),
     "Runner.num_iterations = 1",
     "Runner.training_steps = 60",
+    "Runner.evaluation_steps = 40",
     "Runner.max_steps_per_episode = 40",
     "Atari100kRunner.num_eval_episodes = 2",
 )
@@ -49,22 +51,35 @@ def gin_state(clean_gin):
     pass
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A binding that names a data set of the game, for the runs that need one."""
+    root = tmp_path_factory.mktemp("data") / "dqn"
+    narrow = ["NatureNetwork.width = 0.25"]
+    recording.record(
+        recording.Request(str(root), 200, game="DemonAttack", gin_bindings=narrow)
+    )
+    return f"replay_logs.root = '{root}'"
+
+
 def agent_name(config):
+    """The name that an agent's settings are bound to."""
     return "RecycledDrQEpsAgent" if config.startswith("drq") else "RecycledDQNAgent"
 
 
 def test_the_documented_configs_ship():
     agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps"}
     named = {f"{x}{suffix}.gin" for x in agents for suffix in ("", "_redo")}
+    named |= {"offline_dqn.gin", "offline_dqn_random_targets.gin"}
     named |= {"demo.gin"} | {f"dqn_{x}.gin" for x in INTERVENTIONS}
     assert named == set(CONFIGS)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_config_is_read_to_the_last_binding(config, tmp_path):
+def test_a_config_is_read_to_the_last_binding(config, data, tmp_path):
     runs.configure_run(config, ())
     bound = config_diff.parse_settings(gin.config_str(max_line_length=10**6))
-    runs.configure_run(config, SHORT)
+    runs.configure_run(config, (*SHORT, data))
     train.train(str(tmp_path))
     read = config_diff.parse_settings(provenance.operative_config())
 
@@ -85,10 +100,12 @@ def test_a_config_is_read_to_the_last_binding(config, tmp_path):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_config_builds_the_agent_it_describes(config, tmp_path):
-    runs.configure_run(config, ())
+def test_a_config_builds_the_agent_it_describes(config, data, tmp_path):
+    runs.configure_run(config, (data,))
     agent = train.build_runner(str(tmp_path)).agent
-    assert type(agent).__name__ == agent_name(config)
+    offline = config.startswith("offline")
+    name = "OfflineDQNAgent" if offline else agent_name(config)
+    assert type(agent).__name__ == name
     ratio = gin.query_parameter(f"{agent_name(config)}.replay_ratio")
     assert agent._num_updates == ratio * agent.update_period
     if isinstance(agent, RecycledDQNAgent):

@@ -215,7 +215,7 @@ class Pool:
             why = active.ended_by or common.why(task.run.directory, code)
             # One that we had to end, for no progress, is no better than a crash.
             stopped = code in _STOPPED and not active.ended_by
-            self._try_again(task, why, stopped, code != exit_status.USER_ERROR)
+            self._try_again(task, why, stopped, code not in exit_status.FINAL)
 
     def _try_again(self, task: Task, why: str, stopped: bool, any_use: bool) -> None:
         """Put a run that did not end well into the line again, unless it was enough.

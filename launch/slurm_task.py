@@ -110,7 +110,7 @@ class RunTask:
                 crashes += 1
                 why = common.why(self._directory, code)
                 print(f"{self._directory}: {why}", flush=True)
-                if code == exit_status.USER_ERROR or crashes > self._retries:
+                if code in exit_status.FINAL or crashes > self._retries:
                     self._fail(why)
             if not self._has_to_return(signals):
                 return run_status.STOPPED

@@ -4,16 +4,17 @@ What comes in: arrays by name, and what else there is to remember. What leaves: 
 `checkpoint.<number>.npz`. Nothing here is ever unpickled.
 """
 
-import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import jax
 import numpy as np
+
+from redo_dopamine.whole_files import written_whole
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -23,32 +24,6 @@ _META = "meta.json"
 
 class DamagedCheckpointError(ValueError):
     """A checkpoint that is not what was written."""
-
-
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `path` once it is all on the disk."""
-    beside = path.with_name(f"{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Have the new name on the disk as well."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def path_of(directory: str | os.PathLike[str], number: int) -> Path:

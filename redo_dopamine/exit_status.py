@@ -7,3 +7,6 @@ IN_USE = 3  # Another process has the directory.
 NOT_FINITE = 4  # A loss or parameter is NaN or infinite; so it will be again.
 STOPPED = 75  # A signal has come; started again, it goes on. EX_TEMPFAIL of sysexits.h.
 # Anything else is a crash.
+
+# After these it is no use to try the same again.
+FINAL = (USER_ERROR, NOT_FINITE)

@@ -67,6 +67,16 @@ class PlasticityRunner(ResumableRunner):
             use_legacy_logger=False,
             fine_grained_print_to_console=False,
         )
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        for name in ("num_iterations", "training_steps"):
+            value = getattr(self, f"_{name}")
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"Runner.{name} must be a whole number >= 1, but is {value!r}. "
+                    "Bind it to 1 or more."
+                )
 
     @property
     def finished(self) -> bool:

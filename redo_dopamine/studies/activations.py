@@ -31,7 +31,7 @@ def _leaky(arm: Arm) -> Arm:
 
 STUDY = Study(
     name="activations",
-    claim="Leaky ReLU helps DQN a little; ReDo helps more.",
+    claim="Leaky ReLU helps DQN a little.",
     source="Sokar et al., ICML 2023 (arXiv 2302.12902): activation function",
     axis="replay ratio",
     arms=(*_RELU, *(_leaky(arm) for arm in _RELU)),

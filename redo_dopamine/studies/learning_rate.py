@@ -1,8 +1,8 @@
 """Is it the learning rate? DQN with one that falls as the replay ratio rises.
 
-Sokar et al., ICML 2023 (arXiv 2302.12902): at replay ratio 1, four times the default,
-a learning rate of a fourth helps, and ReDo at the whole one helps more. The other
-replay ratios are our choice; at 0.25 there is nothing to divide by.
+A control for Sokar et al., ICML 2023 (arXiv 2302.12902): more updates at a smaller
+rate move parameters about as far. That the rate is divided by the number of updates,
+and at which replay ratios, is our choice; at 0.25 there is nothing to divide by.
 """
 
 from redo_dopamine.studies import arms, games, replay_ratio
@@ -28,9 +28,9 @@ _SCALED = tuple(
 
 STUDY = Study(
     name="learning_rate",
-    claim="A learning rate that falls with the replay ratio helps DQN; ReDo at the "
-    "whole one helps more.",
-    source="Sokar et al., ICML 2023 (arXiv 2302.12902): learning rate scaling",
+    claim="Does ReDo at the full learning rate do what a rate that falls with the "
+    "replay ratio does not?",
+    source="a control for Sokar et al., ICML 2023 (arXiv 2302.12902)",
     axis="replay ratio",
     arms=(*_SWEEP, *_SCALED),
     games=games.DQN_GAMES,

@@ -74,7 +74,9 @@ def make_update(loss: Loss, optimizer: optax.GradientTransformation) -> UpdateFn
     def update(
         learner: Learner, target_params: Params, batch: Batch
     ) -> tuple[Learner, jax.Array]:
-        value, grads = jax.value_and_grad(loss)(learner.params, target_params, batch)
+        value, grads = jax.value_and_grad(loss.__call__)(
+            learner.params, target_params, batch
+        )
         return descend(learner, grads), value
 
     return compiled(update, donate_argnums=0)

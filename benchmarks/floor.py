@@ -3,9 +3,8 @@
     python -m benchmarks.floor [--rounds=25]
 
 Every operation of a DQN update that multiplies, and Adam's step, compiled as a program
-of its own in the runtime that we use. Their sum is what an update takes if all between
-them (rectifiers, biases, copies, the loss) costs nothing. Beside it, in turns:
-our whole update and Dopamine's.
+of its own in the runtime that we use. Beside it, in turns: our whole update, which has
+rectifiers, biases and the loss besides, and Dopamine's.
 """
 
 from benchmarks import loops  # noqa: F401  isort: skip  Before Dopamine.
@@ -183,8 +182,8 @@ def main() -> None:
         print(f"| {name} | | {medians[name]:.1f} |")
     ours, theirs = (medians[name] for name in updates)
     print(
-        f"\nOurs is {theirs / ours:.2f} times as fast as Dopamine's. With nothing "
-        f"between the operations it would be {theirs / floor:.2f} times as fast."
+        f"\nOurs is {theirs / ours:.2f} times as fast as Dopamine's. It takes "
+        f"{ours / floor:.2f} of what its operations take one by one."
     )
 
 

@@ -25,25 +25,7 @@ RUNNING_ON = (
     "dqn_redo.gin",
     (*runs.TINY_REDO, "Runner.max_steps_per_episode = None"),
 )
-DRQ = (
-    "drq_eps_redo.gin",
-    (
-        "JaxDQNAgent.seed = 3",
-        "JaxDQNAgent.min_replay_history = 20",
-        "JaxDQNAgent.summary_writing_frequency = 8",
-        "RecycledDrQEpsAgent.tracking_period = 5",
-        "RecycledDrQEpsAgent.tracking_batch_size = 8",
-        "NatureRainbowNetwork.width = 0.125",
-        "ReplayBuffer.max_capacity = 1000",
-        "ReplayBuffer.batch_size = 4",
-        "Runner.num_iterations = 2",
-        "Runner.training_steps = 40",
-        "Runner.max_steps_per_episode = 60",
-        "Atari100kRunner.num_eval_episodes = 2",
-        "redo.period = 10",
-        "redo.score_batch_size = 8",
-    ),
-)
+DRQ = ("drq_eps_redo.gin", runs.TINY_DRQ)
 
 
 @pytest.fixture(autouse=True)

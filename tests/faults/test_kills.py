@@ -21,26 +21,7 @@ TESTS = Path(__file__).parents[1]
 # Often enough that many a kill falls into the writing of a checkpoint.
 OFTEN = "PlasticityRunner.checkpoint_minutes = 0.001"
 DQN = ("dqn_redo.gin", (*runs.TINY_REDO, OFTEN))
-DRQ = (
-    "drq_eps_redo.gin",
-    (
-        "JaxDQNAgent.seed = 3",
-        "JaxDQNAgent.min_replay_history = 20",
-        "JaxDQNAgent.summary_writing_frequency = 8",
-        "RecycledDrQEpsAgent.tracking_period = 5",
-        "RecycledDrQEpsAgent.tracking_batch_size = 8",
-        "NatureRainbowNetwork.width = 0.125",
-        "ReplayBuffer.max_capacity = 1000",
-        "ReplayBuffer.batch_size = 4",
-        "Runner.num_iterations = 2",
-        "Runner.training_steps = 40",
-        "Runner.max_steps_per_episode = 60",
-        "Atari100kRunner.num_eval_episodes = 2",
-        "redo.period = 10",
-        "redo.score_batch_size = 8",
-        OFTEN,
-    ),
-)
+DRQ = ("drq_eps_redo.gin", (*runs.TINY_DRQ, OFTEN))
 
 # Of the emulator: an earlier state and the actions since, which lead to its state.
 _HOW_IT_GOT_THERE = ("environment/earlier", "environment/actions")

@@ -23,6 +23,23 @@ TINY = (
     "Runner.training_steps = 60",
     "Runner.max_steps_per_episode = 40",
 )
+# For `drq_eps_redo.gin`.
+TINY_DRQ = (
+    "JaxDQNAgent.seed = 3",
+    "JaxDQNAgent.min_replay_history = 20",
+    "JaxDQNAgent.summary_writing_frequency = 8",
+    "RecycledDrQEpsAgent.tracking_period = 5",
+    "RecycledDrQEpsAgent.tracking_batch_size = 8",
+    "NatureRainbowNetwork.width = 0.125",
+    "ReplayBuffer.max_capacity = 1000",
+    "ReplayBuffer.batch_size = 4",
+    "Runner.num_iterations = 2",
+    "Runner.training_steps = 40",
+    "Runner.max_steps_per_episode = 60",
+    "Atari100kRunner.num_eval_episodes = 2",
+    "redo.period = 10",
+    "redo.score_batch_size = 8",
+)
 TINY_REDO = (*TINY, "redo.period = 10", "redo.tau = 0.1", "redo.score_batch_size = 8")
 
 

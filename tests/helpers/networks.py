@@ -19,8 +19,11 @@ from redo_dopamine.networks.activations import collect, record
 from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.layers import crelu, layer_norm
+from redo_dopamine.networks.mlp import identity
 from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
+from redo_dopamine.networks.sac import SACNetwork
 
 
 def kernel(*modules: str) -> tuple[str, ...]:
@@ -166,6 +169,17 @@ def _classifier(**settings: Any) -> Case:
     return Case(network, network.graph(_PIXELS[:2]), _PIXELS)
 
 
+def _ppo(width: float = 0.1, **settings: Any) -> Case:
+    network = PPONetwork((2,), width=width, **settings)
+    return Case(network, network.graph(), (5,))
+
+
+def _sac(width: float = 0.025, **settings: Any) -> Case:
+    limits = ((-1.0, -2.0), (1.0, 3.0))
+    network = SACNetwork((2,), action_limits=limits, width=width, **settings)
+    return Case(network, network.graph(), (5,))
+
+
 def _pixels(network: Any, state_shape: tuple[int, int, int] = _PIXELS) -> Case:
     return Case(network, network.graph(state_shape[:2]), state_shape, np.uint8)
 
@@ -182,6 +196,9 @@ CASES = {
     "mlp_without_bias": Case(Mlp(use_bias=False), Mlp(use_bias=False).graph(), (5,)),
     "dueling": Case(DuelingConvNet(), DuelingConvNet().graph((7, 5)), (7, 5, 2)),
     "nested": Case(NestedNetwork(), NestedNetwork().graph(), (3,)),
+    "ppo": _ppo(activation=nn.relu),
+    "ppo_width_0.2": _ppo(0.2, activation=nn.relu),
+    "sac": _sac(),
 }
 
 MORE_CASES = {
@@ -191,6 +208,11 @@ MORE_CASES = {
     "nature_leaky_relu": _nature(0.25, activation=nn.leaky_relu),
     "nature_crelu": _nature(0.25, activation=crelu),
     "drq_crelu": _rainbow(num_atoms=1, distributional=False, activation=crelu),
+    "ppo_tanh": _ppo(),
+    "ppo_identity": _ppo(activation=identity),
+    "sac_tanh": _sac(activation=nn.tanh),
+    "sac_identity": _sac(activation=identity),
+    "sac_crelu": _sac(activation=crelu),
 }
 
 # Normalized over a layer's neurons, which one dormant neuron's new weights change:

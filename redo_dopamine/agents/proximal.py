@@ -17,7 +17,7 @@ from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 
-# Errors [B] of values, from values, those of the rollout, and returns, all [B].
+# Errors [B] from values, the values of the rollout, and returns, all [B].
 ErrorOfValues = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 
@@ -112,7 +112,7 @@ def clipped_surrogate(
         value_error: l, `squared_error` or `clipped_squared_error(epsilon)`.
 
     Returns:
-        A loss of `take`n minibatches.
+        A loss of what `take` gives.
     """
 
     def error(params: Params, batch: Batch, returns: jax.Array) -> jax.Array:

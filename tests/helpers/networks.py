@@ -169,14 +169,14 @@ def _classifier(**settings: Any) -> Case:
     return Case(network, network.graph(_PIXELS[:2]), _PIXELS)
 
 
-def _ppo(width: float = 0.1, **settings: Any) -> Case:
-    network = PPONetwork((2,), width=width, **settings)
+def _ppo(**settings: Any) -> Case:
+    network = PPONetwork((2,), width=0.1, **settings)
     return Case(network, network.graph(), (5,))
 
 
-def _sac(width: float = 0.025, **settings: Any) -> Case:
+def _sac(**settings: Any) -> Case:
     limits = ((-1.0, -2.0), (1.0, 3.0))
-    network = SACNetwork((2,), action_limits=limits, width=width, **settings)
+    network = SACNetwork((2,), action_limits=limits, width=0.025, **settings)
     return Case(network, network.graph(), (5,))
 
 
@@ -197,7 +197,6 @@ CASES = {
     "dueling": Case(DuelingConvNet(), DuelingConvNet().graph((7, 5)), (7, 5, 2)),
     "nested": Case(NestedNetwork(), NestedNetwork().graph(), (3,)),
     "ppo": _ppo(activation=nn.relu),
-    "ppo_width_0.2": _ppo(0.2, activation=nn.relu),
     "sac": _sac(),
 }
 
@@ -211,7 +210,6 @@ MORE_CASES = {
     "ppo_tanh": _ppo(),
     "ppo_identity": _ppo(activation=identity),
     "sac_tanh": _sac(activation=nn.tanh),
-    "sac_identity": _sac(activation=identity),
     "sac_crelu": _sac(activation=crelu),
 }
 

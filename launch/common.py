@@ -6,6 +6,7 @@ stands.
 """
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -96,9 +97,12 @@ def command(run: plan.Run) -> list[str]:
 def print_commands(
     runs: Sequence[plan.Run], command: Callable[[plan.Run], list[str]]
 ) -> None:
-    """A line per run that a shell can execute."""
-    for run in runs:
-        print(shlex.join(command(run)))
+    """A line per run that a shell can execute, for as long as somebody reads them."""
+    try:
+        print("\n".join(shlex.join(command(run)) for run in runs), flush=True)
+    except BrokenPipeError:
+        # As with `| head`. Python writes what is left once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def state(run: plan.Run) -> str:

@@ -136,7 +136,11 @@ def parse_seeds(text: str, of_study: Sequence[int]) -> tuple[int, ...]:
         )
     numbers = [int(part) for part in parts]
     if "," in text:
-        return tuple(sorted(set(numbers)))
+        if len(set(numbers)) < len(numbers):
+            raise UserError(
+                f"--seeds must name each seed once, but is {text!r}. A seed is one run."
+            )
+        return tuple(sorted(numbers))
     if numbers[0] < 1:
         raise UserError(f"--seeds must ask for at least one seed, but is {text!r}.")
     if numbers[0] > len(of_study):

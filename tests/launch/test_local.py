@@ -114,6 +114,21 @@ def test_the_commands_are_for_a_shell(tmp_path):
     assert [p.name for p in (tmp_path / "a b" / "pruning").iterdir()] == ["study.json"]
 
 
+def test_nobody_has_to_read_all_commands(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, SCRIPT, *TWO_RUNS, f"--base_dir={tmp_path}"]
+    result = subprocess.run(
+        [*command, "--print_commands"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=tmp_path,
+    )
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_runs_and_leaves_them_to_be_resumed(number, tmp_path, capsys):
     process = subprocess.Popen(

@@ -62,6 +62,7 @@ def test_seeds(text, seeds):
         ({"arms": "redo_rr3"}, ["arm 'redo_rr3'", "redo_rr2"]),
         ({"seeds": "two"}, ["--seeds must be", "'two'"]),
         ({"seeds": "0"}, ["at least one seed", "'0'"]),
+        ({"seeds": "1,0,1"}, ["each seed once", "'1,0,1'"]),
         ({"scale": 0.0}, ["--scale must be in (0, 1]", "0.0"]),
         ({"scale": 1.5}, ["--scale must be in (0, 1]", "1.5"]),
         ({"scale": float("nan")}, ["--scale must be in (0, 1]", "nan"]),

@@ -108,7 +108,7 @@ class Display:
             table.add_column(no_wrap=True)
         for task in pool.running:
             bar = ProgressBar(1.0, part_done(task), width=_BAR_WIDTH)
-            steps = f"{task.agent_step:,}/{task.run.agent_steps:,} agent steps"
+            steps = f"{task.agent_step:,}/{task.run.agent_steps:,} {task.run.steps}"
             table.add_row(task.run.name, bar, steps)
         done = sum(task.run.seconds * part_done(task) for task in pool.tasks)
         total = sum(task.run.seconds for task in pool.tasks)
@@ -130,7 +130,8 @@ class Display:
             if task.state == run_status.FAILED:
                 self.event(f"\n{task.run.directory / processes.LOG} ends:")
                 self.event(processes.end_of_log(task.run.directory))
-        table = Table("run", "state", "agent steps", "why", title="Missing")
+        steps = missing[0].run.steps
+        table = Table("run", "state", steps, "why", title="Missing")
         for task in missing:
             state = common.MISSING if not task.state else task.state
             table.add_row(task.run.name, state, f"{task.agent_step:,}", task.message)

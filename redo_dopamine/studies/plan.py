@@ -49,6 +49,7 @@ class Run:
         gin_bindings: everything else that the run is told.
         scale: what part of the study's length it is.
         agent_steps: its length; in gradient updates where no agent acts.
+        steps: what those are, in the plural.
         seconds: how long it takes by `speed.SPEEDS`: a weight, not a promise.
     """
 
@@ -62,6 +63,7 @@ class Run:
     gin_bindings: tuple[str, ...]
     scale: float
     agent_steps: int
+    steps: str
     seconds: float
 
     @property
@@ -172,6 +174,7 @@ def runs(selection: Selection, base_dir: str | Path) -> list[Run]:
             ),
             scale=scale,
             agent_steps=agent_steps,
+            steps=protocol.unit.steps,
             seconds=run_seconds(study, arm, scale),
         )
         for seed in selection.seeds

@@ -11,7 +11,8 @@ from redo_dopamine.studies.plan import Run
 
 
 def task(state, agent_step=0, seconds=1.0):
-    run = Run("s", "arm", "Pong", 0, "m", Path("d"), (), (), 1.0, 100, seconds)
+    length = (1.0, 100, "strides", seconds)
+    run = Run("s", "arm", "Pong", 0, "m", Path("d"), (), (), *length)
     return Task(run, state, agent_step=agent_step)
 
 
@@ -51,6 +52,12 @@ def test_the_summary_names_what_is_missing():
     stopped.message = "stopped by hand"
     display.Display(console).summary([task("done"), stopped])
     out = console.file.getvalue()
-    for part in ("1 of 2 runs are done.", "arm/Pong/0", "stopped by hand", "40"):
+    for part in (
+        "1 of 2 runs are done.",
+        "arm/Pong/0",
+        "stopped by hand",
+        "40",
+        "strides",
+    ):
         assert part in out
     assert "The same command again goes on" in out

@@ -36,6 +36,7 @@ def fake_run(base_dir, behaviour, seed=0):
         gin_bindings=(),
         scale=1.0,
         agent_steps=100,
+        steps="agent steps",
         seconds=1.0,
     )
 

@@ -7,7 +7,7 @@ cannot be.
 
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
@@ -29,6 +29,8 @@ _BOOTSTRAP_REPEATS = flags.DEFINE_integer(
 
 def main(argv: list[str]) -> int:
     """Writes the report and returns the exit status."""
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
     try:
         if len(argv) > 1:
             raise UserError(

@@ -240,9 +240,10 @@ def test_cli_takes_a_study_and_reports_errors(tmp_path):
 
     factory = Factory(tmp_path / "study", games=("Pong",), seeds=[0, 1])
     factory.write_study()
-    factory.write_run("dqn_rr1", "Pong", 0, 0.5)
+    for seed in (0, 1):
+        factory.write_run("dqn_rr1", "Pong", seed, 0.5)
     done = run(f"--base_dir={factory.root}", "--bootstrap_repeats=30")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     index = factory.root / "report" / "index.html"
     assert done.stdout == f"{index}\n"
     assert "30 repeats" in index.read_text()

@@ -6,7 +6,7 @@ state.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import gin
 
@@ -18,6 +18,8 @@ from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.supervised.cifar import cifar10
 from redo_dopamine.supervised.idx import fashion_mnist
 from redo_dopamine.supervised.shuffling import LabelShuffle
+
+T = TypeVar("T")
 
 NAMES: dict[str, Callable[..., Any]] = {
     "LabelShuffle": LabelShuffle,
@@ -66,13 +68,16 @@ def load(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
         ) from error
 
 
-def experiment() -> LabelShuffle:
-    """The experiment that gin's current configuration describes.
+def experiment(kind: Callable[[], T]) -> T:
+    """The experiment of a kind that gin's current configuration describes.
+
+    Args:
+        kind: such as `LabelShuffle`.
 
     Raises:
-        UserError: a setting out of its range, or images that cannot be read.
+        UserError: a setting out of its range, or data that cannot be read.
     """
     try:
-        return gin.get_configurable(LabelShuffle)()
+        return gin.get_configurable(kind)()
     except (UserError, ValueError, TypeError) as error:
         raise UserError(brief(error)) from error

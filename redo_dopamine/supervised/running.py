@@ -13,13 +13,13 @@ from redo_dopamine import checkpoints, provenance, run_status
 from redo_dopamine.config_diff import check_same_config
 from redo_dopamine.errors import UserError
 from redo_dopamine.stopping import StopSwitch
+from redo_dopamine.supervised.epochs import EpochExperiment, Row
 from redo_dopamine.supervised.metrics_file import MetricsFile
-from redo_dopamine.supervised.shuffling import LabelShuffle, Row
 
 # The last one, and two to fall back on where that is damaged.
 _KEEP = 3
-# More epochs prolong a run, and the same images may lie elsewhere.
-_MAY_CHANGE = ("LabelShuffle.num_epochs", ".data_dir")
+# More epochs prolong a run, and the same data may lie elsewhere.
+_MAY_CHANGE = (".num_epochs", ".data_dir", ".lesson")
 
 
 class Run:
@@ -28,17 +28,17 @@ class Run:
     Args:
         directory: of the run, whose lock the caller holds.
         experiment: newly made, from gin's configuration.
-        dataset: name of the images, for `run.json`.
+        dataset: name of the data, for `run.json`.
         scale: what part of its study's length it is, for `status.json`.
 
     Raises:
-        UserError: a checkpoint of other settings or images, or none that is whole.
+        UserError: a checkpoint of other settings or data, or none that is whole.
     """
 
     def __init__(
         self,
         directory: Path,
-        experiment: LabelShuffle,
+        experiment: EpochExperiment,
         dataset: str,
         scale: float = 1.0,
     ):
@@ -47,7 +47,7 @@ class Run:
         self._experiment = experiment
         self._dataset = dataset
         self._config = _comparable(provenance.operative_config())
-        self._checksum = experiment.images.checksum
+        self._checksum = experiment.checksum
         self._metrics = MetricsFile(directory)
         self._resume()
         self._status = run_status.Reporter(
@@ -101,7 +101,7 @@ class Run:
         arrays = checkpoints.flatten(self._experiment.state_tree(), "experiment")
         meta = {
             "config": self._config,
-            "images": self._checksum,
+            "data": self._checksum,
             "metrics_size": self._metrics.size,
         }
         checkpoints.write(self._checkpoints, self._experiment.epoch, arrays, meta)
@@ -134,12 +134,11 @@ class Run:
     def _take_up(self, path: Path) -> None:
         arrays, meta = checkpoints.read(path)
         check_same_config(meta["config"], self._config, str(path))
-        if meta["images"] != self._checksum:
+        if meta["data"] != self._checksum:
             raise UserError(
-                "A run must resume on the images it was started with, but those of "
-                f"{path} have checksum {meta['images']} and these {self._checksum}. "
-                "Give their folder as --data_dir, or start over with another "
-                "--base_dir."
+                "A run must resume on the data it was started with, but those of "
+                f"{path} have checksum {meta['data']} and these {self._checksum}. "
+                "Say where they are, or start over with another --base_dir."
             )
         template = self._experiment.state_tree()
         tree = checkpoints.unflatten(template, arrays, "experiment")
@@ -154,6 +153,9 @@ def _comparable(config: str) -> str:
 
 
 def _summary(rows: list[Row]) -> str:
-    """An epoch's loss and accuracy."""
+    """What an epoch's objective was, such as its loss."""
     found = {row.name: float(row.value) for row in rows}
-    return f"loss {found['loss']:.3f}, accuracy {found['train/accuracy']:.1%}"
+    parts = [f"loss {found['loss']:.3g}"]
+    if "train/accuracy" in found:
+        parts.append(f"accuracy {found['train/accuracy']:.1%}")
+    return ", ".join(parts)

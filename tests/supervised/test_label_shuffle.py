@@ -12,7 +12,7 @@ import gin
 import pytest
 
 from redo_dopamine import config_diff, exit_status, run_lock, run_status
-from redo_dopamine.supervised import gin_names, label_shuffle, shuffling
+from redo_dopamine.supervised import gin_names, label_shuffle, problem
 
 TINY = (
     "LabelShuffle.seed = 3",
@@ -118,7 +118,7 @@ def test_a_finished_run_says_so_and_can_be_prolonged(copy, run, tmp_path, capsys
 def test_a_stopped_run_goes_on_exactly(
     finished, run, tmp_path, monkeypatch, stop_at, capsys
 ):
-    update, count = shuffling.Classification.update, 0
+    update, count = problem.Problem.update, 0
 
     def counted(self, *arguments):
         nonlocal count
@@ -127,7 +127,7 @@ def test_a_stopped_run_goes_on_exactly(
             os.kill(os.getpid(), signal.SIGTERM)
         return update(self, *arguments)
 
-    monkeypatch.setattr(shuffling.Classification, "update", counted)
+    monkeypatch.setattr(problem.Problem, "update", counted)
     assert run() == exit_status.STOPPED
     assert "Stopped by SIGTERM" in capsys.readouterr().out
     assert run_status.read(tmp_path / "run").state == run_status.STOPPED
@@ -174,7 +174,7 @@ def test_other_images_in_the_same_directory_are_refused(
     content[16:] = bytes(len(content) - 16)
     path.write_bytes(content)
     start = lambda: run(f"--data_dir={other}")  # noqa: E731
-    refuse(start, capsys, "images it was started with", "checksum")
+    refuse(start, capsys, "data it was started with", "checksum")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +192,11 @@ def test_other_images_in_the_same_directory_are_refused(
 )
 def test_a_wrong_input_is_named(run, capsys, bindings, flags, parts):
     refuse(lambda: run(*flags, bindings=bindings), capsys, *parts)
+
+
+def test_a_wrong_name_makes_no_directory(run, tmp_path, capsys):
+    refuse(lambda: run(bindings=["LabelShuffle.sed = 1"]), capsys, "sed")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_directory_that_is_a_file_is_refused(run, capsys, tmp_path):

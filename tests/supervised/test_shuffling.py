@@ -104,7 +104,7 @@ def test_shuffling_changes_labels_and_nothing_else(make):
     first = values(epochs(fixed, 2))
     assert values(epochs(shuffled, 2)) == first
     assert values(shuffled.run_epoch()) != values(fixed.run_epoch())
-    assert shuffled.labels_at(2).tolist() != fixed.labels_at(2).tolist()
+    assert shuffled.targets_at(2).tolist() != fixed.targets_at(2).tolist()
 
 
 # Training.

@@ -41,12 +41,12 @@ def test_an_arm_is_an_experiment(arm, scale, fashion_folder):
     (run,) = (run for run in runs(scale) if run.arm == arm)
     images = f"fashion_mnist.data_dir = {str(fashion_folder)!r}"
     gin_names.load(run.gin_files, [*run.gin_bindings, images])
-    experiment = gin_names.experiment()
+    experiment = gin_names.experiment(LabelShuffle)
     assert experiment.seed == 0
     epochs = 100 if scale == 1 else 5
     assert experiment.num_epochs == epochs
     assert experiment.num_epochs * experiment.updates_per_epoch == run.agent_steps
-    labels = [experiment.labels_at(epoch) for epoch in range(epochs)]
+    labels = [experiment.targets_at(epoch) for epoch in range(epochs)]
     differ = [(a != b).any() for a, b in itertools.pairwise(labels)]
     assert sum(differ) == (4 if arm.startswith("reshuffled") else 0)
     period = 1000 if scale == 1 else 50

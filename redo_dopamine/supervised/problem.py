@@ -1,10 +1,10 @@
-"""A classifier that learns, is looked at and is intervened on, as compiled functions.
+"""A network that fits targets, is looked at and intervened on: compiled functions.
 
-What comes in: a network, standardised images, and labels that may change. What
-leaves: a state that is one pytree, and metrics by name.
+What comes in: a network, fixed inputs, and targets that may change. What leaves: a
+state that is one pytree, and metrics by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +14,7 @@ import optax
 
 from redo_dopamine.core import graph as graph_lib
 from redo_dopamine.core import masks
+from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.interventions import Activations, InterventionFactory
 from redo_dopamine.core.measuring import Measured
 from redo_dopamine.core.metrics import (
@@ -24,6 +25,9 @@ from redo_dopamine.core.metrics import (
 from redo_dopamine.networks.activations import collect, loss_gradients
 
 Batch = dict[str, jax.Array]
+# Of outputs and targets, both [B, ...], what a batch tells: scalars by name, among them
+# `loss`, which is what the updates descend.
+Objective = Callable[[Any, jax.Array], Mapping[str, jax.Array]]
 
 
 class State(NamedTuple):
@@ -42,43 +46,32 @@ class State(NamedTuple):
     record: DormancyRecord
 
 
-class Result(NamedTuple):
-    """What an update tells of its batch, as it was before the update.
-
-    Attributes:
-        loss: mean cross-entropy, in nats.
-        accuracy: share of the images that were classified right.
-    """
-
-    loss: jax.Array
-    accuracy: jax.Array
-
-
 class Observer(NamedTuple):
-    """Looks at a network on images of an intervention's own choice."""
+    """Looks at a network on inputs of an intervention's own choice."""
 
     params: graph_lib.Params
-    problem: "Classification"
-    labels: jax.Array
+    problem: "Problem"
+    targets: jax.Array
     rng: np.random.Generator
 
     def activations(self, batch_size: int) -> Activations:
         """Post-activation outputs [B, ..., N] per layer."""
-        batch = self.problem.draw(self.labels, batch_size, self.rng)
+        batch = self.problem.draw(self.targets, batch_size, self.rng)
         return self.problem.collect(self.params, batch["state"])
 
     def loss_gradients(self, batch_size: int) -> Activations:
-        """Gradients of each image's loss in them [B, ..., N] per layer."""
-        batch = self.problem.draw(self.labels, batch_size, self.rng)
+        """Gradients of each example's loss in them [B, ..., N] per layer."""
+        batch = self.problem.draw(self.targets, batch_size, self.rng)
         return self.problem.loss_gradients(self.params, batch)
 
 
-class Classification:
-    """Images to classify, and all that is done to a network on the way.
+class Problem:
+    """Inputs with targets, and all that is done to a network on the way.
 
     Args:
-        network: takes one image, gives logits; has a `graph(image_shape)`.
-        inputs: standardised images [N, H, W, C], float32.
+        network: takes one input; has a `graph(input_shape)`, of height and width.
+        inputs: as the network takes them [N, H, W, C].
+        objective: what a batch's outputs are worth.
         optimizer: an optax transformation.
         intervention: what to do against lost plasticity, such as `redo()`.
         taus: thresholds to measure dormancy at.
@@ -91,6 +84,7 @@ class Classification:
         self,
         network: Any,
         inputs: np.ndarray,
+        objective: Objective,
         optimizer: optax.GradientTransformation,
         intervention: InterventionFactory,
         taus: Sequence[float],
@@ -101,27 +95,23 @@ class Classification:
         self._optimizer = optimizer
         self._taus = tuple(float(tau) for tau in taus)
         self._graph = network.graph(inputs.shape[1:3])
-        blank = np.zeros(inputs.shape[1:], np.float32)
-        self._draw_params = jax.jit(lambda key: network.init(key, blank))
-        self._intervention = intervention(self._graph, self._draw_params, optimizer)
+        blank = np.zeros(inputs.shape[1:], inputs.dtype)
+        self.draw_params = compiled(lambda key: network.init(key, blank))
+        self._intervention = intervention(self._graph, self.draw_params, optimizer)
 
-        def result(params: graph_lib.Params, batch: Batch) -> Result:
-            logits = jax.vmap(lambda x: network.apply(params, x))(batch["state"])
-            losses = optax.softmax_cross_entropy_with_integer_labels(
-                logits, batch["label"]
-            )
-            right = jnp.argmax(logits, axis=-1) == batch["label"]
-            return Result(jnp.mean(losses), jnp.mean(right))
+        def result(params: graph_lib.Params, batch: Batch) -> Mapping[str, jax.Array]:
+            outputs = jax.vmap(lambda x: network.apply(params, x))(batch["state"])
+            return objective(outputs, batch["target"])
 
         def loss(params: graph_lib.Params, batch: Batch) -> jax.Array:
-            return result(params, batch).loss
+            return result(params, batch)["loss"]
 
-        def loss_and_result(params: Any, batch: Batch) -> tuple[jax.Array, Result]:
+        def loss_and_result(params: Any, batch: Batch) -> Any:
             found = result(params, batch)
-            return found.loss, found
+            return found["loss"], found
 
-        def update(params, opt_state, inputs, labels, index):
-            batch = {"state": inputs[index], "label": labels[index]}
+        def update(params, opt_state, inputs, targets, index):
+            batch = {"state": inputs[index], "target": targets[index]}
             gradient = jax.grad(loss_and_result, has_aux=True)
             grads, found = gradient(params, batch)
             updates, opt_state = optimizer.update(grads, opt_state, params)
@@ -135,23 +125,25 @@ class Classification:
             return measure_dormancy(found, self._taus, record)
 
         # The old parameters and moments are donated: memory for the new ones.
-        self._update = jax.jit(update, donate_argnums=(0, 1))
-        self._measure = jax.jit(measure)
-        self._intervene = jax.jit(self._intervention.apply, donate_argnums=(1, 2))
+        self._update = compiled(update, donate_argnums=(0, 1))
+        self._measure = compiled(measure)
+        self._intervene = compiled(self._intervention.apply, donate_argnums=(1, 2))
         constrain = self._intervention.constrain
-        self._constrain = constrain and jax.jit(constrain)
-        self.collect = jax.jit(lambda p, x: of_layers(collect(network.apply, p, x)))
-        self.loss_gradients = jax.jit(
+        self._constrain = constrain and compiled(constrain)
+        self.collect = compiled(lambda p, x: of_layers(collect(network.apply, p, x)))
+        self.loss_gradients = compiled(
             lambda p, batch: of_layers(loss_gradients(network.apply, loss, p, batch))
         )
 
-    def init(self, key: jax.Array) -> State:
+    def init(self, params: graph_lib.Params) -> State:
         """The state that training starts with.
 
+        Args:
+            params: such as `draw_params(key)`; donated by the first update.
+
         Raises:
-            ValueError: the network's graph does not fit its parameters.
+            ValueError: the network's graph does not fit them.
         """
-        params = self._draw_params(key)
         graph_lib.validate(self._graph, params)
         weights = graph_lib.leaves_by_path(params)
         widths = {x.name: weights[x.kernel].shape[-1] for x in self._graph.layers}
@@ -163,24 +155,27 @@ class Classification:
         )
 
     def draw(
-        self, labels: jax.Array, batch_size: int, rng: np.random.Generator
+        self, targets: jax.Array, batch_size: int, rng: np.random.Generator
     ) -> Batch:
-        """Images [B, H, W, C] and labels [B], drawn with replacement."""
+        """Inputs [B, H, W, C] and targets [B, ...], drawn with replacement."""
         index = rng.integers(len(self._inputs), size=batch_size)
-        return {"state": self._inputs[index], "label": labels[index]}
+        return {"state": self._inputs[index], "target": targets[index]}
 
     def update(
-        self, state: State, labels: jax.Array, index: np.ndarray
-    ) -> tuple[State, Result]:
-        """One gradient update on some of the images.
+        self, state: State, targets: jax.Array, index: np.ndarray
+    ) -> tuple[State, Mapping[str, jax.Array]]:
+        """One gradient update on some of the inputs.
 
         Args:
             state: of which parameters and optimizer state are donated.
-            labels: of all images [N].
-            index: which images [B].
+            targets: of all inputs [N, ...].
+            index: which inputs [B].
+
+        Returns:
+            The state, and what the objective says of the batch before the update.
         """
         params, opt_state, found = self._update(
-            state.params, state.opt_state, self._inputs, labels, index
+            state.params, state.opt_state, self._inputs, targets, index
         )
         if self._constrain is not None:
             held = self._constrain(params, opt_state, state.intervention)
@@ -188,7 +183,7 @@ class Classification:
         return state._replace(params=params, opt_state=opt_state), found
 
     def measure(self, state: State, index: np.ndarray) -> tuple[State, Measured]:
-        """Dormant fractions and overlaps on some of the images [B]."""
+        """Dormant fractions and overlaps on some of the inputs [B]."""
         found, record = self._measure(state.params, self._inputs[index], state.record)
         return state._replace(record=record), found
 
@@ -199,7 +194,7 @@ class Classification:
     def intervene(
         self,
         state: State,
-        labels: jax.Array,
+        targets: jax.Array,
         gradient_step: int,
         key: jax.Array,
         rng: np.random.Generator,
@@ -208,15 +203,15 @@ class Classification:
 
         Args:
             state: of which parameters and optimizer state are donated.
-            labels: of all images [N].
+            targets: of all inputs [N, ...].
             gradient_step: updates made so far.
             key: for fresh weights.
-            rng: for the images that neurons are scored on.
+            rng: for the inputs that neurons are scored on.
 
         Returns:
             The state, and the intervention's metrics.
         """
-        seen = self._intervention.observe(Observer(state.params, self, labels, rng))
+        seen = self._intervention.observe(Observer(state.params, self, targets, rng))
         params, opt_state, own, found = self._intervene(
             key,
             state.params,

@@ -1,0 +1,105 @@
+"""What the commands of experiments share: their flags, a run, and its exit status.
+
+What comes in: flags, as of `redo_dopamine.train`, and how to make the experiment. What
+leaves: a directory like every other run's, where an iteration is an epoch. The exit
+status is one of `redo_dopamine.exit_status`.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from redo_dopamine import exit_status, run_lock
+from redo_dopamine.errors import UserError
+from redo_dopamine.gin_files import brief
+from redo_dopamine.stopping import StopRequested
+from redo_dopamine.supervised.epochs import EpochExperiment
+from redo_dopamine.supervised.running import Run
+
+
+class Made(NamedTuple):
+    """An experiment from what was typed.
+
+    Attributes:
+        experiment: newly made, from gin's configuration.
+        dataset: name of its data, for `run.json`.
+    """
+
+    experiment: EpochExperiment
+    dataset: str
+
+
+def parser(module: str, description: str) -> argparse.ArgumentParser:
+    """A parser with the flags that every experiment has."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m redo_dopamine.supervised.{module}",
+        description=description,
+        allow_abbrev=False,
+    )
+    add = made.add_argument
+    add("--base_dir", required=True, help="made if missing, resumed if not")
+    add("--gin_files", action="append", default=[], help="paths or shipped names")
+    add("--gin_bindings", action="append", default=[], help="win over the files")
+    add("--scale", type=float, default=1.0, help="noted in status.json, no more")
+    return made
+
+
+def main(
+    options: argparse.Namespace,
+    configure: Callable[[argparse.Namespace], None],
+    make: Callable[[], Made],
+) -> int:
+    """Run, or go on with, an experiment; returns the exit status.
+
+    Args:
+        options: from `parser`.
+        configure: loads gin's configuration; before there is a directory.
+        make: makes the experiment of that configuration; with the directory in hand,
+            so that of two processes one does no work.
+    """
+    try:
+        configure(options)
+        directory = _made(options.base_dir)
+        with run_lock.held(directory):
+            _run(directory, make(), options.scale)
+    except run_lock.DirectoryInUseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return exit_status.IN_USE
+    except UserError as error:
+        print(f"error: {brief(error)}", file=sys.stderr)
+        return exit_status.USER_ERROR
+    except StopRequested as signal:
+        print(f"Stopped by {signal}. The same command goes on from here.")
+        return exit_status.STOPPED
+    return exit_status.COMPLETE
+
+
+def _run(directory: Path, made: Made, scale: float) -> None:
+    run = Run(directory, made.experiment, made.dataset, scale)
+    if run.finished:
+        run.confirm_done()
+        name = type(made.experiment).__name__
+        print(
+            f"{directory} is finished: all epochs are there. Raise {name}.num_epochs "
+            "to prolong it, or give another --base_dir."
+        )
+        return
+    run.complete()
+    print(f"{directory} is finished.")
+
+
+def _made(base_dir: str) -> Path:
+    directory = Path(base_dir)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--base_dir must be a directory that can be written, but {base_dir!r} "
+            f"cannot: {error.strerror}. Give another one."
+        ) from error
+    return directory

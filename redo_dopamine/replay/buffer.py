@@ -94,6 +94,11 @@ class FrameReplay(SavedReplay):
             return 0
         return self._contents.frames.nbytes + self._contents.records.nbytes
 
+    @property
+    def num_transitions(self) -> int:
+        """Transitions to draw from, at most the capacity."""
+        return 0 if self._contents is None else len(self._contents.records)
+
     # In.
 
     def add(
@@ -197,12 +202,28 @@ class FrameReplay(SavedReplay):
             )
         records = self._contents.records
         slots = (rng or self._rng).integers(len(records), size=size)
-        rows = records.take(slots)
-        drawn = batch(self._contents.frames, rows, self._settings.stack_size)
+        drawn = self.transitions(slots)
         if not with_sample_metadata:
             return drawn
         keys = records.numbers(slots).astype(np.int32)
         return drawn, samplers.SampleMetadata(keys=keys)
+
+    def transitions(self, slots: np.ndarray) -> Any:
+        """Transitions by their slots, as `sample` returns them.
+
+        Args:
+            slots: whole numbers in [0, num_transitions) [B].
+
+        Raises:
+            IndexError: the buffer is empty.
+        """
+        if self._contents is None:
+            raise IndexError(
+                "A slot must hold a transition, but the buffer is empty. Add steps "
+                "first."
+            )
+        frames, records = self._contents
+        return batch(frames, records.take(slots), self._settings.stack_size)
 
     def update(self, keys: Any, **kwargs: Any) -> None:
         """Refuse new priorities: there are none.

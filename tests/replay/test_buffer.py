@@ -113,6 +113,15 @@ def test_a_generator_of_the_callers_leaves_the_buffers_alone(replays):
     replays.assert_same_batch(one.sample(), other.sample())
 
 
+def test_transitions_are_what_a_sample_draws(replays):
+    ours = replays.ours()
+    replays.feed(replays.stream(), 100, ours)
+    assert ours.num_transitions == 40
+    drawn = ours.sample(6, rng=np.random.default_rng(1))
+    slots = np.random.default_rng(1).integers(40, size=6)
+    replays.assert_same_batch(ours.transitions(slots), drawn)
+
+
 @pytest.mark.parametrize("update_horizon", [1, 10])
 def test_batches_are_new_arrays_and_read_only_stacks(replays, update_horizon):
     ours = replays.ours(update_horizon=update_horizon)
@@ -195,6 +204,9 @@ def test_dopamines_gin_names_reach_it(clean_gin):
 
 def test_an_empty_buffer_gives_nothing(replays):
     ours = replays.ours()
+    assert ours.num_transitions == 0
+    with pytest.raises(IndexError, match="Add steps first"):
+        ours.transitions(np.array([0]))
     with pytest.raises(ValueError, match=r"must hold a transition.*holds 0"):
         ours.sample()
     replays.feed(replays.stream(ends=0.0), 1, ours)  # A step, not yet a transition.

@@ -7,6 +7,7 @@ What comes in: arrays by name, and what else there is to remember. What leaves: 
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,18 @@ def write(
     Raises:
         OSError: it could not be written; those before it are as they were.
     """
+    write_file(path_of(directory, number), arrays, meta)
+
+
+def write_file(path: Path, arrays: Arrays, meta: dict[str, Any]) -> None:
+    """Write a file of a checkpoint's format, whole or not at all.
+
+    Raises:
+        OSError: it could not be written; what was there before is as it was.
+    """
     header = {"format": FORMAT, "arrays": list(arrays), **meta}
     with (
-        written_whole(path_of(directory, number)) as file,
+        written_whole(path) as file,
         # A zip, so that each member has a checksum, and NumPy reads it.
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):
@@ -67,7 +77,7 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
     """Arrays by name, and what was given as `meta`.
 
     Args:
-        path: from `path_of`.
+        path: from `path_of`, or what `write_file` was given.
 
     Raises:
         DamagedCheckpointError: the file is not whole.
@@ -98,6 +108,15 @@ def _read_array(archive: zipfile.ZipFile, index: int) -> np.ndarray:
         array = np.lib.format.read_array(member, allow_pickle=False)
         member.read()  # To the end, where the checksum is compared.
         return array
+
+
+def checksum(arrays: Arrays) -> int:
+    """Tells arrays with these names, in this order, from others."""
+    found = 0
+    for name, array in arrays.items():
+        found = zlib.crc32(name.encode(), found)
+        found = zlib.crc32(np.ascontiguousarray(array).data, found)
+    return found
 
 
 def flatten(tree: Any, prefix: str) -> Arrays:

@@ -1,8 +1,14 @@
 """`python -m redo_dopamine.offline record --checkpoint=RUN_DIR --output=DIR ...`.
 
-In: a run's directory or checkpoint, or a game's name for an agent that plays at random.
-Out: files in the layout of the DQN Replay data set, and their path on the terminal.
-Exit status 2 and one line on standard error where that cannot be.
+Of a run's directory or checkpoint, or of a game's name for an agent that plays at
+random, it makes files in the layout of the DQN Replay data set.
+
+`python -m redo_dopamine.offline lesson --teacher=RUN_DIR --student=RUN_DIR ...`.
+
+Of two runs it makes what a network is distilled from.
+
+Out: files, and their path on the terminal. Exit status 2 and one line on standard error
+where that cannot be.
 """
 
 from redo_dopamine import compat  # isort: skip  Before Dopamine.
@@ -10,6 +16,7 @@ from redo_dopamine import compat  # isort: skip  Before Dopamine.
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import ale_py
 import tensorflow as tf
@@ -17,7 +24,7 @@ from absl import logging
 
 from redo_dopamine import exit_status
 from redo_dopamine.errors import UserError
-from redo_dopamine.offline import layout, recording
+from redo_dopamine.offline import layout, lessons, recording
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,7 +32,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m redo_dopamine.offline", description="Fixed data sets."
     )
     commands = parser.add_subparsers(required=True)
-    options = commands.add_parser("record", help="have an agent play, write it down")
+    _add_record(commands.add_parser("record", help="have an agent play, write it down"))
+    _add_lesson(commands.add_parser("lesson", help="have a teacher judge its replay"))
+    return parser
+
+
+def _add_record(options: argparse.ArgumentParser) -> None:
+    options.set_defaults(command=_record)
     add = options.add_argument
     add(
         "--output",
@@ -62,22 +75,47 @@ def _parser() -> argparse.ArgumentParser:
         default=1_000_000,
         help="rows per file; reading takes 7 GB at most for a million",
     )
-    return parser
+
+
+def _add_lesson(options: argparse.ArgumentParser) -> None:
+    options.set_defaults(command=_lesson)
+    add = options.add_argument
+    run = "a run's base_dir, or one of its checkpoints"
+    add("--teacher", required=True, metavar="DIR_OR_FILE", help=f"{run}, with replay")
+    add("--student", required=True, metavar="DIR_OR_FILE", help=run)
+    add(
+        "--output",
+        default="data/distillation",
+        metavar="DIR",
+        help="for <game>.npz (default: %(default)s, where the study looks)",
+    )
+    add("--num_states", type=int, default=10_000, metavar="N", help="of the replay")
+    add("--seed", type=int, default=0, help="of the draw")
+
+
+def _record(settings: dict[str, Any]) -> str:
+    directory = recording.record(recording.Request(**settings))
+    splits = layout.splits_in(directory)
+    return f"{settings['num_steps']:,} steps are in {directory}, splits {splits}."
+
+
+def _lesson(settings: dict[str, Any]) -> str:
+    path = lessons.make(lessons.Request(**settings))
+    return f"A lesson of {settings['num_states']:,} states is in {path}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    settings = vars(_parser().parse_args(arguments))
+    command = settings.pop("command")
     logging.use_absl_handler()
     logging.set_verbosity(logging.ERROR)
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     try:
-        directory = recording.record(recording.Request(**vars(options)))
+        print(command(settings))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.USER_ERROR
-    splits = layout.splits_in(directory)
-    print(f"{options.num_steps:,} steps are in {directory}, splits {splits}.")
     return exit_status.COMPLETE
 
 

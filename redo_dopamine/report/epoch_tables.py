@@ -33,7 +33,8 @@ def beside_the_paper(analysis: Analysis) -> pd.DataFrame:
             "arm": labels[point.arm],
             "when": _when(study, point),
         }
-        row[f"the paper, {point.game}"] = markup.number(point.value, 2)
+        paper = f"the paper, {point.game}" if point.game else "the paper"
+        row[paper] = markup.number(point.value, 2)
         for game in study.games:
             found = study_progress.beside(analysis, point, game)
             row[f"here, {game}"] = _shown(found)

@@ -37,7 +37,7 @@ class PaperPoint:
 
     Attributes:
       arm: The name of the arm that it is about.
-      game: On which the paper found it.
+      game: On which the paper found it; empty where that is not known.
       first: Where the stretch begins, in the study's unit and the paper's length.
       last: Where it ends; where it begins, for a single measurement.
       value: The fraction, in [0, 1].

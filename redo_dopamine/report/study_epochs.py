@@ -55,8 +55,8 @@ def accuracy(analysis: Analysis) -> Figure | None:
 
 
 def loss(analysis: Analysis) -> Figure | None:
-    """Draws the cross-entropy, before each update."""
-    drawn = _panels(analysis, study_progress.LOSS, "training loss", "nats per image")
+    """Draws the loss, before each update."""
+    drawn = _panels(analysis, study_progress.LOSS, "training loss", "mean of an epoch")
     if drawn is None:
         return None
     figure, panels, _ = drawn
@@ -125,7 +125,7 @@ def _draw_paper(axes: Axes, analysis: Analysis) -> list[Line2D]:
         axes.plot(ends, values, color=colours[point.arm], gid="paper", **look)
     if not study.paper_curve:
         return []
-    games = ", ".join(dict.fromkeys(point.game for point in study.paper_curve))
+    games = ", ".join(dict.fromkeys(x.game for x in study.paper_curve if x.game))
     mark = Line2D([], [], color=style.SHARED, **look)
-    mark.set_label(f"the paper, on {games}")
+    mark.set_label(f"the paper, on {games}" if games else "the paper")
     return [mark]

@@ -138,7 +138,8 @@ EPOCH_SECTIONS = (
     StudySection(
         "loss",
         "Loss by epoch",
-        f"The mean cross-entropy of the same images, at the same time. {_OVER_SEEDS}",
+        "The mean loss of the training examples, each just before the update on it. "
+        f"{_OVER_SEEDS}",
         study_epochs.loss,
         "loss",
     ),

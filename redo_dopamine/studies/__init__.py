@@ -9,6 +9,7 @@ from redo_dopamine.studies import (
     activations,
     atari_100k,
     baselines,
+    distillation,
     label_shuffle,
     learning_rate,
     long_schedule,
@@ -38,5 +39,6 @@ _MODULES = (
     learning_rate,
     label_shuffle,
     offline,
+    distillation,
 )
 STUDIES: Mapping[str, Study] = {m.STUDY.name: m.STUDY for m in _MODULES}

@@ -150,7 +150,7 @@ class PaperPoint:
 
     Attributes:
         arm: whose curve.
-        game: on which it was found.
+        game: on which it was found; empty where that is not known.
         first: where the stretch begins, in the protocol's unit.
         last: where it ends; where it begins, for a single measurement.
         percent: what was found.

@@ -15,7 +15,14 @@ from redo_dopamine import shared_names
 from redo_dopamine.errors import UserError
 from redo_dopamine.gin_files import brief
 from redo_dopamine.networks.classifier import ConvClassifier
+from redo_dopamine.networks.impala import ImpalaNetwork
+from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.supervised.cifar import cifar10
+from redo_dopamine.supervised.distilling import (
+    Distillation,
+    fresh_student,
+    pretrained_student,
+)
 from redo_dopamine.supervised.idx import fashion_mnist
 from redo_dopamine.supervised.shuffling import LabelShuffle
 
@@ -26,6 +33,11 @@ NAMES: dict[str, Callable[..., Any]] = {
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
     "ConvClassifier": ConvClassifier,
+    "Distillation": Distillation,
+    "fresh_student": fresh_student,
+    "pretrained_student": pretrained_student,
+    "NatureNetwork": NatureNetwork,
+    "ImpalaNetwork": ImpalaNetwork,
     **shared_names.NETWORK_SETTINGS,
     **{
         function.__name__: function
@@ -37,6 +49,9 @@ _DEFAULTS = """
 LabelShuffle.dataset = @fashion_mnist
 LabelShuffle.network = @ConvClassifier
 LabelShuffle.intervention = @none()
+Distillation.network = @NatureNetwork
+Distillation.start = @fresh_student
+Distillation.intervention = @none()
 """
 
 
@@ -68,7 +83,7 @@ def load(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
         ) from error
 
 
-def experiment(kind: Callable[[], T]) -> T:
+def experiment(kind: Callable[..., T]) -> T:
     """The experiment of a kind that gin's current configuration describes.
 
     Args:

@@ -199,3 +199,13 @@ def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
     index = write_report(tmp_path / "some", REPEATS).read_text()
     assert "Dormant neurons by epoch is not shown" in index
     assert index.count("data:image/png") == 2
+
+
+def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
+    points = [{"arm": "none", "game": "", "first": 1, "last": 1, "percent": 61}]
+    write_study(root, points=points)
+    found = analysis.analyse(root, REPEATS)
+    table = epoch_tables.beside_the_paper(found)
+    assert list(table["the paper"]) == ["0.61"]
+    labels = [x.get_text() for x in study_epochs.dormant(found).legends[0].texts]
+    assert "the paper" in labels

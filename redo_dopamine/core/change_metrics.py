@@ -62,6 +62,10 @@ def magi(threshold: float = 0.0) -> Metric:
       with the one at the previous measurement; NaN where either is empty;
     - `zero_gradient_dormant_overlap/<layer>`: overlap coefficient of the
       zero-gradient set with the dormant set at tau = 0, both of now;
+    - `zero_gradient_of_dormant/<layer>` and `dormant_of_zero_gradient/<layer>`: the
+      share of the dormant set that is in the zero-gradient set, and the other way
+      round; NaN where the set that is shared out is empty. The overlap coefficient is
+      the larger of the two;
     - `zero_gradient_threshold`: the threshold.
 
     Args:
@@ -86,10 +90,13 @@ def magi(threshold: float = 0.0) -> Metric:
         for layer, fraction in dormant_fraction(zero).items():
             found[f"zero_gradient_fraction/{layer}".rstrip("/")] = fraction
         for layer, mask in zero.items():
+            silent = dormant[layer]
             found |= {
                 f"magi/{layer}": jnp.mean(per_neuron[layer]),
                 f"zero_gradient_overlap/{layer}": overlap(mask, previous[layer]),
-                f"zero_gradient_dormant_overlap/{layer}": overlap(mask, dormant[layer]),
+                f"zero_gradient_dormant_overlap/{layer}": overlap(mask, silent),
+                f"zero_gradient_of_dormant/{layer}": share(mask, silent),
+                f"dormant_of_zero_gradient/{layer}": share(silent, mask),
             }
         return found, zero
 
@@ -126,7 +133,6 @@ def policy_churn() -> Metric:
     return Metric("policy_churn", init, measure)
 
 
-# Every metric of this module, in the order in which a table would show them.
 def _widths(graph: NetworkGraph, params: Params) -> dict[str, int]:
     kernels = leaves_by_path(params)
     return {layer.name: kernels[layer.kernel].shape[-1] for layer in graph.layers}

@@ -8,6 +8,7 @@ heads are none. Weights are the layer's incoming kernel, without its bias. Featu
 and outputs are what the network records for the layer, one number per neuron.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -66,6 +67,48 @@ def weight_norm() -> Metric:
     return _per_layer(
         "weight_norm", lambda view, layer: _norm(_kernels(view)[layer.name])
     )
+
+
+def weight_statistics(near_zero: float = 1e-3) -> Metric:
+    r"""Mean, largest magnitude and share near zero of the layer's weights.
+
+    The columns, for the layer's kernel W:
+
+    - `weight_mean/<layer>`: mean of W;
+    - `weight_largest/<layer>`: :math:`\max_{ij} |W_{ij}|`;
+    - `weight_near_zero_fraction/<layer>`: share of entries with
+      :math:`|W_{ij}| \le` near_zero.
+
+    Its norm is `weight_norm`. For He, 2026 (arXiv 2603.21173), where weights, not
+    outputs, are asked about a neuron that does not learn.
+
+    Args:
+        near_zero: >= 0, in units of the weights.
+
+    Raises:
+        ValueError: near_zero is negative or not a finite number.
+    """
+    if not (math.isfinite(near_zero) and near_zero >= 0):
+        raise ValueError(
+            f"near_zero must be a finite number >= 0, but is {near_zero}. A weight is "
+            "near zero where its magnitude is <= near_zero."
+        )
+
+    def measure(view: View, state: tuple[()]) -> tuple[Measured, tuple[()]]:
+        found = {}
+        for layer, kernel in _kernels(view).items():
+            magnitudes = jnp.abs(kernel)
+            small = magnitudes <= near_zero
+            found |= {
+                f"weight_mean/{layer}": jnp.mean(kernel, dtype=jnp.float32),
+                f"weight_largest/{layer}": jnp.max(magnitudes),
+                f"weight_near_zero_fraction/{layer}": jnp.mean(
+                    small, dtype=jnp.float32
+                ),
+            }
+        return found, state
+
+    return Metric("weight_statistics", _no_state, measure)
 
 
 def distance_from_initial() -> Metric:
@@ -149,6 +192,7 @@ FACTORIES: tuple[Callable[..., Metric], ...] = (
     srank,
     feature_norm,
     weight_norm,
+    weight_statistics,
     distance_from_initial,
     gradient_norm,
     loss_gradient,

@@ -129,6 +129,19 @@ def relu_view(w, states=STATES):
     return view(params, observe(params)["hidden"], states, observe=observe)
 
 
+def test_weight_statistics_by_hand():
+    looked_at = view({"w": jnp.array([[1.0, -3], [0.01, 0]])})
+    (row,) = measured(optional_metrics.weight_statistics(near_zero=0.1), looked_at)
+    expected = {
+        "weight_mean/hidden": -1.99 / 4,
+        "weight_largest/hidden": 3,
+        "weight_near_zero_fraction/hidden": 0.5,
+    }
+    assert row == pytest.approx(expected)
+    with pytest.raises(ValueError, match=r"near_zero must be .* but is -1"):
+        optional_metrics.weight_statistics(near_zero=-1)
+
+
 def test_magi_and_zero_gradient_neurons_by_hand():
     first = relu_view([[1.0, -1, -1, 1], [1, -1, -1, 1]])  # 1 and 2 are shut.
     second = relu_view([[1.0, -1, 1, -1], [1, -1, 1, -1]])  # 1 and 3 are shut.
@@ -140,6 +153,8 @@ def test_magi_and_zero_gradient_neurons_by_hand():
         "zero_gradient_fraction/hidden": 0.5,
         "zero_gradient_overlap/hidden": NAN,
         "zero_gradient_dormant_overlap/hidden": 1,
+        "zero_gradient_of_dormant/hidden": 1,
+        "dormant_of_zero_gradient/hidden": 1,
         "zero_gradient_threshold": 0,
     }
     assert rows[0] == pytest.approx(expected, nan_ok=True)
@@ -165,6 +180,11 @@ def test_dormant_and_zero_gradient_sets_may_differ():
     (row,) = measured(optional_metrics.magi(), loud)
     assert row["zero_gradient_fraction/hidden"] == 1
     assert np.isnan(row["zero_gradient_dormant_overlap/hidden"])
+    half = loud._replace(activations={"hidden": jnp.array([[0.0, 1], [0, 1]])})
+    (row,) = measured(optional_metrics.magi(), half)
+    assert row["zero_gradient_dormant_overlap/hidden"] == 1
+    assert row["zero_gradient_of_dormant/hidden"] == 1
+    assert row["dormant_of_zero_gradient/hidden"] == 0.5
 
 
 def q_view(params):
@@ -255,7 +275,9 @@ def test_names_are_metric_and_layer():
         *("stable_rank", "effective_rank", "srank", "feature_norm", "weight_norm"),
         *("distance_from_initial", "gradient_norm", "loss_gradient", "magi"),
         *("zero_gradient_fraction", "zero_gradient_overlap"),
-        "zero_gradient_dormant_overlap",
+        *("zero_gradient_dormant_overlap", "zero_gradient_of_dormant"),
+        *("dormant_of_zero_gradient", "weight_mean", "weight_largest"),
+        "weight_near_zero_fraction",
     )
     pooled = {"zero_gradient_fraction", "zero_gradient_threshold", "policy_churn"}
     assert set(found) == {f"{m}/{k}" for m in per_layer for k in layers} | pooled

@@ -43,7 +43,10 @@ def beside_the_paper(analysis: Analysis) -> pd.DataFrame:
 
 
 def ends(analysis: Analysis) -> pd.DataFrame:
-    """Returns the last epoch's metrics, one row per arm and data set."""
+    """Returns the last epoch's metrics, one row per arm and data set.
+
+    A metric that no run has is left out.
+    """
     study = analysis.study
     rows = []
     for arm in study.arms:
@@ -56,7 +59,8 @@ def ends(analysis: Analysis) -> pd.DataFrame:
                 seeds = seeds if found is None else found[1]
             row["seeds"] = seeds
             rows.append(row)
-    return pd.DataFrame(rows).set_index("arm")
+    table = pd.DataFrame(rows).set_index("arm")
+    return table.dropna(axis="columns", how="all")
 
 
 def summary(analysis: Analysis) -> pd.DataFrame:

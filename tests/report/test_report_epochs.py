@@ -198,6 +198,8 @@ def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
     write_run(tmp_path / "some", "none", 0, measured=False)
     index = write_report(tmp_path / "some", REPEATS).read_text()
     assert "Dormant neurons by epoch is not shown" in index
+    table = epoch_tables.ends(analysis.analyse(tmp_path / "some", REPEATS))
+    assert table.columns.tolist() == ["data set", "accuracy", "loss", "seeds"]
     assert index.count("data:image/png") == 2
 
 

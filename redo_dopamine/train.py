@@ -14,9 +14,16 @@ from redo_dopamine import compat  # isort: skip  Before Dopamine.
 
 import ale_py
 import tensorflow as tf
-from absl import app, flags, logging
+from absl import flags, logging
 
-from redo_dopamine import configure, exit_status, provenance, run_lock, run_status
+from redo_dopamine import (
+    command_line,
+    configure,
+    exit_status,
+    provenance,
+    run_lock,
+    run_status,
+)
 from redo_dopamine.errors import UserError
 from redo_dopamine.finite import NotFiniteError
 from redo_dopamine.resuming import Terms
@@ -229,7 +236,7 @@ def run() -> None:
     # is none, it says so, in words that look like a failure.
     with compat.silenced():
         tf.config.set_visible_devices([], "GPU")
-    app.run(main)
+    command_line.run(main)
 
 
 if __name__ == "__main__":

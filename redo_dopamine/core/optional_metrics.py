@@ -95,7 +95,7 @@ def weight_statistics(near_zero: float = 1e-3) -> Metric:
         )
 
     def measure(view: View, state: tuple[()]) -> tuple[Measured, tuple[()]]:
-        found = {}
+        found: Measured = {}
         for layer, kernel in _kernels(view).items():
             magnitudes = jnp.abs(kernel)
             small = magnitudes <= near_zero

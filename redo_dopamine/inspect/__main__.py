@@ -9,8 +9,9 @@ from redo_dopamine import compat  # isort: skip  Before Dopamine.
 
 import ale_py
 import tensorflow as tf
-from absl import app, flags, logging
+from absl import flags, logging
 
+from redo_dopamine import command_line
 from redo_dopamine.inspect import command, files
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -64,4 +65,4 @@ if __name__ == "__main__":
     # TensorFlow comes with Dopamine, and must leave the accelerator to jax.
     with compat.silenced():
         tf.config.set_visible_devices([], "GPU")
-    app.run(main)
+    command_line.run(main)

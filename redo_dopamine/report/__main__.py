@@ -7,8 +7,9 @@ cannot be.
 
 import sys
 
-from absl import app, flags, logging
+from absl import flags, logging
 
+from redo_dopamine import command_line, exit_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 
@@ -40,9 +41,9 @@ def main(argv: list[str]) -> int:
         print(write_report(_BASE_DIR.value, _BOOTSTRAP_REPEATS.value))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return exit_status.USER_ERROR
     return 0
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.run(main)

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import tqdm
 
 _FORMAT = (
-    "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} agent steps "
-    "[{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+    "{{desc}}{{percentage:3.0f}}%|{{bar}}| {{n_fmt}}/{{total_fmt}} {unit} "
+    "[{{elapsed}}<{{remaining}}, {{rate_fmt}}{{postfix}}]"
 )
 
 
@@ -22,9 +22,13 @@ class Progress:
 
     An iteration ends with an episode, so it may have more steps than it was meant
     to; the total grows with them.
+
+    Args:
+        unit: what is counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "agent steps") -> None:
+        self._format = _FORMAT.format(unit=unit)
         self._bar: tqdm.tqdm | None = None
         self._num_iterations = 0
         self._steps_per_iteration = 0
@@ -48,7 +52,7 @@ class Progress:
             total=steps_done + iterations_left * steps_per_iteration,
             initial=steps_done,
             unit=" steps",
-            bar_format=_FORMAT,
+            bar_format=self._format,
             # A log file gets a line now and then, a terminal a lively bar.
             mininterval=0.2 if sys.stderr.isatty() else 30,
             dynamic_ncols=True,
@@ -74,7 +78,7 @@ class Progress:
             )
 
     def advance(self, dormant_fraction: float) -> None:
-        """Count one agent step, and show a dormant fraction that is new."""
+        """Count one step, and show a dormant fraction that is new."""
         if self._bar is None:
             return
         if self._steps_left > 0:

@@ -124,6 +124,7 @@ MAY_IMPORT = {
         "errors",
         "exit_status",
         "inspect",
+        "progress",
         "offline",
         "replay",
         "resuming",

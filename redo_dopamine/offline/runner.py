@@ -13,6 +13,7 @@ import numpy as np
 
 from redo_dopamine import emulator
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
+from redo_dopamine.progress import Progress
 from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner
 from redo_dopamine.train_phase import TrainPhase
@@ -42,6 +43,7 @@ class OfflineRunner(PlasticityRunner):
         terms: Terms = Terms(),  # noqa: B008  It cannot change.
     ):
         super().__init__(base_dir, agent, terms=terms)
+        self._progress = Progress("train steps")
 
     def _advance(self, phase: TrainPhase) -> None:
         self._agent.train_step()

@@ -255,8 +255,9 @@ def values(base_dir, name):
 
 
 @pytest.mark.parametrize("config", ["offline_dqn", "offline_dqn_random_targets"])
-def test_a_run_leaves_what_others_leave(config, root, tmp_path):
+def test_a_run_leaves_what_others_leave(config, root, tmp_path, capsys):
     runs.run(tmp_path, f"{config}.gin", bindings_of(root))
+    assert "/40 train steps [" in capsys.readouterr().err  # No agent acts.
     assert len(values(tmp_path, "loss")) == 8
     assert len(values(tmp_path, "dormant_fraction/0.1")) == 4
     assert len(values(tmp_path, "eval/average_return")) == 2

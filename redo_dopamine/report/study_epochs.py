@@ -82,7 +82,9 @@ def _panels(
     title = f"{study.name}: {title}"
     if len(names) == 1:
         title += f", {names[0]}"
-    figure, panels = study_style.panels(study, title, names, EPOCHS, label)
+    steps = study_progress.gradient_steps_per_epoch(analysis)
+    epochs = EPOCHS if steps is None else f"{EPOCHS} of {steps:,} gradient steps"
+    figure, panels = study_style.panels(study, title, names, epochs, label)
     highest = 0.0
     for axes, name in zip(panels, names, strict=True):
         for arm, curve in found[name]:

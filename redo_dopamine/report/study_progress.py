@@ -74,6 +74,17 @@ def games(analysis: Analysis) -> list[str]:
     return [game for game in analysis.study.games if game in there]
 
 
+def gradient_steps_per_epoch(analysis: Analysis) -> int | None:
+    """Returns how many gradient steps an epoch has; None where runs do not agree."""
+    found = set()
+    for record in analysis.records:
+        if record.run is not None and len(record.run.metrics):
+            last = record.run.metrics.iloc[-1]
+            steps, rest = divmod(last["gradient_step"], last["iteration"] + 1)
+            found.add(None if rest else int(steps))
+    return found.pop() if len(found) == 1 else None
+
+
 @functools.lru_cache(maxsize=1_000)
 def curve(analysis: Analysis, arm: Arm, game: str, metric: str) -> Curve | None:
     """Returns a metric of an arm on a data set; None where no run recorded it."""

@@ -20,6 +20,8 @@ PAPER_NOTE = (
     "scaled run, those at the same part of it."
 )
 _HEADINGS = {DORMANT: "dormant fraction", ACCURACY: "accuracy", LOSS: "loss"}
+# A loss may be of any size, so it has significant digits; the others are shares.
+_DIGITS = {LOSS: ",.3g"}
 _FEW_SEEDS = 5
 
 
@@ -55,7 +57,7 @@ def ends(analysis: Analysis) -> pd.DataFrame:
             seeds = 0
             for metric, heading in _HEADINGS.items():
                 found = study_progress.at_the_end(analysis, arm, game, metric)
-                row[heading] = None if found is None else _shown(found[0])
+                row[heading] = found and _shown(found[0], _DIGITS.get(metric, ",.3f"))
                 seeds = seeds if found is None else found[1]
             row["seeds"] = seeds
             rows.append(row)
@@ -99,7 +101,8 @@ def _when(study: Study, point: PaperPoint) -> str:
     return f"peak, epoch {first:,}" + (f" to {last:,}" if last > first else "")
 
 
-def _shown(estimate: Estimate | None) -> str | None:
+def _shown(estimate: Estimate | None, digits: str = ",.3f") -> str | None:
     if estimate is None:
         return None
-    return study_sections.interval(*(float(end) for end in estimate))
+    value, low, high = (float(end) for end in estimate)
+    return study_sections.interval(value, low, high, digits)

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from redo_dopamine.report import (
     aggregates,
-    markup,
     study_dormancy,
     study_epochs,
     study_figures,
@@ -215,14 +214,18 @@ def state_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
     return table, dict.fromkeys(states, 0)
 
 
-def interval(value: float | None, low: float | None, high: float | None) -> str | None:
+def interval(
+    value: float | None, low: float | None, high: float | None, digits: str = ",.3f"
+) -> str | None:
     """Returns `0.41 [0.36, 0.46]`, or the number alone where it has no interval."""
     if value is None or math.isnan(value):
         return None
+    shown = f"{value:{digits}}"
     if low is None or high is None or math.isnan(low):
-        return markup.number(value, 3)
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        return shown
+    return f"{shown} [{low:{digits}}, {high:{digits}}]"
 
 
 def _estimate(estimate: Estimate) -> str | None:
-    return interval(*(float(end) for end in estimate))
+    value, low, high = (float(end) for end in estimate)
+    return interval(value, low, high)

@@ -210,9 +210,18 @@ def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
     write_run(tmp_path / "some", "none", 0, measured=False)
     index = write_report(tmp_path / "some", REPEATS).read_text()
     assert "Dormant neurons by epoch is not shown" in index
+    assert index.count("data:image/png") == 2
     table = epoch_tables.ends(analysis.analyse(tmp_path / "some", REPEATS))
     assert table.columns.tolist() == ["data set", "accuracy", "loss", "seeds"]
-    assert index.count("data:image/png") == 2
+
+
+def test_a_small_loss_is_shown_with_its_digits(tmp_path):
+    write_study(tmp_path, seeds=[0])
+    write_run(tmp_path, "none", 0)
+    path = tmp_path / "none" / "fashion_mnist" / "0" / "metrics.csv"
+    path.write_text(path.read_text().replace("loss,2.0", "loss,0.000081234"))
+    table = epoch_tables.ends(analysis.analyse(tmp_path, REPEATS))
+    assert table.loc["DQN", "loss"] == "8.12e-05"
 
 
 def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):

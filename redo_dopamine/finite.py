@@ -15,8 +15,6 @@ import numpy as np
 
 # Gradient steps between two looks at all parameters; every loss is looked at.
 _PERIOD = 1000
-# What a checkpoint must never hold with a NaN in it, as an agent's attributes.
-_TREES = ("online_params", "target_network_params", "optimizer_state")
 
 
 class NotFiniteError(Exception):
@@ -32,8 +30,8 @@ class Watch:
     """Looks at the losses and parameters of an agent.
 
     Args:
-        agent: with `recent_losses`, `gradient_step`, `training_steps` and trees of
-            parameters and optimizer state.
+        agent: with `recent_losses`, `gradient_step`, `training_steps`, and `TREES`:
+            the attributes that a checkpoint must never hold with a NaN in them.
     """
 
     def __init__(self, agent: Any):
@@ -79,7 +77,7 @@ class Watch:
             self._fail(f"the loss of gradient step {gradient_step} is {value}")
 
     def _damaged(self) -> Iterator[str]:
-        for name in _TREES:
+        for name in self._agent.TREES:
             yield from not_finite({name: getattr(self._agent, name)})
 
     def _fail(self, what: str) -> None:

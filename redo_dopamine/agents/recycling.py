@@ -1,120 +1,57 @@
-"""What a Dopamine agent gains: a replay ratio, tracking, interventions, checkpoints.
+"""What agents that learn Q-values from a replay buffer share.
 
 `RecyclingAgent` stands before a Dopamine agent in a class's bases and overrides its
-seams: network and optimizer construction, the train step, the checkpoint bundle.
+seams: network and optimizer construction, the train step.
 """
 
-import collections
-import inspect
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-import optax
 from dopamine.jax.agents.dqn import dqn_agent
-from dopamine.metrics import statistics_instance
 
 from redo_dopamine.agents.batches import as_batch, network_inputs
+from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.learner import (
     Batch,
     Learner,
-    Loss,
     make_copy_over,
     make_update,
 )
-from redo_dopamine.agents.plasticity import Plasticity
-from redo_dopamine.agents.saving import SavedAgent
-from redo_dopamine.agents.settings import (
-    check_names,
-    updates_per_train_step,
-    with_graph,
-)
-from redo_dopamine.core import interventions
+from redo_dopamine.agents.saving import SavedReplayAgent
+from redo_dopamine.agents.settings import updates_per_train_step, with_graph
+from redo_dopamine.agents.tracked import TrackedAgent
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
-from redo_dopamine.core.measuring import Metric
-from redo_dopamine.core.optimizers import coupled_weight_decay
 from redo_dopamine.core.threefry import unrolled
 
-# So that they do not pile up where nobody watches them.
-_RECENT_LOSSES = 1024
 
-
-class RecyclingAgent(SavedAgent):
+class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
     """Settings and seams shared by the agents; all of Dopamine's extend its DQN.
-
-    Settings of the Dopamine agent keep their names, whether they are bound to its
-    own gin name or given here.
 
     Args:
         num_actions: number of actions.
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is one update per update period, as in Dopamine.
-        intervention: what to do against lost plasticity, such as `redo()`.
-        taus: thresholds to track dormancy at; () for none.
-        tracking_period: gradient steps between two measurements.
-        tracking_batch_size: states that a measurement averages over.
-        metrics: what to measure besides, such as `[srank(), magi()]`.
-        weight_decay: factor of the parameters that is added to their gradient
-            before the optimizer, as in the paper; 0 for none.
-        before_optimizer: what else is done to the gradient, such as `l2_to_init()`.
-        after_optimizer: what is done to the optimizer's update, such as
-            `decoupled_weight_decay()`.
-        **dopamine_settings: any argument of the Dopamine agent: `seed`, `gamma`,
-            `update_horizon` (n-step), `target_update_period` (agent steps),
+        **settings: of `TrackedAgent`, and any argument of the Dopamine agent: `seed`,
+            `gamma`, `update_horizon` (n-step), `target_update_period` (agent steps),
             `loss_type` ("huber" or "mse"), ...
-
-    Attributes:
-        gradient_step: gradient updates made so far.
-        recent_losses: the last gradient steps with their losses, perhaps still on
-            their way: whoever watches them takes them out.
 
     Raises:
         ValueError: a setting out of its range.
         TypeError: a setting that neither this class nor Dopamine's has.
     """
 
-    # Set by Dopamine's constructor.
-    network_def: Any
-    optimizer: optax.GradientTransformation
-    optimizer_state: optax.OptState
+    network_def: Any  # Set by Dopamine's constructor.
 
     def __init__(
         self,
         num_actions: int,
         *,
         replay_ratio: float | None = None,
-        intervention: interventions.InterventionFactory | None = None,
-        taus: Sequence[float] = (0.0, 0.025, 0.1),
-        tracking_period: int = 1000,
-        tracking_batch_size: int = 64,
-        metrics: Sequence[Metric] = (),
-        weight_decay: float = 0.0,
-        before_optimizer: Sequence[optax.GradientTransformation] = (),
-        after_optimizer: Sequence[optax.GradientTransformation] = (),
-        **dopamine_settings: Any,
+        **settings: Any,
     ):
-        check_names(
-            dopamine_settings,
-            inspect.signature(super().__init__).parameters,
-            inspect.signature(RecyclingAgent.__init__).parameters,
-        )
-        self._build_intervention = intervention or interventions.none()
-        self._tracking: dict[str, Any] = {
-            "taus": taus,
-            "tracking_period": tracking_period,
-            "tracking_batch_size": tracking_batch_size,
-            "metrics": metrics,
-        }
-        decay = [coupled_weight_decay(weight_decay)] if weight_decay != 0 else []
-        self._before_optimizer = [*decay, *before_optimizer]
-        self._after_optimizer = list(after_optimizer)
-        self.gradient_step = 0
-        self.recent_losses = collections.deque[tuple[int, jax.Array]](
-            maxlen=_RECENT_LOSSES
-        )
-        super().__init__(num_actions, **dopamine_settings)
+        super().__init__(num_actions, **settings)
         # Dopamine's Rainbow has a setting of its own for it.
         stock_updates = getattr(self, "_num_updates_per_train_step", 1)
         self._num_updates = (
@@ -123,16 +60,7 @@ class RecyclingAgent(SavedAgent):
             else updates_per_train_step(replay_ratio, self.update_period)
         )
 
-    @property
-    def dormant_fraction(self) -> float:
-        """At the largest tau when last measured, pooled over layers."""
-        return self._plasticity.dormant_fraction
-
     # What an agent says of itself.
-
-    def _loss(self) -> Loss:
-        """The loss that an update descends, of states as they enter the network."""
-        raise NotImplementedError
 
     def _next_batch(self) -> Batch:
         """A batch from the replay buffer, and what `_prepare` needs besides."""
@@ -168,11 +96,9 @@ class RecyclingAgent(SavedAgent):
         self.online_params = draw_initial(key)
         # Not the same arrays, because the update donates the online parameters' memory.
         self.target_network_params = draw_initial(key)
-        self.optimizer = dqn_agent.create_optimizer(self._optimizer_name)
-        if self._before_optimizer or self._after_optimizer:
-            self.optimizer = optax.chain(
-                *self._before_optimizer, self.optimizer, *self._after_optimizer
-            )
+        self.optimizer = self._with_links(
+            dqn_agent.create_optimizer(self._optimizer_name)
+        )
         self.optimizer_state = self.optimizer.init(self.online_params)
         self._build_acting()
         self._copy_over = make_copy_over()
@@ -180,16 +106,7 @@ class RecyclingAgent(SavedAgent):
         self._update = make_update(loss.of_prepared(self._prepare), self.optimizer)
         self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
         graph = self.network_def.graph(self.observation_shape)
-        self._plasticity = Plasticity(
-            self._apply,
-            graph,
-            self.online_params,
-            loss,
-            self._build_intervention(graph, draw_params, self.optimizer),
-            state,
-            seed=self._seed,
-            **self._tracking,
-        )
+        self._watch_over(self._apply, graph, draw_params, loss, state)
 
     def _sync_weights(self) -> None:
         self.target_network_params = self._copy_over(
@@ -212,27 +129,8 @@ class RecyclingAgent(SavedAgent):
         learner, loss = self._update(
             learner, self.target_network_params, self._next_batch()
         )
-        self.gradient_step += 1
-        self.recent_losses.append((self.gradient_step, loss))
-        learner, metrics = self._plasticity.after_update(
-            learner, self.target_network_params, self.gradient_step, self._draw_batch
-        )
-        self.online_params, self.optimizer_state = learner
-        self.write_metrics(metrics)
+        self._finish_update(learner, loss)
         return loss
 
     def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
-        """A batch for the loss that training does not notice."""
         return self._inputs(as_batch(self._replay.sample(size, rng=rng)))
-
-    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Hand metrics to the runner's collectors, if there is a runner."""
-        if metrics and hasattr(self, "collector_dispatcher"):
-            self.collector_dispatcher.write(
-                [
-                    statistics_instance.StatisticsInstance(
-                        name, value, step=self.training_steps
-                    )
-                    for name, value in metrics.items()
-                ]
-            )

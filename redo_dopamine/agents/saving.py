@@ -5,6 +5,7 @@ next steps depend on, and the agent as it was from one.
 """
 
 import collections
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -12,29 +13,36 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.plasticity import Plasticity
-
-# Attributes, and their names in a bundle of Dopamine's.
-_TREES = {
-    "online_params": "online_params",
-    "target_network_params": "target_params",
-    "optimizer_state": "optimizer_state",
-}
-
+from redo_dopamine.core.graph import Params
 
 _STATES_KEPT = 4  # One more than `resuming` keeps checkpoints.
 _DATA_ORDER = 6  # A random stream, apart from the others.
 
 
-class SavedAgent(EpsilonGreedyAgent):
+class SavedAgent:
     """Bundles, for an agent with the attributes below."""
 
+    # Trees of parameters and optimizer state, and their names in a bundle.
+    TREES: Mapping[str, str] = {
+        "online_params": "online_params",
+        "target_network_params": "target_params",
+        "optimizer_state": "optimizer_state",
+    }
+
+    training_steps: int
     gradient_step: int
+    online_params: Params
+    target_network_params: Any
     recent_losses: collections.deque[tuple[int, jax.Array]]
     optimizer: optax.GradientTransformation
     optimizer_state: optax.OptState
     _plasticity: Plasticity
+    _rng: jax.Array
+    _seed: int
+    # What acting depends on besides parameters and steps, as arrays by name.
+    short_memory: Callable[[], dict[str, Any]]
+    set_short_memory: Callable[[Mapping[str, Any]], None]
 
     @property
     def seed(self) -> int:
@@ -49,25 +57,19 @@ class SavedAgent(EpsilonGreedyAgent):
         """
         tree = {
             "training_steps": self.training_steps,
-            "online_params": self.online_params,
-            "optimizer_state": self.optimizer_state,
-            "target_params": self.target_network_params,
             "gradient_step": self.gradient_step,
             "seed": self.seed,
             "short_memory": self.short_memory(),
             "plasticity": self._plasticity.state_dict(),
+            **{key: getattr(self, name) for name, key in self.TREES.items()},
         }
         return jax.tree.map(np.array, tree)
 
     def bundle_and_checkpoint(
         self, checkpoint_dir: str, iteration_number: int
     ) -> dict[str, Any]:
-        """Save the replay buffer; returns what else there is to save."""
-        # Its states go before the checkpoints do that need them, so one more stays.
-        self._replay._checkpoint_duration = max(
-            self._replay._checkpoint_duration, _STATES_KEPT
-        )
-        self._replay.save(checkpoint_dir, iteration_number)
+        """What there is to save."""
+        del checkpoint_dir, iteration_number
         return self.state_tree()
 
     def unbundle(
@@ -76,17 +78,13 @@ class SavedAgent(EpsilonGreedyAgent):
         iteration_number: int,
         bundle_dictionary: dict[str, Any] | None,
     ) -> bool:
-        """Take up a bundle; False if it or its replay buffer is gone.
+        """Take up a bundle; False if there is none.
 
         Raises:
-            ValueError: the replay buffer is damaged, or the bundle is of another
-                agent; the agent is then as it was.
+            ValueError: it is of another agent; the agent is then as it was.
         """
+        del checkpoint_dir, iteration_number
         if bundle_dictionary is None:
-            return False
-        try:
-            self._replay.load(checkpoint_dir, iteration_number)
-        except FileNotFoundError:
             return False
         self._plasticity.load_state_dict(bundle_dictionary["plasticity"])
         self.recent_losses.clear()
@@ -94,7 +92,7 @@ class SavedAgent(EpsilonGreedyAgent):
         self.gradient_step = int(bundle_dictionary["gradient_step"])
         self._seed = int(bundle_dictionary["seed"])
         self.set_short_memory(bundle_dictionary["short_memory"])
-        for name, key in _TREES.items():
+        for name, key in self.TREES.items():
             setattr(self, name, jax.tree.map(jnp.array, bundle_dictionary[key]))
         return True
 
@@ -116,11 +114,56 @@ class SavedAgent(EpsilonGreedyAgent):
         self._plasticity.begin_with(self.online_params)
 
     def change_data_order(self, number: int) -> None:
-        """Go on with other random numbers for actions and batches.
+        """Go on with other random numbers.
 
         Args:
             number: another one, another order; the same one, the same.
         """
         self._rng = jax.random.fold_in(self._rng, number)
+
+
+class SavedReplayAgent(SavedAgent):
+    """Keeps the agent's replay buffer beside its bundles."""
+
+    _replay: Any
+
+    def bundle_and_checkpoint(
+        self, checkpoint_dir: str, iteration_number: int
+    ) -> dict[str, Any]:
+        """Save the replay buffer; returns what else there is to save."""
+        # Its states go before the checkpoints do that need them, so one more stays.
+        self._replay._checkpoint_duration = max(
+            self._replay._checkpoint_duration, _STATES_KEPT
+        )
+        self._replay.save(checkpoint_dir, iteration_number)
+        return super().bundle_and_checkpoint(checkpoint_dir, iteration_number)
+
+    def unbundle(
+        self,
+        checkpoint_dir: str,
+        iteration_number: int,
+        bundle_dictionary: dict[str, Any] | None,
+    ) -> bool:
+        """Take up a bundle; False if it or its replay buffer is gone.
+
+        Raises:
+            ValueError: the replay buffer is damaged, or the bundle is of another
+                agent; the agent is then as it was.
+        """
+        if bundle_dictionary is None:
+            return False
+        try:
+            self._replay.load(checkpoint_dir, iteration_number)
+        except FileNotFoundError:
+            return False
+        return super().unbundle(checkpoint_dir, iteration_number, bundle_dictionary)
+
+    def change_data_order(self, number: int) -> None:
+        """Go on with other random numbers for actions and batches.
+
+        Args:
+            number: another one, another order; the same one, the same.
+        """
+        super().change_data_order(number)
         stream = [self._seed, _DATA_ORDER, self.gradient_step, number]
         self._replay._rng = np.random.default_rng(stream)

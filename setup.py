@@ -67,6 +67,7 @@ setup(
         "cluster": ["submitit>=1.5,<2"],
         "mujoco": ["gymnasium[mujoco]>=1.0,<2", "dm-control>=1.0.20,<2"],
         "dev": [
+            "gymnasium[mujoco]>=1.0,<2",
             "hypothesis>=6.100",
             "mypy>=1.13",
             "pytest>=8",

@@ -34,6 +34,8 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         ("metric", configurables.METRICS),
         ("of `FrameReplay`", configurables.REPLAY_WINDOWS),
         ("of `OfflineDQNAgent`", configurables.OFFLINE_SETTINGS),
+        ("of `RecycledPPOAgent`", configurables.PPO_SETTINGS),
+        ("of `create_control_environment`", configurables.CONTROL_SETTINGS),
     )
     for kind, offer in functions:
         for function in offer:

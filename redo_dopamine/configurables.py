@@ -11,10 +11,13 @@ from typing import Any
 import gin
 
 from redo_dopamine import atari_100k
-from redo_dopamine.agents import targets
+from redo_dopamine.agents import proximal, targets
 from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.control import creating
+from redo_dopamine.control import runner as control_runner  # noqa: F401  Registers.
 from redo_dopamine.core import optimizers, optional_metrics
-from redo_dopamine.networks import impala, nature, rainbow
+from redo_dopamine.networks import impala, nature, ppo, rainbow
 from redo_dopamine.offline import fixed, runner
 from redo_dopamine.replay import windows
 from redo_dopamine.shared_names import BUDGET_SETTINGS as BUDGET_SETTINGS
@@ -26,6 +29,7 @@ AGENTS: Mapping[Any, tuple[str, ...]] = {
     RecycledDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
     atari_100k.RecycledDrQEpsAgent: ("NatureRainbowNetwork",),
     runner.OfflineDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
+    RecycledPPOAgent: ("PPONetwork",),
 }
 # `JaxDQNAgent.network = @ImpalaNetwork`. Dopamine's C51 network has the name
 # RainbowNetwork, so ours has another one.
@@ -33,6 +37,7 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "NatureNetwork": nature.NatureNetwork,
     "ImpalaNetwork": impala.ImpalaNetwork,
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
+    "PPONetwork": ppo.PPONetwork,
 }
 # `RecycledDQNAgent.before_optimizer = [@l2_to_init()]`, or `after_optimizer`.
 OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
@@ -52,6 +57,13 @@ OFFLINE_SETTINGS: tuple[Callable[..., Any], ...] = (
     targets.random_targets,
     fixed.replay_logs,
 )
+# `RecycledPPOAgent.order = @shuffled_minibatches`.
+PPO_SETTINGS: tuple[Callable[..., Any], ...] = (
+    proximal.contiguous_minibatches,
+    proximal.shuffled_minibatches,
+)
+# `create_control_environment.preprocessing = @ppo_preprocessing`.
+CONTROL_SETTINGS: tuple[Callable[..., Any], ...] = (creating.ppo_preprocessing,)
 
 
 def _register() -> None:
@@ -62,6 +74,8 @@ def _register() -> None:
         *METRICS,
         *REPLAY_WINDOWS,
         *OFFLINE_SETTINGS,
+        *PPO_SETTINGS,
+        *CONTROL_SETTINGS,
     )
     named = {function.__name__: function for function in functions}
     for name, function in {**NETWORKS, **NETWORK_SETTINGS, **named}.items():

@@ -6,7 +6,7 @@ that a run can stop anywhere.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import ale_py
 import numpy as np
@@ -24,6 +24,21 @@ class _Anchor(NamedTuple):
 
     state: ale_py.ALEState
     actions: list[int]
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """An environment whose whole state can be kept, of whatever kind it is."""
+
+    def seed(self, seed: int) -> None:
+        """Start the random numbers anew with a seed; `reset` must follow."""
+
+    def get_state(self) -> State:
+        """Everything that the next steps depend on, as arrays by name."""
+        ...
+
+    def set_state(self, state: State) -> None:
+        """Go on from a state of `get_state`."""
 
 
 class DirectAtari:
@@ -165,7 +180,7 @@ def _is_known(environment: Any) -> bool:
 
 def is_restorable(environment: Any) -> bool:
     """Whether it has `get_state` and `set_state`."""
-    return isinstance(environment, RestorableAtari)
+    return isinstance(environment, Restorable)
 
 
 def get_state(environment: Any) -> State:

@@ -29,6 +29,7 @@ _DISTRIBUTIONS = (
     "gin-config",
     "ale-py",
     "gymnasium",
+    "mujoco",
     "numpy",
 )
 

@@ -63,11 +63,14 @@ class PlasticityRunner(ResumableRunner):
         )
         super().__init__(
             base_dir,
-            lambda sess, environment, summary_writer: agent(environment.action_space.n),
+            lambda _, environment, **other: self._build_agent(agent, environment),
             use_legacy_logger=False,
             fine_grained_print_to_console=False,
         )
         self._check_lengths()
+
+    def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
+        return agent(environment.action_space.n)
 
     def _check_lengths(self) -> None:
         for name in ("num_iterations", "training_steps"):
@@ -132,7 +135,7 @@ class PlasticityRunner(ResumableRunner):
         if phase.action is None:
             phase.begin_episode(self._initialize_episode())
         observation, reward, terminal = self._run_one_step(phase.action)
-        phase.count_step(reward)
+        phase.count_step(self._true_reward(reward))
         if self._clip_rewards:
             reward = np.clip(reward, -1, 1)
         finished = (
@@ -140,15 +143,26 @@ class PlasticityRunner(ResumableRunner):
             or phase.episode_steps == self._max_steps_per_episode
         )
         if finished or self._cuts_off(phase):
-            self._end_episode(reward, terminal)
+            self._end_episode_at(observation, reward, terminal)
             phase.end_episode(finished)
             if finished:
-                self._report_episode(phase.episode_return)
+                self._agent.write_metrics(
+                    {"train/episode_return": phase.episode_return}
+                )
+                self._progress.end_episode(phase.episode_return)
         elif terminal:  # A life is lost.
             self._end_episode(reward, terminal)
-            phase.action = int(self._agent.begin_episode(observation))
+            phase.go_on(self._agent.begin_episode(observation))
         else:
-            phase.action = int(self._agent.step(reward, observation))
+            phase.go_on(self._agent.step(reward, observation))
+
+    def _true_reward(self, reward: float) -> float:
+        """What a step counts for in an episode's return."""
+        return reward
+
+    def _end_episode_at(self, observation: Any, reward: float, terminal: bool) -> None:
+        """Tell the agent of an episode's last step, and what it has led to."""
+        self._end_episode(reward, terminal)  # Dopamine's agents are told no more.
 
     def _initialize_episode(self) -> Any:
         if self._phase.num_starts == 0 and not self._agent.eval_mode:
@@ -166,10 +180,6 @@ class PlasticityRunner(ResumableRunner):
         if not self._agent.eval_mode:
             self._progress.advance(self._agent.dormant_fraction)
         return result
-
-    def _report_episode(self, episode_return: float) -> None:
-        self._agent.write_metrics({"train/episode_return": episode_return})
-        self._progress.end_episode(episode_return)
 
     # Iterations.
 

@@ -135,7 +135,7 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
         provenance.record_start(
             base_dir,
             seed=runner.agent.seed,
-            game=configure.bound(configure.GAME, "unknown"),
+            game=configure.task(),
             agent=type(runner.agent).__name__,
         )
         runner.run_experiment()

@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
+import numpy as np
+
 
 @dataclasses.dataclass
 class TrainPhase:
@@ -17,7 +19,8 @@ class TrainPhase:
         seconds: spent on it.
         episode_steps: agent steps of the running episode.
         episode_return: of the running episode.
-        action: the next one of the running episode; None between two episodes.
+        action: the next one of the running episode, a number or a list of numbers;
+            None between two episodes.
         over: whether all that is left of the iteration is its evaluation.
     """
 
@@ -28,14 +31,18 @@ class TrainPhase:
     seconds: float = 0.0
     episode_steps: int = 0
     episode_return: float = 0.0
-    action: int | None = None
+    action: int | list[float] | None = None
     over: bool = False
 
     def begin_episode(self, action: Any) -> None:
         """An episode has begun, and this is its first action."""
         self.num_starts += 1
         self.episode_steps, self.episode_return = 0, 0.0
-        self.action = int(action)
+        self.go_on(action)
+
+    def go_on(self, action: Any) -> None:
+        """The running episode has a next action, a NumPy number or vector."""
+        self.action = np.asarray(action).tolist()
 
     def count_step(self, reward: float) -> None:
         """A step of the running episode gave this reward."""

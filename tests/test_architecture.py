@@ -15,6 +15,7 @@ APPLICATION = {
     "config_diff",
     "configurables",
     "configure",
+    "control",
     "core",
     "emulator",
     "dopamine_checkpoint",
@@ -77,6 +78,7 @@ MAY_IMPORT = {
     "metrics_file": set(),
     "gin_files": {"errors"},
     "shared_names": {"core", "networks"},
+    "control": {"agents", "compat", "control", "emulator", "resuming", "runner"},
     "emulator": set(),
     "resuming": {"checkpoints", "collectors", "config_diff", "emulator", "errors"},
     "resumable_runner": {
@@ -95,7 +97,14 @@ MAY_IMPORT = {
     "progress": set(),
     "provenance": {"whole_files"},
     "config_diff": {"errors"},
-    "runner": APPLICATION - {"atari_100k", "configurables", "configure", "runner"},
+    "runner": APPLICATION
+    - {
+        "atari_100k",
+        "configurables",
+        "configure",
+        "control",
+        "runner",
+    },
     "evaluation": set(),
     "atari_100k": {
         "agents",
@@ -109,6 +118,7 @@ MAY_IMPORT = {
     "configurables": {
         "agents",
         "atari_100k",
+        "control",
         "core",
         "networks",
         "offline",
@@ -133,7 +143,7 @@ MAY_IMPORT = {
         "train_phase",
         "core",
     },
-    "configure": {"configurables", "errors", "gin_files"},
+    "configure": {"configurables", "control", "errors", "gin_files"},
     "train": APPLICATION,
     "inspect": {
         "agents",

@@ -8,6 +8,7 @@ import pytest
 from helpers import runs
 from redo_dopamine import config_diff, configure, provenance, train
 from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.offline import recording
 
 CONFIGS = configure.shipped_configs()
@@ -27,9 +28,14 @@ SHORT = (
     "JaxDQNAgent.summary_writing_frequency = 2",
     "RecycledDQNAgent.tracking_period = 2",
     "RecycledDrQEpsAgent.tracking_period = 8",
+    "RecycledPPOAgent.tracking_period = 2",
     "NatureNetwork.width = 0.25",
     "NatureRainbowNetwork.width = 0.25",
     "ImpalaNetwork.width = 0.25",
+    "PPONetwork.width = 0.25",
+    "PPOAgent.update_period = 16",
+    "PPOAgent.batch_size = 8",
+    "PPOAgent.num_epochs = 2",
     "ReplayBuffer.batch_size = 8",
     *(f"{name}.period = 4" for name in INTERVENTIONS),
     "Runner.num_iterations = 1",
@@ -38,6 +44,13 @@ SHORT = (
     "Runner.max_steps_per_episode = 40",
     "Atari100kRunner.num_eval_episodes = 2",
 )
+AGENTS = {
+    "demo": "RecycledDQNAgent",
+    "dqn": "RecycledDQNAgent",
+    "drq": "RecycledDrQEpsAgent",
+    "offline": "RecycledDQNAgent",
+    "ppo": "RecycledPPOAgent",
+}
 # Applied when the configuration is loaded, as Runner.evaluation_steps.
 READ_WHILE_LOADING = {"create_runner.schedule"}
 
@@ -64,11 +77,11 @@ def data(tmp_path_factory):
 
 def agent_name(config):
     """The name that an agent's settings are bound to."""
-    return "RecycledDrQEpsAgent" if config.startswith("drq") else "RecycledDQNAgent"
+    return AGENTS[config.partition("_")[0].removesuffix(".gin")]
 
 
 def test_the_documented_configs_ship():
-    agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps"}
+    agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "ppo"}
     named = {f"{x}{suffix}.gin" for x in agents for suffix in ("", "_redo")}
     named |= {"offline_dqn.gin", "offline_dqn_random_targets.gin"}
     named |= {"demo.gin"} | {f"dqn_{x}.gin" for x in INTERVENTIONS}
@@ -106,12 +119,31 @@ def test_a_config_builds_the_agent_it_describes(config, data, tmp_path):
     offline = config.startswith("offline")
     name = "OfflineDQNAgent" if offline else agent_name(config)
     assert type(agent).__name__ == name
+    if isinstance(agent, RecycledPPOAgent):
+        assert (agent.batch_size * 32, agent.num_epochs) == (agent.update_period, 10)
+        return
     ratio = gin.query_parameter(f"{agent_name(config)}.replay_ratio")
     assert agent._num_updates == ratio * agent.update_period
     if isinstance(agent, RecycledDQNAgent):
         assert agent._loss_type == "huber"
         # Every 2,000 gradient steps, whatever the replay ratio.
         assert agent.target_update_period * ratio == 2000
+
+
+def test_a_whole_run_of_ppo_anneals_its_learning_rate():
+    runs.configure_run("ppo.gin", ())
+    steps, rollout, epochs, batch, anneal = map(
+        gin.query_parameter,
+        (
+            "Runner.training_steps",
+            "PPOAgent.update_period",
+            "PPOAgent.num_epochs",
+            "PPOAgent.batch_size",
+            "create_optimizer.anneal_steps",
+        ),
+    )
+    rollouts = steps * gin.query_parameter("Runner.num_iterations") // rollout
+    assert rollouts * rollout // batch * epochs == anneal
 
 
 def test_the_default_setting_is_the_papers():

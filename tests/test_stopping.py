@@ -26,6 +26,7 @@ RUNNING_ON = (
     (*runs.TINY_REDO, "Runner.max_steps_per_episode = None"),
 )
 DRQ = ("drq_eps_redo.gin", runs.TINY_DRQ)
+PPO = ("ppo_redo.gin", (*runs.TINY_PPO, "Runner.evaluation_steps = 50"))
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +69,10 @@ def run_in_pieces(base_dir, gin_file, bindings, lengths):
         (EVALUATED, [85, 10]),  # Both in the first evaluation.
         (RUNNING_ON, [35, 33]),
         (DRQ, [30, 25]),
+        # In a rollout; in the first evaluation; over an iteration's end.
+        (PPO, [25, 70, 50]),
     ],
-    ids=["dqn", "evaluated", "running_on", "drq"],
+    ids=["dqn", "evaluated", "running_on", "drq", "ppo"],
 )
 def test_a_run_in_pieces_equals_one_that_never_stopped(setup, lengths, tmp_path):
     gin_file, bindings = setup

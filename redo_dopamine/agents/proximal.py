@@ -1,7 +1,7 @@
 """Proximal policy optimization as functions of parameters and a rollout.
 
-What comes in: transitions in the order in which they were made. What leaves:
-minibatches, and a loss of one, for `learner.make_update`.
+What comes in: transitions in the order in which they were made. What leaves: what the
+loss needs of each, an order of minibatches, and the loss, for `learner.make_update`.
 
 Schulman et al., "Proximal Policy Optimization Algorithms", 2017, as Dopamine
 computes it; `tests/agents/test_proximal.py` compares the two.
@@ -17,6 +17,9 @@ from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 
+# Numbers of transitions [updates, B], from a key, the number of transitions, the size B
+# of a minibatch, and the number of epochs.
+Order = Callable[[jax.Array, int, int, int], jax.Array]
 # Errors [B] from values, the values of the rollout, and returns, all [B].
 ErrorOfValues = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
@@ -24,45 +27,48 @@ ErrorOfValues = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 def generalized_advantages(
     rewards: jax.Array,
     terminals: jax.Array,
+    ends: jax.Array,
     values: jax.Array,
-    last_value: jax.Array,
+    next_values: jax.Array,
     *,
     gamma: float,
     lambda_: float,
 ) -> jax.Array:
     r"""Generalized advantage estimates of a rollout.
 
-    .. math:: A_t = \delta_t + \gamma \lambda (1 - d_t) A_{t+1}, \quad
-              \delta_t = r_t + \gamma (1 - d_t) V(s_{t+1}) - V(s_t)
+    .. math:: A_t = \delta_t + \gamma \lambda (1 - e_t) A_{t+1}, \quad
+              \delta_t = r_t + \gamma (1 - d_t) V(s'_t) - V(s_t)
 
     Schulman et al., "High-Dimensional Continuous Control Using Generalized
-    Advantage Estimation", ICLR 2016, equations 11 to 16.
+    Advantage Estimation", ICLR 2016, equations 11 to 16. An episode that a time
+    limit cuts off ends (e) without a terminal state (d): its last state still has a
+    value, but the next row is of another episode. Dopamine does not tell the two
+    apart, and lets the advantages of one episode flow into the one before.
 
     Args:
         rewards: r [T].
-        terminals: d [T], 1 where the episode ended.
+        terminals: d [T], 1 where the state reached is terminal.
+        ends: e [T], 1 where the episode ended, for whatever reason.
         values: V(s_t) [T].
-        last_value: V(s_T) [], of the state after the last transition.
+        next_values: V(s'_t) [T], of the states reached.
         gamma: the discount.
         lambda_: 0 for one-step errors, 1 for whole returns.
 
     Returns:
         Advantages [T]; with the values added, the returns that values are fit to.
     """
+    errors = rewards + gamma * (1.0 - terminals) * next_values - values
+    decays = gamma * lambda_ * (1.0 - ends)
 
     def one_earlier(
-        later: tuple[jax.Array, jax.Array], transition: tuple[jax.Array, ...]
-    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-        next_advantage, next_value = later
-        reward, terminal, value = transition
-        discount = gamma * (1.0 - terminal)
-        advantage = reward + discount * (next_value + lambda_ * next_advantage) - value
-        return (advantage, value), advantage
+        later: jax.Array, transition: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        error, decay = transition
+        advantage = error + decay * later
+        return advantage, advantage
 
-    end = jnp.zeros_like(last_value), last_value
-    transitions = rewards, terminals, values
-    _, advantages = jax.lax.scan(one_earlier, end, transitions, reverse=True)
-    return advantages
+    start = jnp.zeros((), errors.dtype)
+    return jax.lax.scan(one_earlier, start, (errors, decays), reverse=True)[1]
 
 
 def squared_error(
@@ -133,37 +139,32 @@ def clipped_surrogate(
     return Loss(lambda params, target_params, batch: batch["return"], error)
 
 
-def make_minibatches(
-    network: Any, *, batch_size: int, gamma: float, lambda_: float
-) -> Callable[[Params, jax.Array, Batch], Batch]:
-    """Compile `(params, key, rollout) -> minibatches`.
-
-    As in Dopamine a minibatch holds transitions that follow each other, and the key
-    orders the minibatches only, once per rollout.
+def make_prepare(
+    network: Any, *, gamma: float, lambda_: float
+) -> Callable[[Params, Batch], Batch]:
+    """Compile `(params, rollout) -> transitions`, for `take`.
 
     Args:
         network: with methods `actor` and `critic` of one state, as `PPONetwork`.
-        batch_size: transitions per minibatch; must divide those of a rollout.
         gamma: the discount.
         lambda_: of `generalized_advantages`.
 
     Returns:
         A function of a rollout that holds `state`, `next_state` and `action`
-        [T, ...], `reward` and `terminal` [T]. Its minibatches [T / B, B, ...] hold
-        `state`, `action`, and from the parameters given, `value`, `return`,
-        `advantage` and `log_probability`. It raises a `ValueError` where the size
-        does not divide T.
+        [T, ...], `reward`, `terminal` and `episode_end` [T]. It gives `state`,
+        `action`, and from the parameters given, `value`, `return`, `advantage` and
+        `log_probability`, all [T, ...].
     """
 
-    def minibatches(params: Params, key: jax.Array, rollout: Batch) -> Batch:
+    def prepare(params: Params, rollout: Batch) -> Batch:
         states, actions = rollout["state"], rollout["action"]
-        num_batches = _num_batches(len(states), batch_size)
         values = _values(network, params, states)
         advantages = generalized_advantages(
             rollout["reward"],
             rollout["terminal"].astype(values.dtype),
+            rollout["episode_end"].astype(values.dtype),
             values,
-            _values(network, params, rollout["next_state"][-1:])[0],
+            _values(network, params, rollout["next_state"]),
             gamma=gamma,
             lambda_=lambda_,
         )
@@ -174,7 +175,7 @@ def make_minibatches(
                 ).log_probability
             )
         )(states, actions)
-        transitions = {
+        return {
             "state": states,
             "action": actions,
             "value": values,
@@ -182,23 +183,55 @@ def make_minibatches(
             "advantage": advantages,
             "log_probability": log_probability,
         }
-        order = jax.random.permutation(key, num_batches)
-        return jax.tree.map(
-            lambda x: x.reshape(num_batches, batch_size, *x.shape[1:])[order],
-            transitions,
-        )
 
-    return compiled(minibatches)
+    return compiled(prepare)
+
+
+def contiguous_minibatches(
+    key: jax.Array, num_transitions: int, batch_size: int, num_epochs: int
+) -> jax.Array:
+    """Transitions that follow each other, the same minibatches in every epoch.
+
+    So does Dopamine: the key orders the minibatches, once per rollout.
+
+    Args:
+        key: of the order.
+        num_transitions: T, of a rollout.
+        batch_size: B, of a minibatch; must divide T.
+        num_epochs: how often each transition is used.
+
+    Returns:
+        Numbers of transitions [num_epochs * T / B, B].
+
+    Raises:
+        ValueError: the size does not divide T.
+    """
+    num_batches = _num_batches(num_transitions, batch_size)
+    order = jax.random.permutation(key, num_batches)
+    batches = jnp.arange(num_transitions).reshape(num_batches, batch_size)[order]
+    return jnp.tile(batches, (num_epochs, 1))
+
+
+def shuffled_minibatches(
+    key: jax.Array, num_transitions: int, batch_size: int, num_epochs: int
+) -> jax.Array:
+    """Transitions in a new random order in every epoch, as the PPO paper's code has.
+
+    Arguments, value and error are those of `contiguous_minibatches`.
+    """
+    _num_batches(num_transitions, batch_size)
+    draw = jax.vmap(lambda key: jax.random.permutation(key, num_transitions))
+    return draw(jax.random.split(key, num_epochs)).reshape(-1, batch_size)
 
 
 def take(chosen: Batch) -> Batch:
     """One minibatch, its advantages normalized; for `Loss.of_prepared`.
 
     Args:
-        chosen: `minibatches`, and the `index` of one. Taking it inside of the
-            compiled update keeps a rollout on the device.
+        chosen: `transitions` [T, ...], and the `index` [B] of some. Taking them
+            inside of the compiled update keeps a rollout on the device.
     """
-    batch = jax.tree.map(lambda x: x[chosen["index"]], chosen["minibatches"])
+    batch = jax.tree.map(lambda x: x[chosen["index"]], chosen["transitions"])
     advantage = batch["advantage"]
     centred = advantage - jnp.mean(advantage)
     return {**batch, "advantage": centred / (jnp.std(advantage) + 1e-8)}

@@ -5,15 +5,20 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
 from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
+from redo_dopamine.networks.sac import SACNetwork
 
 # Networks of Dopamine, and ours that give the same outputs at width 1.
 _EQUALS: Mapping[type, type] = {
     dopamine_networks.NatureDQNNetwork: NatureNetwork,
     dopamine_networks.FullRainbowNetwork: RainbowNetwork,
+    continuous_networks.PPOActorCriticNetwork: PPONetwork,
+    continuous_networks.ActorCriticNetwork: SACNetwork,
 }
 
 

@@ -37,7 +37,8 @@ def rollout(seed=0):
         "next_state": states[1:],
         "action": rng.uniform(-0.9, 0.9, (NUM_TRANSITIONS, 2)).astype(np.float32),
         "reward": rng.normal(size=NUM_TRANSITIONS).astype(np.float32),
-        "terminal": (rng.random(NUM_TRANSITIONS) < 0.2).astype(np.uint8),
+        "terminal": (terminal := (rng.random(NUM_TRANSITIONS) < 0.2).astype(np.uint8)),
+        "episode_end": terminal,
     }
 
 
@@ -57,22 +58,23 @@ def loss(clip_critic_loss=True):
 
 
 @functools.cache
-def minibatches():
-    make = proximal.make_minibatches(
-        NETWORK, batch_size=BATCH_SIZE, gamma=GAMMA, lambda_=LAMBDA
-    )
-    return make(draw()(KEY), jax.random.split(KEY)[1], rollout())
+def transitions():
+    prepare = proximal.make_prepare(NETWORK, gamma=GAMMA, lambda_=LAMBDA)
+    return prepare(draw()(KEY), rollout())
 
 
 def ours(clip_critic_loss):
     update = make_update(loss(clip_critic_loss).of_prepared(proximal.take), OPTIMIZER)
     params = draw()(KEY)
     learner, losses = Learner(params, OPTIMIZER.init(params)), []
-    for _ in range(NUM_EPOCHS):
-        for i in range(NUM_TRANSITIONS // BATCH_SIZE):
-            chosen = {"minibatches": minibatches(), "index": jnp.int32(i)}
-            learner, value = update(learner, None, chosen)
-            losses.append(float(value))
+    key = jax.random.split(KEY)[1]
+    order = proximal.contiguous_minibatches(
+        key, NUM_TRANSITIONS, BATCH_SIZE, NUM_EPOCHS
+    )
+    for index in order:
+        chosen = {"transitions": transitions(), "index": index}
+        learner, value = update(learner, None, chosen)
+        losses.append(float(value))
     return learner.params, np.mean(losses)
 
 
@@ -111,15 +113,42 @@ def test_the_same_rollout_gives_the_parameters_of_dopamines_agent(clip_critic_lo
 
 def test_advantages_by_hand():
     found = proximal.generalized_advantages(
-        jnp.array([1.0, 2.0, 3.0]),
-        jnp.array([0.0, 1.0, 0.0]),
-        jnp.array([10.0, 20.0, 30.0]),
-        jnp.array(40.0),
+        jnp.array([1.0, 2.0, 3.0, 4.0]),
+        jnp.array([0.0, 1.0, 0.0, 0.0]),
+        jnp.array([0.0, 1.0, 1.0, 0.0]),
+        jnp.array([10.0, 20.0, 30.0, 40.0]),
+        jnp.array([20.0, 99.0, 50.0, 60.0]),
         gamma=0.5,
         lambda_=0.5,
     )
-    # 3 + 20 - 30; 2 - 20, past which nothing counts; 1 + 10 - 10 + 0.25 * -18.
-    np.testing.assert_allclose(found, [-3.5, -18.0, -7.0])
+    # 4 + 30 - 40. Cut off, with a value: 3 + 25 - 30. Terminal, without one: 2 - 20.
+    # 1 + 10 - 10 + 0.25 * -18.
+    np.testing.assert_allclose(found, [-3.5, -18.0, -2.0, -6.0])
+
+
+@pytest.mark.parametrize(
+    "order", [proximal.contiguous_minibatches, proximal.shuffled_minibatches]
+)
+def test_every_epoch_takes_every_transition_once(order):
+    found = order(KEY, 24, 4, 3)
+    assert found.shape == (18, 4)
+    for epoch in np.split(np.asarray(found), 3):
+        assert sorted(epoch.ravel()) == list(range(24))
+    assert (np.asarray(order(KEY, 24, 4, 3)) == found).all()
+    assert (np.asarray(order(jax.random.PRNGKey(6), 24, 4, 3)) != found).any()
+
+
+def test_shuffled_minibatches_differ_between_epochs_and_contiguous_ones_do_not():
+    first, second = np.split(
+        np.asarray(proximal.shuffled_minibatches(KEY, 24, 4, 2)), 2
+    )
+    assert (first != second).any()
+    assert (np.diff(first) != 1).any()
+    first, second = np.split(
+        np.asarray(proximal.contiguous_minibatches(KEY, 24, 4, 2)), 2
+    )
+    assert (first == second).all()
+    assert (np.diff(first) == 1).all()
 
 
 def test_a_value_error_is_clipped_only_where_that_makes_it_larger():
@@ -129,16 +158,20 @@ def test_a_value_error_is_clipped_only_where_that_makes_it_larger():
 
 
 def test_a_minibatch_has_normalized_advantages():
-    batch = proximal.take({"minibatches": minibatches(), "index": 1})
+    batch = proximal.take(
+        {"transitions": transitions(), "index": np.arange(BATCH_SIZE)}
+    )
     assert batch["state"].shape == (BATCH_SIZE, 5, 1)
     assert np.mean(batch["advantage"]) == pytest.approx(0, abs=1e-6)
     assert np.std(batch["advantage"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_batch_size_that_does_not_divide_a_rollout_is_an_error():
-    make = proximal.make_minibatches(NETWORK, batch_size=5, gamma=GAMMA, lambda_=LAMBDA)
+@pytest.mark.parametrize(
+    "order", [proximal.contiguous_minibatches, proximal.shuffled_minibatches]
+)
+def test_a_batch_size_that_does_not_divide_a_rollout_is_an_error(order):
     with pytest.raises(ValueError, match=r"but 32 / 5 is not a whole number"):
-        make(draw()(KEY), KEY, rollout())
+        order(KEY, 32, 5, 1)
 
 
 def test_plasticity_tracks_policy_and_value_layers_of_this_loss():
@@ -155,7 +188,7 @@ def test_plasticity_tracks_policy_and_value_layers_of_this_loss():
         tracking_batch_size=BATCH_SIZE,
         seed=0,
     )
-    batch = proximal.take({"minibatches": minibatches(), "index": 0})
+    batch = proximal.take({"transitions": transitions(), "index": np.arange(8)})
     learner = Learner(params, OPTIMIZER.init(params))
     _, found = plasticity.after_update(learner, params, 1, lambda size, rng: batch)
     for layer in NETWORK.graph().layers:

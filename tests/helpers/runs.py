@@ -40,6 +40,22 @@ TINY_DRQ = (
     "redo.period = 10",
     "redo.score_batch_size = 8",
 )
+# For `ppo_redo.gin`.
+TINY_PPO = (
+    "PPOAgent.seed = 3",
+    "PPOAgent.update_period = 16",
+    "PPOAgent.batch_size = 8",
+    "PPOAgent.num_epochs = 2",
+    "PPONetwork.width = 0.25",
+    "RecycledPPOAgent.tracking_period = 3",
+    "RecycledPPOAgent.tracking_batch_size = 8",
+    "Runner.num_iterations = 2",
+    "Runner.training_steps = 60",
+    "Runner.max_steps_per_episode = 40",
+    "redo.period = 5",
+    "redo.tau = 0.5",
+    "redo.score_batch_size = 8",
+)
 TINY_REDO = (*TINY, "redo.period = 10", "redo.tau = 0.1", "redo.score_batch_size = 8")
 
 

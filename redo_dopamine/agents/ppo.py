@@ -1,0 +1,186 @@
+"""Dopamine's PPO with dormancy tracking and interventions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from dopamine.jax.agents.dqn import dqn_agent
+from dopamine.jax.agents.ppo import ppo_agent
+
+from redo_dopamine.agents import proximal
+from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
+from redo_dopamine.agents.learner import Batch, Learner, Loss, make_update
+from redo_dopamine.agents.rollout import Rollout
+from redo_dopamine.agents.settings import with_graph
+from redo_dopamine.agents.tracked import TrackedAgent
+from redo_dopamine.core.compiling import compiled
+from redo_dopamine.core.graph import Params
+from redo_dopamine.core.threefry import unrolled
+
+
+@gin.configurable
+class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
+    """PPO that tracks its dormant neurons, of policy and values apart.
+
+    An update is one minibatch: `gradient_step` counts them. Tracking and interventions
+    look at states of the last rollout.
+
+    Args:
+        action_shape: shape of an action.
+        observation_shape: shape of an observation.
+        action_limits: lowest and highest actions, into which the policy's are
+            squashed; None, or infinite ones, for none.
+        order: of a rollout's transitions in the updates: `contiguous_minibatches`, as
+            in Dopamine, or `shuffled_minibatches`.
+        **settings: of `TrackedAgent`, and any argument of `PPOAgent`:
+            `update_period` (agent steps of a rollout), `batch_size` (of a minibatch),
+            `num_epochs`, `gamma`, `lambda_`, `epsilon`, `max_gradient_norm`, ...
+
+    Raises:
+        ValueError: a setting out of its range.
+        TypeError: a setting that neither this class nor Dopamine's has.
+    """
+
+    TREES: Mapping[str, str] = {
+        "online_params": "online_params",
+        "optimizer_state": "optimizer_state",
+    }
+    target_network_params: Any = None
+    network_def: Any  # Set by the constructor of Dopamine's.
+
+    def __init__(
+        self,
+        action_shape: tuple[int, ...],
+        observation_shape: tuple[int, ...],
+        action_limits: Any = None,
+        *,
+        order: proximal.Order = proximal.contiguous_minibatches,
+        **settings: Any,
+    ):
+        self._order = order
+        limits = finite_limits(action_limits)
+        super().__init__(action_shape, observation_shape, limits, **settings)
+
+    # What an agent says of itself.
+
+    def _loss(self) -> Loss:
+        value_error = (
+            proximal.clipped_squared_error(self.epsilon)
+            if self.clip_critic_loss
+            else proximal.squared_error
+        )
+        return proximal.clipped_surrogate(
+            self.network_def,
+            epsilon=self.epsilon,
+            vf_coefficient=self.vf_coefficient,
+            entropy_coefficient=self.entropy_coefficient,
+            value_error=value_error,
+        )
+
+    def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
+        index = rng.integers(len(self._replay), size=size)
+        return self._take({"transitions": self._transitions, "index": index})
+
+    def _next_action(self) -> jax.Array:
+        self._rng, action = self._act(self.online_params, self._rng, self.state)
+        return action
+
+    def _remember(
+        self, state: np.ndarray, reward: float, terminal: bool, episode_end: bool
+    ) -> None:
+        self._replay.add(
+            state=state,
+            action=self.action,
+            reward=reward,
+            next_state=self.state,
+            terminal=terminal,
+            episode_end=episode_end,
+        )
+
+    # Dopamine's seams.
+
+    def _build_replay_buffer(self) -> Rollout:
+        return Rollout(self.update_period, self.state.shape, self.action_shape)
+
+    def _build_networks_and_optimizer(self) -> None:
+        self.network_def = network = with_graph(self.network_def)
+        state = np.asarray(self.state, np.float32)
+
+        def draw_params(key: jax.Array) -> Params:
+            return network.init(unrolled(key), state)
+
+        self._rng, key = jax.random.split(self._rng)
+        self.online_params = compiled(draw_params)(key)
+        self.optimizer = self._with_links(
+            optax.clip_by_global_norm(self._max_gradient_norm),
+            dqn_agent.create_optimizer(self._optimizer_name),
+        )
+        self.optimizer_state = self.optimizer.init(self.online_params)
+        loss = self._loss()
+        self._update = make_update(loss.of_prepared(proximal.take), self.optimizer)
+        self._prepare = proximal.make_prepare(
+            network, gamma=self.gamma, lambda_=self.lambda_
+        )
+        self._take = compiled(proximal.take)
+        self._act = jax.jit(self._draw_action)  # One state: the default is faster.
+        self._watch_over(network.apply, network.graph(), draw_params, loss, state)
+
+    def _draw_action(
+        self, params: Params, rng: jax.Array, state: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        network = self.network_def
+        rng, key = jax.random.split(rng)
+        output = network.apply(params, state, key, method=network.actor)
+        return rng, output.sampled_action
+
+    def _train_step(self) -> None:
+        if self._replay.full:
+            self._learn()
+            self._replay.clear()
+        self.training_steps += 1
+
+    def _learn(self) -> None:
+        """All updates of a rollout."""
+        self._rng, key = jax.random.split(self._rng)
+        # Dopamine's update splits the key once more before it orders the minibatches.
+        order_key = jax.random.split(key)[1]
+        self._transitions = self._prepare(
+            self.online_params, self._replay.transitions()
+        )
+        order = self._order(
+            order_key, len(self._replay), self.batch_size, self.num_epochs
+        )
+        losses = []
+        for index in np.asarray(order):
+            learner = Learner(self.online_params, self.optimizer_state)
+            chosen = {"transitions": self._transitions, "index": index}
+            learner, loss = self._update(learner, None, chosen)
+            self._finish_update(learner, loss)
+            losses.append(loss)
+        self.write_metrics({"loss": np.asarray(jnp.mean(jnp.stack(losses)))[()]})
+
+    # What a checkpoint holds.
+
+    def state_tree(self) -> dict[str, Any]:
+        """All that a checkpoint must hold, the running rollout too."""
+        return super().state_tree() | {"rollout": self._replay.state_dict()}
+
+    def unbundle(
+        self,
+        checkpoint_dir: str,
+        iteration_number: int,
+        bundle_dictionary: dict[str, Any] | None,
+    ) -> bool:
+        """Take up a bundle; False if there is none.
+
+        Raises:
+            ValueError: it is of another agent; the agent is then as it was.
+        """
+        taken = super().unbundle(checkpoint_dir, iteration_number, bundle_dictionary)
+        if taken and bundle_dictionary is not None:
+            self._replay.load_state_dict(bundle_dictionary["rollout"])
+        return taken

@@ -1,0 +1,1 @@
+"""Continuous control: environments of Gymnasium, and the runner of agents in them."""

@@ -1,0 +1,106 @@
+"""Environments of continuous control by their names: MuJoCo's robots, and others."""
+
+from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import gin
+import gymnasium
+import numpy as np
+from gymnasium import wrappers
+from gymnasium.envs.mujoco import mujoco_env
+
+from redo_dopamine.control.environment import ControlEnvironment, Preprocessing
+from redo_dopamine.control.restoring import RestorableControl
+
+VERSION = "v4"  # That of the papers.
+
+
+def ppo_preprocessing(
+    environment: gymnasium.Env[Any, Any], gamma: float = 0.99, limit: float = 10.0
+) -> gymnasium.Env[Any, Any]:
+    """Actions clipped to their limits, observations and rewards normalized and clipped.
+
+    Observations by their running mean and variance, rewards by the variance of the
+    discounted return, as PPO is mostly run on MuJoCo; returns are reported as they
+    are before.
+
+    Args:
+        environment: Gymnasium's.
+        gamma: discount of the returns.
+        limit: largest magnitude of what is normalized.
+    """
+
+    def clip(x: Any) -> Any:
+        return np.clip(x, -limit, limit)
+
+    environment = wrappers.ClipAction(environment)
+    environment = wrappers.NormalizeObservation(environment)
+    environment = wrappers.TransformObservation(
+        environment, clip, environment.observation_space
+    )
+    environment = wrappers.NormalizeReward(environment, gamma=gamma)
+    return wrappers.TransformReward(environment, clip)
+
+
+@gin.configurable(module="redo_dopamine")
+def create_control_environment(
+    environment_name: str | None = None,
+    version: str = VERSION,
+    preprocessing: Preprocessing | None = None,
+) -> ControlEnvironment:
+    """A Gymnasium environment of continuous control, such as HalfCheetah-v4.
+
+    Args:
+        environment_name: as Gymnasium calls it, without its version.
+        version: of the environment.
+        preprocessing: on the way to the agent, such as `ppo_preprocessing`; None for
+            nothing.
+
+    Raises:
+        ValueError: no such environment, or one that is not of continuous control, or
+            whose physics are not installed.
+    """
+    full_name = f"{environment_name}-{version}"
+    try:
+        with _without_notes():
+            environment = gymnasium.make(
+                full_name, max_episode_steps=-1, disable_env_checker=True
+            )
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise ValueError(
+            f"{full_name} needs what is not installed here: {error}. Run: "
+            "pip install 'redo-dopamine[mujoco]'"
+        ) from error
+    except gymnasium.error.Error as error:
+        raise ValueError(
+            "create_control_environment must name an environment of Gymnasium, but "
+            f"{full_name!r} is none: {error} Bind .environment_name = 'HalfCheetah' "
+            "and .version = 'v4', for example."
+        ) from error
+    known = isinstance(environment.unwrapped, mujoco_env.MujocoEnv)
+    kind = RestorableControl if known else ControlEnvironment
+    return kind(environment, preprocessing)
+
+
+@contextlib.contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keep quiet about what is deprecated in the environments that the papers used.
+
+    MuJoCo would write of it to a file in the current directory too.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import mujoco
+        except ImportError:
+            yield
+            return
+        mujoco.set_mju_user_warning(lambda message: None)
+        try:
+            yield
+        finally:
+            mujoco.set_mju_user_warning(None)

@@ -1,0 +1,104 @@
+"""The state of a MuJoCo environment as arrays by name, and the way back from them.
+
+So that a run can stop anywhere. Gymnasium itself keeps positions and velocities alone,
+which is not all that the next steps depend on.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from gymnasium import wrappers
+
+from redo_dopamine.control.environment import ControlEnvironment
+from redo_dopamine.emulator import State
+
+# Beside the state that MuJoCo integrates: read by environments before they step.
+_POSITIONS = ("xpos", "xipos")
+_STATISTICS = ("mean", "var", "count")
+_BIT_GENERATOR = np.random.PCG64  # Gymnasium's.
+
+
+class RestorableControl(ControlEnvironment):
+    """A MuJoCo environment that can be put back into a state."""
+
+    @property
+    def _physics(self) -> Any:
+        return self.environment.unwrapped
+
+    def get_state(self) -> State:
+        """Everything that the next steps depend on, random numbers and statistics too.
+
+        Returns:
+            Arrays by name.
+        """
+        import mujoco
+
+        model, data = self._physics.model, self._physics.data
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        state = np.empty(mujoco.mj_stateSize(model, kind))
+        mujoco.mj_getState(model, data, state, kind)
+        found = {"integration": state}
+        found |= {name: getattr(data, name).copy() for name in _POSITIONS}
+        found["random"] = _generator_state(self._physics.np_random)
+        found["game_over"] = np.asarray(self.game_over)
+        for name, owner, attribute in self._numbers():
+            found[name] = np.array(getattr(owner, attribute), np.float64)
+        return found
+
+    def set_state(self, state: State) -> None:
+        """Go on from a state of `get_state`, of the same kind of environment."""
+        import mujoco
+
+        self.environment.reset()  # As Gymnasium demands of a new one.
+        model, data = self._physics.model, self._physics.data
+        kind = mujoco.mjtState.mjSTATE_INTEGRATION
+        mujoco.mj_setState(model, data, np.array(state["integration"]), kind)
+        mujoco.mj_forward(model, data)
+        # Once more: what is integrated holds a first guess for the next solution too.
+        mujoco.mj_setState(model, data, np.array(state["integration"]), kind)
+        for name in _POSITIONS:
+            getattr(data, name)[:] = state[name]
+        self._physics.np_random = _generator(state["random"])
+        self.game_over = bool(state["game_over"])
+        for name, owner, attribute in self._numbers():
+            saved = state[name]
+            setattr(owner, attribute, saved.copy() if saved.ndim else float(saved))
+
+    def _numbers(self) -> Iterator[tuple[str, Any, str]]:
+        """Where preprocessing keeps its numbers: a name, and an object's attribute."""
+        for layer in self.layers():
+            if isinstance(layer, wrappers.NormalizeObservation):
+                for name in _STATISTICS:
+                    yield f"observation_{name}", layer.obs_rms, name
+            elif isinstance(layer, wrappers.NormalizeReward):
+                for name in _STATISTICS:
+                    yield f"return_{name}", layer.return_rms, name
+                yield "discounted_return", layer, "discounted_reward"
+
+
+def _generator_state(generator: np.random.Generator) -> np.ndarray:
+    """A generator's state as words [5]; 128-bit numbers take two."""
+    state = generator.bit_generator.state
+    words = [
+        word
+        for number in (state["state"]["state"], state["state"]["inc"])
+        for word in divmod(number, 1 << 64)
+    ]
+    # The half of a word that is left over, and whether there is one.
+    return np.array([*words, state["uinteger"], state["has_uint32"]], np.uint64)
+
+
+def _generator(words: np.ndarray) -> np.random.Generator:
+    numbers = [int(word) for word in words]
+    generator = np.random.Generator(_BIT_GENERATOR())
+    generator.bit_generator.state = {
+        "bit_generator": _BIT_GENERATOR.__name__,
+        "state": {
+            "state": (numbers[0] << 64) + numbers[1],
+            "inc": (numbers[2] << 64) + numbers[3],
+        },
+        "uinteger": numbers[4],
+        "has_uint32": numbers[5],
+    }
+    return generator

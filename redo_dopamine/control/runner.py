@@ -1,0 +1,66 @@
+"""A run in continuous control.
+
+What comes in: gin's `Runner.*` bindings, with an environment of
+`create_control_environment`. What leaves: what `PlasticityRunner` leaves.
+"""
+
+from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
+
+from collections.abc import Callable
+from typing import Any
+
+import gin
+
+from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.resuming import Terms
+from redo_dopamine.runner import PlasticityRunner
+
+
+@gin.configurable(module="redo_dopamine", allowlist=["agent", "checkpoint_minutes"])
+class ControlRunner(PlasticityRunner):
+    """Runs an agent of continuous actions.
+
+    Returns, in training and evaluation, are of rewards as they are before any
+    preprocessing. The agent is shown the state that an episode was cut off at.
+
+    Args:
+        base_dir: where everything is written.
+        agent: class of the agent, called with the shapes and limits of the
+            environment's spaces.
+        checkpoint_minutes: between two checkpoints inside an iteration.
+        terms: as in `PlasticityRunner`.
+    """
+
+    def __init__(
+        self,
+        base_dir: str,
+        agent: Callable[..., Any] = RecycledPPOAgent,
+        checkpoint_minutes: float = 10.0,
+        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+    ):
+        super().__init__(base_dir, agent, checkpoint_minutes, terms)
+
+    def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
+        actions = environment.action_space
+        return agent(
+            action_shape=actions.shape,
+            observation_shape=environment.observation_space.shape,
+            action_limits=(actions.low, actions.high),
+        )
+
+    def _true_reward(self, reward: float) -> float:
+        del reward
+        return self._environment.true_reward
+
+    def _end_episode_at(self, observation: Any, reward: float, terminal: bool) -> None:
+        self._agent.end_episode(reward, terminal, observation)
+
+    def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
+        observation, reward, terminal = super()._run_one_step(action)
+        if self._agent.eval_mode:  # Nothing learns from it; it is only summed up.
+            reward = self._environment.true_reward
+        return observation, reward, terminal
+
+    def _run_eval_phase(self, statistics: Any) -> tuple[int, float]:
+        with self._environment.held_statistics():
+            return super()._run_eval_phase(statistics)

@@ -1,0 +1,146 @@
+"""MuJoCo's robots as Dopamine plays them, and their state on the way and back."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+from redo_dopamine import emulator
+from redo_dopamine.control import creating
+
+pytest.importorskip("mujoco", reason="pip install 'redo-dopamine[mujoco]'")
+ROBOTS = [
+    ("HalfCheetah", "v4"),
+    ("HalfCheetah", "v5"),
+    ("Hopper", "v4"),
+    ("Walker2d", "v4"),
+    ("Ant", "v4"),
+    ("Ant", "v5"),
+]
+PREPROCESSINGS = [None, creating.ppo_preprocessing]
+
+
+def drive(environment, actions):
+    """All that the environment says, episodes begun anew where they end."""
+    said = []
+    for action in actions:
+        observation, reward, terminal, _ = environment.step(action)
+        said += [*observation, reward, terminal, environment.true_reward]
+        if terminal:
+            said += [*environment.reset()]
+    return np.array(said)
+
+
+def actions_of(environment, number, seed=0):
+    rng = np.random.default_rng(seed)
+    shape = number, *environment.action_space.shape
+    return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_a_robot_returns_to_its_state(robot, preprocessing):
+    first, second = (
+        creating.create_control_environment(*robot, preprocessing) for _ in range(2)
+    )
+    assert emulator.is_restorable(first)
+    emulator.seed_environment(first, np.random.default_rng(1))
+    first.reset()
+    actions = actions_of(first, 200)
+    drive(first, actions[:73])
+    state = {name: array.copy() for name, array in first.get_state().items()}
+    second.set_state(state)
+    for name, array in second.get_state().items():
+        np.testing.assert_array_equal(array, state[name], err_msg=name)
+    expected = drive(first, actions[73:])
+    np.testing.assert_array_equal(drive(second, actions[73:]), expected)
+
+
+def test_the_same_seed_gives_the_same_episodes():
+    said = []
+    for seed in (1, 1, 2):
+        environment = creating.create_control_environment("Hopper")
+        emulator.seed_environment(environment, np.random.default_rng(seed))
+        said.append([*environment.reset(), *environment.reset()])
+    assert said[0] == said[1] != said[2]
+
+
+def test_steps_are_gymnasiums_and_without_a_time_limit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Where MuJoCo leaves a log.
+    ours = creating.create_control_environment("HalfCheetah", "v5")
+    theirs = gymnasium.make("HalfCheetah-v5").unwrapped
+    ours.seed(3)
+    theirs.reset(seed=3)
+    np.testing.assert_array_equal(ours.reset(), theirs.reset()[0])
+    for action in actions_of(ours, 1001):
+        expected, found = theirs.step(action), ours.step(action)
+        np.testing.assert_array_equal(found[0], expected[0])
+        assert found[1:3] == expected[1:3]
+        assert ours.true_reward == expected[1]
+    assert not ours.game_over
+
+
+def test_what_is_normalized_is_clipped_and_the_true_reward_is_kept():
+    plain, normalized = (
+        creating.create_control_environment("Walker2d", preprocessing=preprocessing)
+        for preprocessing in PREPROCESSINGS
+    )
+    for environment in (plain, normalized):
+        environment.seed(0)
+        environment.reset()
+    # Beyond the limits, to which the preprocessing takes them back.
+    for action in 3 * actions_of(plain, 60):
+        observation, reward, terminal, _ = normalized.step(action)
+        _, true_reward, _, _ = plain.step(np.clip(action, -1, 1))
+        assert normalized.true_reward == pytest.approx(true_reward)
+        assert np.abs(observation).max() <= 10 >= abs(reward)
+        if terminal:
+            break
+    assert reward != pytest.approx(true_reward)
+
+
+def test_held_statistics_do_not_move():
+    environment = creating.create_control_environment(
+        "Hopper", preprocessing=creating.ppo_preprocessing
+    )
+    environment.seed(0)
+    environment.reset()
+    drive(environment, actions_of(environment, 50))
+
+    def count():
+        return float(environment.get_state()["observation_count"])
+
+    before = count()
+    with environment.held_statistics():
+        drive(environment, actions_of(environment, 50))
+    assert count() == before
+    drive(environment, actions_of(environment, 50))
+    assert count() > before + 49
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (("HalfCheeta", "v4"), "Did you mean: `HalfCheetah`"),
+        (("HalfCheetah", "v9"), "versioned environments"),
+        ((None, "v4"), "must name an environment"),
+        (("CartPole", "v1"), "must have vectors as actions"),
+    ],
+)
+def test_a_wrong_name_is_an_error(name, message):
+    with pytest.raises(ValueError, match=message):
+        creating.create_control_environment(*name)
+
+
+def test_making_one_leaves_no_notes(tmp_path, monkeypatch, capfd, recwarn):
+    monkeypatch.chdir(tmp_path)
+    creating.create_control_environment("Hopper")
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+    assert not recwarn
+
+
+def test_other_physics_are_played_and_not_restored():
+    environment = creating.create_control_environment("Pendulum", "v1")
+    assert not emulator.is_restorable(environment)
+    emulator.seed_environment(environment, np.random.default_rng(0))
+    assert environment.reset().shape == environment.observation_space.shape

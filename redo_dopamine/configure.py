@@ -17,7 +17,6 @@ from redo_dopamine import (
     configurables,  # noqa: F401  Registers the names.
 )
 from redo_dopamine import gin_files as gin_files_lib
-from redo_dopamine.control import creating
 from redo_dopamine.errors import UserError
 from redo_dopamine.gin_files import CONFIG_DIR as CONFIG_DIR
 from redo_dopamine.gin_files import brief as brief
@@ -25,7 +24,7 @@ from redo_dopamine.gin_files import shipped_configs as shipped_configs
 from redo_dopamine.gin_files import suggest
 
 GAME = "create_atari_environment.game_name"
-_CONTROL = "create_control_environment"
+_ENVIRONMENT = "create_control_environment.environment_id"
 _ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
 _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
@@ -73,10 +72,7 @@ def bound(name: str, default: Any = None) -> Any:
 
 def task() -> str:
     """What the configured agent plays: a game, or the name of an environment."""
-    name = bound(f"{_CONTROL}.environment_name")
-    if name is not None:
-        return f"{name}-{bound(f'{_CONTROL}.version', creating.VERSION)}"
-    return bound(GAME, "unknown")
+    return bound(_ENVIRONMENT) or bound(GAME, "unknown")
 
 
 def _keep_csv() -> None:

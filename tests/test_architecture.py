@@ -143,7 +143,7 @@ MAY_IMPORT = {
         "train_phase",
         "core",
     },
-    "configure": {"configurables", "control", "errors", "gin_files"},
+    "configure": {"configurables", "errors", "gin_files"},
     "train": APPLICATION,
     "inspect": {
         "agents",

@@ -16,8 +16,6 @@ from gymnasium.envs.mujoco import mujoco_env
 from redo_dopamine.control.environment import ControlEnvironment, Preprocessing
 from redo_dopamine.control.restoring import RestorableControl
 
-VERSION = "v4"  # That of the papers.
-
 
 def ppo_preprocessing(
     environment: gymnasium.Env[Any, Any], gamma: float = 0.99, limit: float = 10.0
@@ -48,15 +46,13 @@ def ppo_preprocessing(
 
 @gin.configurable(module="redo_dopamine")
 def create_control_environment(
-    environment_name: str | None = None,
-    version: str = VERSION,
+    environment_id: str = "HalfCheetah-v4",
     preprocessing: Preprocessing | None = None,
 ) -> ControlEnvironment:
     """A Gymnasium environment of continuous control, such as HalfCheetah-v4.
 
     Args:
-        environment_name: as Gymnasium calls it, without its version.
-        version: of the environment.
+        environment_id: as Gymnasium calls it. The papers' are of version 4.
         preprocessing: on the way to the agent, such as `ppo_preprocessing`; None for
             nothing.
 
@@ -64,22 +60,21 @@ def create_control_environment(
         ValueError: no such environment, or one that is not of continuous control, or
             whose physics are not installed.
     """
-    full_name = f"{environment_name}-{version}"
     try:
         with _without_notes():
             environment = gymnasium.make(
-                full_name, max_episode_steps=-1, disable_env_checker=True
+                environment_id, max_episode_steps=-1, disable_env_checker=True
             )
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(
-            f"{full_name} needs what is not installed here: {error}. Run: "
+            f"{environment_id} needs what is not installed here: {error}. Run: "
             "pip install 'redo-dopamine[mujoco]'"
         ) from error
     except gymnasium.error.Error as error:
         raise ValueError(
             "create_control_environment must name an environment of Gymnasium, but "
-            f"{full_name!r} is none: {error} Bind .environment_name = 'HalfCheetah' "
-            "and .version = 'v4', for example."
+            f"{environment_id!r} is none: {error} Bind "
+            "create_control_environment.environment_id = 'HalfCheetah-v4', for example."
         ) from error
     known = isinstance(environment.unwrapped, mujoco_env.MujocoEnv)
     kind = RestorableControl if known else ControlEnvironment

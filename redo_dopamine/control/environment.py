@@ -56,7 +56,7 @@ class ControlEnvironment:
                 raise ValueError(
                     f"Continuous control must have vectors as {kind}s, but "
                     f"{environment.spec and environment.spec.id} has {space}. Give "
-                    "another environment_name."
+                    "another environment_id."
                 )
         self._rewards = _TrueReward(environment)
         self.environment: gymnasium.Env[Any, Any] = self._rewards

@@ -7,21 +7,33 @@ a file.
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import aggregates, markup, study_progress, study_sections
+from redo_dopamine.report import aggregates, markup, study_progress, study_tables
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperPoint
 from redo_dopamine.report.study import Study
-from redo_dopamine.report.study_progress import ACCURACY, DORMANT, LOSS
+from redo_dopamine.report.study_progress import (
+    ACCURACY,
+    DORMANT,
+    LOSS,
+    RETURN,
+    ZERO_GRADIENT,
+)
 
 PAPER_NOTE = (
     "Fractions of all neurons. A peak is the highest value of those epochs: of each "
     "run here, of the curve in the paper. Epochs are those of the runs here; in a "
     "scaled run, those at the same part of it."
 )
-_HEADINGS = {DORMANT: "dormant fraction", ACCURACY: "accuracy", LOSS: "loss"}
-# A loss may be of any size, so it has significant digits; the others are shares.
-_DIGITS = {LOSS: ",.3g"}
+_HEADINGS = {
+    RETURN: "average return",
+    DORMANT: "dormant fraction",
+    ZERO_GRADIENT: "zero-gradient fraction",
+    ACCURACY: "accuracy",
+    LOSS: "loss",
+}
+# A loss may be of any size, so it has significant digits; fractions are shares.
+_DIGITS = {LOSS: ",.3g", RETURN: ",.1f"}
 _FEW_SEEDS = 5
 
 
@@ -72,7 +84,7 @@ def summary(analysis: Analysis) -> pd.DataFrame:
         for game in analysis.study.games:
             row: dict[str, object] = {"arm": arm.name, "game": game}
             seeds = 0
-            for metric in _HEADINGS:
+            for metric in _recorded(analysis):
                 found = study_progress.at_the_end(analysis, arm, game, metric)
                 for place, suffix in enumerate(("", "_low", "_high")):
                     row[metric + suffix] = float(found[0][place]) if found else np.nan
@@ -81,17 +93,27 @@ def summary(analysis: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _recorded(analysis: Analysis) -> list[str]:
+    """The metrics of an epoch that some run has, and those that a file always has."""
+    there = study_progress.table(analysis).columns
+    return [metric for metric in _HEADINGS if metric in there]
+
+
 def method(analysis: Analysis) -> str:
     """Returns how the numbers were computed, in sentences."""
     text = (
-        "Of the last epoch: the mean over the seeds of finished runs. In brackets: "
-        "bootstrap 95% intervals by rliable (percentiles; "
+        f"Of the last {_one(analysis)}: the mean over the seeds of finished runs. In "
+        "brackets: bootstrap 95% intervals by rliable (percentiles; "
         f"{analysis.repeats:,} repeats, random state {aggregates.RANDOM_STATE}), where "
         "there are two seeds or more."
     )
     if len(analysis.study.seeds) < _FEW_SEEDS:
         text += f" From fewer than {_FEW_SEEDS} seeds they tend to be too narrow."
     return text
+
+
+def _one(analysis: Analysis) -> str:
+    return "epoch" if analysis.study.unit == study_progress.EPOCHS else "iteration"
 
 
 def _when(study: Study, point: PaperPoint) -> str:
@@ -105,4 +127,4 @@ def _shown(estimate: Estimate | None, digits: str = ",.3f") -> str | None:
     if estimate is None:
         return None
     value, low, high = (float(end) for end in estimate)
-    return study_sections.interval(value, low, high, digits)
+    return study_tables.interval(value, low, high, digits)

@@ -1,7 +1,7 @@
-"""Draws a study without scores: dormant neurons, accuracy and loss by epoch.
+"""Draws a study without scores: dormant neurons, returns, accuracy, loss, by epoch.
 
 In: an `Analysis`. Out: one matplotlib Figure per function, or None where no run
-recorded what it shows. A panel is a data set.
+recorded what it shows. A panel is a data set, or a layer.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,13 @@ from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.study import Arm, Study
 from redo_dopamine.report.study_progress import Curve
 
-EPOCHS = "epochs"
+_NEURONS = "fraction of neurons"
 
 
 def dormant(analysis: Analysis) -> Figure | None:
     """Draws the dormant fraction, with the paper's points on every panel."""
-    title = "dormant fraction of all neurons"
-    tau = study_dormancy.tau_of(analysis)
-    if tau is not None:
-        title += f", τ = {tau:g}"
-    drawn = _panels(analysis, study_progress.DORMANT, title, "fraction of neurons")
+    title = f"dormant fraction of all neurons{_at_tau(analysis)}"
+    drawn = _panels(analysis, study_progress.DORMANT, title, _NEURONS)
     if drawn is None:
         return None
     figure, panels, highest = drawn
@@ -65,26 +62,95 @@ def loss(analysis: Analysis) -> Figure | None:
     return figure
 
 
+def returns(analysis: Analysis) -> Figure | None:
+    """Draws the average return of the training episodes of each iteration."""
+    drawn = _panels(
+        analysis, study_progress.RETURN, "return in training", "average return"
+    )
+    if drawn is None:
+        return None
+    figure, _, _ = drawn
+    _legend(figure, analysis.study)
+    return figure
+
+
+def zero_gradient(analysis: Analysis) -> Figure | None:
+    """Draws the fraction of neurons without a gradient."""
+    drawn = _panels(
+        analysis,
+        study_progress.ZERO_GRADIENT,
+        "zero-gradient fraction of all neurons",
+        _NEURONS,
+    )
+    return _fractions(analysis, drawn)
+
+
+def dormant_by_layer(analysis: Analysis) -> Figure | None:
+    """Draws the dormant fraction of each layer, over all data sets."""
+    title = f"dormant fraction{_at_tau(analysis)}"
+    return _by_layer(analysis, study_progress.DORMANT, title)
+
+
+def zero_gradient_by_layer(analysis: Analysis) -> Figure | None:
+    """Draws the zero-gradient fraction of each layer, over all data sets."""
+    return _by_layer(analysis, study_progress.ZERO_GRADIENT, "zero-gradient fraction")
+
+
+def _by_layer(analysis: Analysis, metric: str, title: str) -> Figure | None:
+    games = study_progress.games(analysis)
+    layers = study_progress.layers(analysis, metric)
+    if not games or len(layers) < 2:
+        return None
+    # A layer is as another data set: each has its panel, for the first game.
+    panels = {layer: (games[0], f"{metric}/{layer}") for layer in layers}
+    title += f" by layer, {games[0]}"
+    return _fractions(analysis, _draw(analysis, panels, title, _NEURONS))
+
+
+def _fractions(
+    analysis: Analysis, drawn: tuple[Figure, list[Axes], float] | None
+) -> Figure | None:
+    if drawn is None:
+        return None
+    figure, panels, highest = drawn
+    style.fraction_limits(panels[0], highest, rug=False)
+    _legend(figure, analysis.study)
+    return figure
+
+
+def _at_tau(analysis: Analysis) -> str:
+    tau = study_dormancy.tau_of(analysis)
+    return "" if tau is None else f", τ = {tau:g}"
+
+
 def _panels(
     analysis: Analysis, metric: str, title: str, label: str
 ) -> tuple[Figure, list[Axes], float] | None:
-    """Draws a metric's curves; returns the highest value too."""
+    """Draws a metric's curves, a panel per data set; returns the highest value too."""
+    games = study_progress.games(analysis)
+    if len(games) == 1:
+        title += f", {games[0]}"
+    panels = {game: (game, metric) for game in games}
+    return _draw(analysis, panels, title, label)
+
+
+def _draw(
+    analysis: Analysis, wanted: dict[str, tuple[str, str]], title: str, label: str
+) -> tuple[Figure, list[Axes], float] | None:
+    """Draws curves; a panel's name stands for a data set and a metric."""
     study = analysis.study
     found: dict[str, list[tuple[Arm, Curve]]] = {}
-    for game in study_progress.games(analysis):
+    for name, (game, metric) in wanted.items():
         for arm in study.arms:
             curve = study_progress.curve(analysis, arm, game, metric)
             if curve is not None:
-                found.setdefault(game, []).append((arm, curve))
+                found.setdefault(name, []).append((arm, curve))
     if not found:
         return None
     names = list(found)
     title = f"{study.name}: {title}"
-    if len(names) == 1:
-        title += f", {names[0]}"
-    steps = study_progress.gradient_steps_per_epoch(analysis)
-    epochs = EPOCHS if steps is None else f"{EPOCHS} of {steps:,} gradient steps"
-    figure, panels = study_style.panels(study, title, names, epochs, label)
+    axis = study_progress.axis(analysis)
+    figure, panels = study_style.panels(study, title, names, axis, label)
     highest = 0.0
     for axes, name in zip(panels, names, strict=True):
         for arm, curve in found[name]:

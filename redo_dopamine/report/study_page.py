@@ -19,6 +19,7 @@ from redo_dopamine.report import (
     markup,
     scores,
     study_progress,
+    study_tables,
 )
 from redo_dopamine.report import study_sections as sections
 from redo_dopamine.report.analysis import Analysis, analyse
@@ -84,11 +85,13 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
     claim = [("the paper's claim", study.claim), ("source", study.source)]
     parts.append(markup.definitions(claim))
     shown = sections.of(study)
-    notes = analysis.notes + [
-        f"{section.heading} is not shown: that needs {section.needs}."
-        for section in shown
-        if section.slug not in images
-    ]
+    notes = list(analysis.notes)
+    if study.scored or not images:
+        notes += [
+            f"{section.heading} is not shown: that needs {section.needs}."
+            for section in shown
+            if section.slug not in images
+        ]
     if notes:
         parts.append(markup.bullets(notes, "notes"))
     parts += _scores(analysis) if study.scored else _epochs(analysis)
@@ -97,8 +100,8 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
             parts.append(f"<section><h2>{markup.text(section.heading)}</h2>")
             parts.append(figure(analysis, images, section.slug, section.caption))
             parts.append("</section>")
-    parts += ["<h2>Runs</h2>", markup.table(*sections.state_table(analysis))]
-    problems = sections.problem_table(analysis)
+    parts += ["<h2>Runs</h2>", markup.table(*study_tables.state_table(analysis))]
+    problems = study_tables.problem_table(analysis)
     if len(problems):
         parts.append("<h3>Runs that are not counted</h3>")
         parts.append(markup.table(problems, {}))
@@ -131,7 +134,7 @@ def _scores(analysis: Analysis) -> list[str]:
     """Returns the numbers of a study with scores, as HTML."""
     return [
         "<h2>Scores</h2>",
-        markup.table(*sections.summary_table(analysis)),
+        markup.table(*study_tables.summary_table(analysis)),
         *(markup.paragraph(text) for text in _method(analysis)),
         markup.links([SCORES, SUMMARY, "games.html"], "As files, and by game"),
     ]
@@ -163,7 +166,7 @@ def figure(
 def _subject(analysis: Analysis) -> str:
     study = analysis.study
     done = sum(record.counts for record in analysis.records)
-    game = "game" if study.scored else "data set"
+    game = "data set" if study.unit == study_progress.EPOCHS else "game"
     return (
         f"{_count(len(study.arms), 'arm')} × {_count(len(study.games), game)} × "
         f"{_count(len(study.seeds), 'seed')} of {study.length_run:,} {study.unit}; "

@@ -20,7 +20,16 @@ from redo_dopamine.report.study import Arm, Study
 
 KEY = ["arm", "game", "seed"]
 DORMANT, ACCURACY, LOSS = "dormant_fraction", "train_accuracy", "loss"
+RETURN, ZERO_GRADIENT = "average_return", "zero_gradient_fraction"
 COLUMNS = [*KEY, "epoch", DORMANT, ACCURACY, LOSS]
+EPOCHS = "epochs"
+# What metrics.csv calls them.
+_RECORDED = {
+    ACCURACY: "train/accuracy",
+    LOSS: "loss",
+    RETURN: "train/average_return",
+    ZERO_GRADIENT: "zero_gradient_fraction",
+}
 
 
 class Curve(NamedTuple):
@@ -50,19 +59,26 @@ def table(analysis: Analysis) -> pd.DataFrame:
         if record.run is not None
     ]
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return found.reindex(columns=COLUMNS)
+    more = [name for name in found.columns if name not in COLUMNS]
+    return found.reindex(columns=[*COLUMNS, *more])
 
 
 def _of_run(run: Run, tau: float) -> pd.DataFrame:
-    """Returns the last value of each metric in each epoch."""
+    """Returns the last value of each metric in each epoch.
+
+    Fractions of neurons are there by layer too, as `<metric>/<layer>`.
+    """
     rows = {
         DORMANT: summary.pooled_dormant_fraction(run, tau),
-        ACCURACY: summary.series(run, "train/accuracy"),
-        LOSS: summary.series(run, "loss"),
+        **{name: summary.series(run, x) for name, x in _RECORDED.items()},
     }
+    for metric, threshold in ((DORMANT, tau), (ZERO_GRADIENT, None)):
+        by_layer = summary.per_layer(run, metric, threshold)
+        rows |= {f"{metric}/{layer}": x for layer, x in by_layer.items()}
     columns = {
         name: of_metric.groupby("iteration")["value"].last()
         for name, of_metric in rows.items()
+        if len(of_metric)
     }
     joined = pd.DataFrame(columns)
     return joined.assign(epoch=joined.index.astype("int64") + 1)
@@ -74,21 +90,41 @@ def games(analysis: Analysis) -> list[str]:
     return [game for game in analysis.study.games if game in there]
 
 
-def gradient_steps_per_epoch(analysis: Analysis) -> int | None:
-    """Returns how many gradient steps an epoch has; None where runs do not agree."""
+def layers(analysis: Analysis, metric: str) -> list[str]:
+    """Returns the layers that a fraction of neurons was recorded for."""
+    head = f"{metric}/"
+    columns = table(analysis).columns
+    return [name.removeprefix(head) for name in columns if name.startswith(head)]
+
+
+def axis(analysis: Analysis) -> str:
+    """Returns what a curve's x axis counts, and how many steps that is.
+
+    Steps are left out where runs do not agree.
+    """
+    epochs = analysis.study.unit == EPOCHS
+    name = EPOCHS if epochs else "iterations"
+    clock, steps = (
+        ("gradient_step", "gradient steps")
+        if epochs
+        else ("agent_step", analysis.study.unit)
+    )
     found = set()
     for record in analysis.records:
         if record.run is not None and len(record.run.metrics):
             last = record.run.metrics.iloc[-1]
-            steps, rest = divmod(last["gradient_step"], last["iteration"] + 1)
-            found.add(None if rest else int(steps))
-    return found.pop() if len(found) == 1 else None
+            number, rest = divmod(last[clock], last["iteration"] + 1)
+            found.add(None if rest else int(number))
+    number = found.pop() if len(found) == 1 else None
+    return name if number is None else f"{name} of {number:,} {steps}"
 
 
 @functools.lru_cache(maxsize=1_000)
 def curve(analysis: Analysis, arm: Arm, game: str, metric: str) -> Curve | None:
     """Returns a metric of an arm on a data set; None where no run recorded it."""
     done = {record.key for record in analysis.records if record.counts}
+    if metric not in table(analysis):
+        return None
     found = [
         of_run.set_index("epoch")[metric].dropna()
         for key, of_run in table(analysis).groupby(KEY)

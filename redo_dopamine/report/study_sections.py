@@ -1,26 +1,21 @@
-"""What a study's page shows, in its order: figures with captions, and tables.
+"""What a study's page shows, in its order: figures with captions.
 
-In: an `Analysis`. Out: `StudySection` values and DataFrames whose column names are
-ready to be read.
+In: a `Study`. Out: `StudySection` values.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from redo_dopamine.report import (
-    aggregates,
     study_dormancy,
     study_epochs,
     study_figures,
     study_headline,
 )
-from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
-from redo_dopamine.report.study import Arm, Study
+from redo_dopamine.report.study import Study
 
 _BANDS = "Bands are the 95% intervals, where there are two seeds or more."
 
@@ -117,18 +112,26 @@ _OVER_SEEDS = (
 # Of studies without scores.
 EPOCH_SECTIONS = (
     StudySection(
+        "average_return",
+        "Return along training",
+        "The mean return of the training episodes that ended in an iteration, in true "
+        f"rewards. {_OVER_SEEDS}",
+        study_epochs.returns,
+        "train/average_return",
+    ),
+    StudySection(
         "dormant_fraction",
-        "Dormant neurons by epoch",
-        "The fraction of all neurons whose dormancy score is at most τ, at the end of "
-        f"each epoch. {_OVER_SEEDS} Hollow markers are the paper's: one alone is a "
-        "measurement; a dotted line spans the epochs of which it is the peak. In a "
-        "scaled run they stand at the same part of the run.",
+        "Dormant neurons along training",
+        "The fraction of all neurons whose dormancy score is at most τ, when last "
+        f"measured. {_OVER_SEEDS} Hollow markers, if any, are the paper's: one alone "
+        "is a measurement; a dotted line spans the epochs of which it is the peak. In "
+        "a scaled run they stand at the same part of the run.",
         study_epochs.dormant,
         "dormant_fraction/<tau>",
     ),
     StudySection(
         "accuracy",
-        "Accuracy by epoch",
+        "Accuracy along training",
         "The share of the training images that were classified as their labels say, "
         f"each just before the update on it. {_OVER_SEEDS}",
         study_epochs.accuracy,
@@ -136,11 +139,34 @@ EPOCH_SECTIONS = (
     ),
     StudySection(
         "loss",
-        "Loss by epoch",
-        "The mean loss of the training examples, each just before the update on it. "
-        f"{_OVER_SEEDS}",
+        "Loss along training",
+        "The loss that the updates descend: of an epoch, the mean over its examples, "
+        f"each just before the update on it; of an agent, the last one. {_OVER_SEEDS}",
         study_epochs.loss,
         "loss",
+    ),
+    StudySection(
+        "zero_gradient_fraction",
+        "Zero-gradient neurons along training",
+        "The fraction of all neurons whose MAGI, the mean gradient of their layer's "
+        "own output in their incoming weights, is at most the threshold that the runs "
+        f"log. {_OVER_SEEDS}",
+        study_epochs.zero_gradient,
+        "zero_gradient_fraction",
+    ),
+    StudySection(
+        "dormant_by_layer",
+        "Dormant neurons by layer",
+        f"As above, of each layer by itself. {_OVER_SEEDS}",
+        study_epochs.dormant_by_layer,
+        "dormant_fraction/<tau>/<layer> of two layers or more",
+    ),
+    StudySection(
+        "zero_gradient_by_layer",
+        "Zero-gradient neurons by layer",
+        f"As above, of each layer by itself. {_OVER_SEEDS}",
+        study_epochs.zero_gradient_by_layer,
+        "zero_gradient_fraction/<layer> of two layers or more",
     ),
 )
 
@@ -154,78 +180,3 @@ def caption(analysis: Analysis, text: str) -> str:
     """Returns a caption that ends with the scale, where it is not the paper's."""
     warning = analysis.study.warning
     return f"{text} Scaled: {warning}." if warning else text
-
-
-def summary_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Returns the aggregates in words, one row per arm, and the table's decimals."""
-    paper = {value.arm: value for value in analysis.study.paper}
-    rows = []
-    for arm in analysis.study.arms:
-        of_arm = analysis.aggregates.get(arm.name, {})
-        matrix = analysis.matrices.get(arm.name)
-        row: dict[str, object] = {"arm": arm.label}
-        for name in aggregates.METRICS:
-            heading = study_figures.NAMES[name]
-            row[heading] = _estimate(of_arm[name]) if of_arm else None
-        value = paper.get(arm.name)
-        if analysis.study.paper:
-            row["IQM in the paper"] = (
-                interval(value.value, value.low, value.high) if value else None
-            )
-        size = None
-        if matrix:
-            size = f"{matrix.final.size} ({len(matrix.games)} × {len(matrix.seeds)})"
-        row["runs (games × seeds)"] = size
-        rows.append(row)
-    return pd.DataFrame(rows).set_index("arm"), {}
-
-
-def problem_table(analysis: Analysis) -> pd.DataFrame:
-    """Returns every run that does not count, with its state and the reason."""
-    labels = {arm.name: arm.label for arm in analysis.study.arms}
-    rows = [
-        {
-            "run": "/".join(record.key),
-            "arm": labels[record.arm],
-            "state": record.state,
-            "reason": record.reason,
-        }
-        for record in analysis.records
-        if not record.counts
-    ]
-    return pd.DataFrame(rows, columns=["run", "arm", "state", "reason"]).set_index(
-        "run"
-    )
-
-
-def state_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Returns how many runs of each arm are in which state, and the decimals."""
-    states = list(dict.fromkeys(["done", *(r.state for r in analysis.records)]))
-
-    def count(arm: Arm, state: str) -> float:
-        return sum(r.arm == arm.name and r.state == state for r in analysis.records)
-
-    arms = analysis.study.arms
-    table = pd.DataFrame(
-        [[count(arm, state) for state in states] for arm in arms],
-        index=pd.Index([arm.label for arm in arms], name="arm"),
-        columns=states,
-    )
-    return table, dict.fromkeys(states, 0)
-
-
-def interval(
-    value: float | None, low: float | None, high: float | None, digits: str = ",.3f"
-) -> str | None:
-    """Returns `0.41 [0.36, 0.46]`, or the number alone where it has no interval."""
-    if value is None or math.isnan(value):
-        return None
-    shown = f"{value:{digits}}"
-    if low is None or high is None or math.isnan(low):
-        return shown
-    return f"{shown} [{low:{digits}}, {high:{digits}}]"
-
-
-def _estimate(estimate: Estimate) -> str | None:
-    value, low, high = (float(end) for end in estimate)
-    return interval(value, low, high)

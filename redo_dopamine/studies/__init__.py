@@ -14,6 +14,8 @@ from redo_dopamine.studies import (
     learning_rate,
     long_schedule,
     offline,
+    ppo_activation,
+    ppo_layers,
     pruning,
     replay_ratio,
     replay_ratio_impala,
@@ -40,5 +42,7 @@ _MODULES = (
     label_shuffle,
     offline,
     distillation,
+    ppo_activation,
+    ppo_layers,
 )
 STUDIES: Mapping[str, Study] = {m.STUDY.name: m.STUDY for m in _MODULES}

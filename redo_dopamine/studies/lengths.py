@@ -54,6 +54,7 @@ class Unit:
 
 # A frame is one emulator frame.
 FRAMES = Unit("frames", "agent steps", lambda steps: steps * FRAMES_PER_AGENT_STEP)
+AGENT_STEPS = Unit("agent steps", "agent steps", lambda steps: steps)
 # A pass over the images is an iteration, however many updates it takes.
 EPOCHS = Unit("epochs", "gradient updates", lambda steps: 1)
 

@@ -21,6 +21,8 @@ FLOORS = {
     # Gradient steps.
     "RecycledDQNAgent.tracking_period": 10,
     "RecycledDrQEpsAgent.tracking_period": 10,
+    "RecycledPPOAgent.tracking_period": 320,  # One rollout.
+    "create_optimizer.anneal_steps": 320,
     "redo.period": 10,
     "layer_reset.period": 10,
     "fixed_budget.period": 10,

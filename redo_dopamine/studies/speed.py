@@ -44,6 +44,8 @@ SPEEDS: Mapping[str, Speed] = {
     "impala": Speed(acting=0.005, update=0.22),
     "drq_eps": Speed(acting=0.0018, update=0.045),
     "classifier": Speed(acting=0.0, update=0.015),
+    # An agent step of PPO, with its share of a rollout's updates.
+    "ppo": Speed(acting=0.0007, update=0.0),
 }
 
 

@@ -204,12 +204,13 @@ def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
     write_study(tmp_path / "none", points=[])
     index = write_report(tmp_path / "none", REPEATS).read_text()
     assert "4 of 4 runs are not counted" in index
-    assert "Accuracy by epoch is not shown: that needs train/accuracy." in index
+    assert "Accuracy along training is not shown: that needs train/accuracy." in index
     assert "beside the paper" not in index
     write_study(tmp_path / "some", seeds=[0])
     write_run(tmp_path / "some", "none", 0, measured=False)
     index = write_report(tmp_path / "some", REPEATS).read_text()
-    assert "Dormant neurons by epoch is not shown" in index
+    # What a study does not measure is no fault of it.
+    assert "is not shown" not in index
     assert index.count("data:image/png") == 2
     table = epoch_tables.ends(analysis.analyse(tmp_path / "some", REPEATS))
     assert table.columns.tolist() == ["data set", "accuracy", "loss", "seeds"]
@@ -232,3 +233,43 @@ def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
     assert list(table["the paper"]) == ["0.61"]
     labels = [x.get_text() for x in study_epochs.dormant(found).legends[0].texts]
     assert "the paper" in labels
+
+
+def write_agents_run(root, arm, seed):
+    path = root / arm / "HalfCheetah-v4" / str(seed)
+    path.mkdir(parents=True)
+    rows = ["iteration,agent_step,gradient_step,name,value"]
+    for i in range(3):
+        at = f"{i},{100 * (i + 1)},{10 * (i + 1)},"
+        rows += [f"{at}train/average_return,{100 * i + seed}"]
+        for metric in ("dormant_fraction/0.1", "zero_gradient_fraction"):
+            rows += [f"{at}{metric},0.25"]
+            rows += [f"{at}{metric}/{x}/Dense_0,{i / 10}" for x in ("policy", "value")]
+    (path / "metrics.csv").write_text("\n".join(rows) + "\n")
+    (path / "config.gin").write_text("")
+    (path / "run.json").write_text(json.dumps({"end": "x"}))
+    (path / "status.json").write_text(json.dumps({"state": "done"}))
+
+
+def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
+    steps = {"paper": 1000, "run": 300}
+    more = {"unit": "agent steps", "agent steps": steps, "games": ["HalfCheetah-v4"]}
+    write_study(tmp_path, points=[], name="ppo_activation", **more)
+    for arm in ("none", "reset"):
+        for seed in (0, 1):
+            write_agents_run(tmp_path, arm, seed)
+    found = analysis.analyse(tmp_path, REPEATS)
+    (axes,) = study_epochs.returns(found).axes
+    assert axes.get_xlabel() == "iterations of 100 agent steps"
+    assert axes.lines[0].get_ydata() == pytest.approx([0.5, 100.5, 200.5])
+    figure = study_epochs.zero_gradient_by_layer(found)
+    assert [x.get_title() for x in figure.axes] == ["policy/Dense_0", "value/Dense_0"]
+    assert figure.axes[1].lines[0].get_ydata() == pytest.approx([0, 0.1, 0.2])
+    table = epoch_tables.ends(found)
+    assert table.loc["DQN", "average return"] == "200.5 [200.0, 201.0]"
+    assert table.loc["DQN", "zero-gradient fraction"] == "0.250 [0.250, 0.250]"
+    report = write_report(tmp_path, REPEATS).parent
+    assert (report / "dormant_by_layer.png").exists()
+    assert "Of the last iteration" in (report / "index.html").read_text()
+    rows = pd.read_csv(report / "epochs.csv")
+    assert rows["zero_gradient_fraction/value/Dense_0"].tolist() == [0, 0.1, 0.2] * 4

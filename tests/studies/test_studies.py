@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import pytest
 
 from helpers import runs as tiny_runs
-from redo_dopamine import atari_100k, config_diff
+from redo_dopamine import atari_100k, config_diff, configure
 from redo_dopamine.core import graph
-from redo_dopamine.studies import STUDIES, games, plan, speed
+from redo_dopamine.studies import STUDIES, control, games, plan, speed
 from redo_dopamine.studies.scaling import FLOORS, arm_bindings
 from redo_dopamine.studies.study import DQN, DRQ_EPS
 
@@ -39,6 +39,8 @@ SIZES = {
         ("label_shuffle", 4 * 1 * 3, 100 * 156),
         ("offline", 2 * 2 * 5, 2_500_000),
         ("distillation", 4 * 1 * 3, 160 * 312),
+        ("ppo_activation", 2 * 1 * 3, 1_000_000),
+        ("ppo_layers", 2 * 1 * 3, 1_000_000),
     ]
 }
 
@@ -76,7 +78,8 @@ def test_the_games_are_those_of_the_benchmark():
 
 
 @pytest.mark.parametrize(
-    ("protocol", "gin_file"), [(DQN, "dqn.gin"), (DRQ_EPS, "drq_eps.gin")]
+    ("protocol", "gin_file"),
+    [(DQN, "dqn.gin"), (DRQ_EPS, "drq_eps.gin"), (control.PPO, "ppo.gin")],
 )
 def test_a_protocol_is_what_the_gin_file_says(protocol, gin_file, clean_gin):
     tiny_runs.configure_run(gin_file, ())
@@ -109,10 +112,10 @@ def test_an_arm_is_a_configuration(study, arm, scale, clean_gin):
     run = plan.runs(runs, "base")[0]
     tiny_runs.configure_run(run.gin_files[0], run.gin_bindings)
     agent = study.protocol.agent
-    assert gin.query_parameter(f"{agent}.replay_ratio") == arm.replay_ratio
-    assert gin.query_parameter("JaxDQNAgent.seed") == 0
-    game = gin.query_parameter("create_atari_environment.game_name")
-    assert game == study.games[0]
+    if arm.replay_ratio is not None:
+        assert gin.query_parameter(f"{agent}.replay_ratio") == arm.replay_ratio
+    assert gin.query_parameter(study.protocol.seed) == 0
+    assert configure.task() == study.games[0]
     iterations = gin.query_parameter("Runner.num_iterations")
     steps = iterations * gin.query_parameter("Runner.training_steps")
     assert steps == run.agent_steps

@@ -1,0 +1,27 @@
+"""PPO layer by layer: dormant and zero-gradient neurons of policy and value networks.
+
+He, 2026 (arXiv 2603.21173), figure 6. How deep its networks are is not known: two
+hidden layers, as PPO mostly has, and four.
+"""
+
+from redo_dopamine.studies import control
+from redo_dopamine.studies.study import Study
+
+_DEPTHS = {2: "two hidden layers", 4: "four hidden layers"}
+
+STUDY = Study(
+    name="ppo_layers",
+    claim="Neurons without a gradient are in other layers than dormant ones, and the "
+    "value network has more of them than the policy.",
+    source="He, 2026 (arXiv 2603.21173), figure 6",
+    axis="hidden layers",
+    arms=tuple(
+        control.ppo_arm(f"depth{depth}", label, {"PPONetwork.num_layers": depth})
+        for depth, label in _DEPTHS.items()
+    ),
+    games=("HalfCheetah-v4",),
+    games_by_name=("HalfCheetah-v5", "Hopper-v4", "Walker2d-v4", "Ant-v4"),
+    seeds=control.SEEDS,
+    length=control.LENGTH,
+    protocol=control.PPO,
+)

@@ -16,13 +16,14 @@ from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.control import creating
 from redo_dopamine.control import runner as control_runner  # noqa: F401  Registers.
-from redo_dopamine.core import optimizers, optional_metrics
+from redo_dopamine.core import optional_metrics
 from redo_dopamine.networks import impala, nature, ppo, rainbow
 from redo_dopamine.offline import fixed, runner
 from redo_dopamine.replay import windows
 from redo_dopamine.shared_names import BUDGET_SETTINGS as BUDGET_SETTINGS
 from redo_dopamine.shared_names import INTERVENTIONS as INTERVENTIONS
 from redo_dopamine.shared_names import NETWORK_SETTINGS as NETWORK_SETTINGS
+from redo_dopamine.shared_names import OPTIMIZER_LINKS as OPTIMIZER_LINKS
 
 # Agents, with the networks that they take.
 AGENTS: Mapping[Any, tuple[str, ...]] = {
@@ -39,11 +40,6 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
     "PPONetwork": ppo.PPONetwork,
 }
-# `RecycledDQNAgent.before_optimizer = [@l2_to_init()]`, or `after_optimizer`.
-OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
-    optimizers.decoupled_weight_decay,
-    optimizers.l2_to_init,
-)
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(optional_metrics.FACTORIES)
 # `FrameReplay.windows = @complete_windows`.

@@ -8,7 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from redo_dopamine.core import interventions, schedules
+from redo_dopamine.core import interventions, optimizers, schedules
 from redo_dopamine.networks import layers, mlp
 
 # Settings of any network: `NatureNetwork.activation = @leaky_relu`,
@@ -31,6 +31,8 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.shrink_and_perturb,
     interventions.regrama,
     interventions.adaptive_redo,
+    interventions.weight_clipping,
+    interventions.spectral_norm,
 )
 # `fixed_budget.select = @at_random`, `fixed_budget.fraction = @cosine()`.
 BUDGET_SETTINGS: tuple[Callable[..., Any], ...] = (
@@ -40,4 +42,10 @@ BUDGET_SETTINGS: tuple[Callable[..., Any], ...] = (
     interventions.lowest_utility,
     schedules.constant,
     schedules.cosine,
+)
+# `RecycledDQNAgent.before_optimizer = [@l2_to_init()]`, or `after_optimizer`.
+OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
+    optimizers.coupled_weight_decay,
+    optimizers.decoupled_weight_decay,
+    optimizers.l2_to_init,
 )

@@ -81,3 +81,28 @@ class PPONetwork(ActorCritic):
     def graph(self) -> NetworkGraph:
         """The hidden layers: `policy/Dense_0`, ..., `value/Dense_0`, ..."""
         return self.graph_of({"policy": "_actor", "value": "_critic"})
+
+
+class ValueNetwork(ActorCritic):
+    """The value network of `PPONetwork` by itself, with the names it has there.
+
+    So that what an agent has learned can be taught something else.
+    """
+
+    action_shape: tuple[int, ...] = ()  # It has no part in this one.
+    hidden_units: int = 64
+    activation: Activation = nn.tanh
+
+    def setup(self) -> None:
+        """Name the network as it is named in the whole."""
+        sizes = self.num_layers, scale_width(self.hidden_units, self.width)
+        self._critic = Hidden(1, *sizes, orthogonal(math.sqrt(2)), orthogonal(1.0))
+
+    def __call__(self, state: jax.Array) -> jax.Array:
+        """The value [] of one state."""
+        return self._critic(state, self.activate_as("value"))[0]
+
+    def graph(self, input_shape: tuple[int, ...] = ()) -> NetworkGraph:
+        """The hidden layers: `value/Dense_0`, ... The input's shape is no matter."""
+        del input_shape
+        return self.graph_of({"value": "_critic"})

@@ -17,6 +17,7 @@ from redo_dopamine.report.study_progress import (
     DORMANT,
     LOSS,
     RETURN,
+    TEST_LOSS,
     ZERO_GRADIENT,
 )
 
@@ -31,9 +32,10 @@ _HEADINGS = {
     ZERO_GRADIENT: "zero-gradient fraction",
     ACCURACY: "accuracy",
     LOSS: "loss",
+    TEST_LOSS: "test loss",
 }
 # A loss may be of any size, so it has significant digits; fractions are shares.
-_DIGITS = {LOSS: ",.3g", RETURN: ",.1f"}
+_DIGITS = {LOSS: ",.3g", TEST_LOSS: ",.3g", RETURN: ",.1f"}
 _FEW_SEEDS = 5
 
 

@@ -5,7 +5,7 @@ recorded what it shows. A panel is a data set, or a layer.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,6 +19,14 @@ from redo_dopamine.report.study import Arm, Study
 from redo_dopamine.report.study_progress import Curve
 
 _NEURONS = "fraction of neurons"
+
+
+class _Panel(NamedTuple):
+    """What is drawn in a panel: a metric of some arms on a data set."""
+
+    game: str
+    metric: str
+    arms: tuple[Arm, ...]
 
 
 def dormant(analysis: Analysis) -> Figure | None:
@@ -54,6 +62,18 @@ def accuracy(analysis: Analysis) -> Figure | None:
 def loss(analysis: Analysis) -> Figure | None:
     """Draws the loss, before each update."""
     drawn = _panels(analysis, study_progress.LOSS, "training loss", "mean of an epoch")
+    if drawn is None:
+        return None
+    figure, panels, _ = drawn
+    panels[0].set_ylim(bottom=0)
+    _legend(figure, analysis.study)
+    return figure
+
+
+def test_loss(analysis: Analysis) -> Figure | None:
+    """Draws the loss on inputs that are not trained on."""
+    title = "loss on inputs not trained on"
+    drawn = _panels(analysis, study_progress.TEST_LOSS, title, "at an epoch's end")
     if drawn is None:
         return None
     figure, panels, _ = drawn
@@ -99,10 +119,11 @@ def zero_gradient_by_layer(analysis: Analysis) -> Figure | None:
 def _by_layer(analysis: Analysis, metric: str, title: str) -> Figure | None:
     games = study_progress.games(analysis)
     layers = study_progress.layers(analysis, metric)
-    if not games or len(layers) < 2:
+    if not games or len(layers) < 2 or analysis.study.xs:
         return None
     # A layer is as another data set: each has its panel, for the first game.
-    panels = {layer: (games[0], f"{metric}/{layer}") for layer in layers}
+    arms = analysis.study.arms
+    panels = {x: _Panel(games[0], f"{metric}/{x}", arms) for x in layers}
     title += f" by layer, {games[0]}"
     return _fractions(analysis, _draw(analysis, panels, title, _NEURONS))
 
@@ -126,23 +147,32 @@ def _at_tau(analysis: Analysis) -> str:
 def _panels(
     analysis: Analysis, metric: str, title: str, label: str
 ) -> tuple[Figure, list[Axes], float] | None:
-    """Draws a metric's curves, a panel per data set; returns the highest value too."""
-    games = study_progress.games(analysis)
+    """Draws a metric's curves, and returns the highest value too.
+
+    A panel is a data set; of a study with an axis, a place on it.
+    """
+    games, study = study_progress.games(analysis), analysis.study
     if len(games) == 1:
         title += f", {games[0]}"
-    panels = {game: (game, metric) for game in games}
+    if study.xs and games:
+        panels = {
+            name: _Panel(games[0], metric, tuple(arms))
+            for name, arms in study.groups.items()
+        }
+    else:
+        panels = {game: _Panel(game, metric, study.arms) for game in games}
     return _draw(analysis, panels, title, label)
 
 
 def _draw(
-    analysis: Analysis, wanted: dict[str, tuple[str, str]], title: str, label: str
+    analysis: Analysis, wanted: dict[str, _Panel], title: str, label: str
 ) -> tuple[Figure, list[Axes], float] | None:
-    """Draws curves; a panel's name stands for a data set and a metric."""
+    """Draws curves; panels by name."""
     study = analysis.study
     found: dict[str, list[tuple[Arm, Curve]]] = {}
-    for name, (game, metric) in wanted.items():
-        for arm in study.arms:
-            curve = study_progress.curve(analysis, arm, game, metric)
+    for name, panel in wanted.items():
+        for arm in panel.arms:
+            curve = study_progress.curve(analysis, arm, panel.game, panel.metric)
             if curve is not None:
                 found.setdefault(name, []).append((arm, curve))
     if not found:
@@ -163,6 +193,8 @@ def _draw(
 
 def _look(study: Study, arm: Arm) -> dict[str, Any]:
     """Returns a colour, and a line that shows another one below it."""
+    if study.xs:
+        return {"color": study_style.colour(study, arm), "linestyle": "-"}
     place = study.arms.index(arm)
     return {
         "color": study_style.colour(study, arm),
@@ -172,6 +204,9 @@ def _look(study: Study, arm: Arm) -> dict[str, Any]:
 
 def _legend(figure: Figure, study: Study, marks: Sequence[Line2D] = ()) -> None:
     """Names the arms, and any further marks, below the panels."""
+    if study.xs:
+        study_style.legend(figure, study, study.arms, marks)
+        return
     handles = [
         Line2D([], [], linewidth=2.2, label=arm.label, **_look(study, arm))
         for arm in study.arms

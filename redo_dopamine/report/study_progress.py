@@ -21,6 +21,7 @@ from redo_dopamine.report.study import Arm, Study
 KEY = ["arm", "game", "seed"]
 DORMANT, ACCURACY, LOSS = "dormant_fraction", "train_accuracy", "loss"
 RETURN, ZERO_GRADIENT = "average_return", "zero_gradient_fraction"
+TEST_LOSS = "test_loss"
 COLUMNS = [*KEY, "epoch", DORMANT, ACCURACY, LOSS]
 EPOCHS = "epochs"
 # What metrics.csv calls them.
@@ -29,6 +30,7 @@ _RECORDED = {
     LOSS: "loss",
     RETURN: "train/average_return",
     ZERO_GRADIENT: "zero_gradient_fraction",
+    TEST_LOSS: "test_loss",
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from redo_dopamine.report import (
+    study_axis,
     study_dormancy,
     study_epochs,
     study_figures,
@@ -112,6 +113,14 @@ _OVER_SEEDS = (
 # Of studies without scores.
 EPOCH_SECTIONS = (
     StudySection(
+        "ends",
+        "At the end, along the study's axis",
+        "The last iteration's metrics, against what the arms differ in. Means over the "
+        f"seeds of finished runs. {_BANDS}",
+        study_axis.ends,
+        "an axis",
+    ),
+    StudySection(
         "average_return",
         "Return along training",
         "The mean return of the training episodes that ended in an iteration, in true "
@@ -144,6 +153,13 @@ EPOCH_SECTIONS = (
         f"each just before the update on it; of an agent, the last one. {_OVER_SEEDS}",
         study_epochs.loss,
         "loss",
+    ),
+    StudySection(
+        "test_loss",
+        "Loss on inputs not trained on",
+        f"Of the task that is learned last, at the end of each epoch. {_OVER_SEEDS}",
+        study_epochs.test_loss,
+        "test_loss",
     ),
     StudySection(
         "zero_gradient_fraction",

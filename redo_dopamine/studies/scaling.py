@@ -29,6 +29,7 @@ FLOORS = {
     "prune.period": 10,
     "cosine.stop": 10,
     # Epochs.
+    "RegressionProbe.first_epochs": 1,
     "LabelShuffle.shuffle_every": 1,
     # Transitions, episodes.
     "ReplayBuffer.max_capacity": 1_000,

@@ -44,6 +44,7 @@ SPEEDS: Mapping[str, Speed] = {
     "impala": Speed(acting=0.005, update=0.22),
     "drq_eps": Speed(acting=0.0018, update=0.045),
     "classifier": Speed(acting=0.0, update=0.015),
+    "probe": Speed(acting=0.0, update=0.0015),
     # An agent step of PPO, with its share of a rollout's updates.
     "ppo": Speed(acting=0.0007, update=0.0),
 }

@@ -17,6 +17,8 @@ from redo_dopamine.gin_files import brief
 from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.networks.ppo import ValueNetwork
+from redo_dopamine.supervised import beginnings
 from redo_dopamine.supervised.cifar import cifar10
 from redo_dopamine.supervised.distilling import (
     Distillation,
@@ -24,6 +26,7 @@ from redo_dopamine.supervised.distilling import (
     pretrained_student,
 )
 from redo_dopamine.supervised.idx import fashion_mnist
+from redo_dopamine.supervised.probing import RegressionProbe
 from redo_dopamine.supervised.shuffling import LabelShuffle
 
 T = TypeVar("T")
@@ -38,10 +41,22 @@ NAMES: dict[str, Callable[..., Any]] = {
     "pretrained_student": pretrained_student,
     "NatureNetwork": NatureNetwork,
     "ImpalaNetwork": ImpalaNetwork,
+    "RegressionProbe": RegressionProbe,
+    "ValueNetwork": ValueNetwork,
+    "fresh_network": beginnings.fresh_network,
+    "aged_network": beginnings.aged_network,
+    "undisturbed": beginnings.undisturbed,
+    "redrawn": beginnings.redrawn,
+    "disturb_zero_gradient": beginnings.disturb_zero_gradient,
+    "disturb_at_random": beginnings.disturb_at_random,
     **shared_names.NETWORK_SETTINGS,
     **{
         function.__name__: function
-        for function in (*shared_names.INTERVENTIONS, *shared_names.BUDGET_SETTINGS)
+        for function in (
+            *shared_names.INTERVENTIONS,
+            *shared_names.BUDGET_SETTINGS,
+            *shared_names.OPTIMIZER_LINKS,
+        )
     },
 }
 # What gin would otherwise not know of, so that `ConvClassifier.width` is no dead word.
@@ -52,6 +67,11 @@ LabelShuffle.intervention = @none()
 Distillation.network = @NatureNetwork
 Distillation.start = @fresh_student
 Distillation.intervention = @none()
+RegressionProbe.environment_id = 'HalfCheetah-v4'
+RegressionProbe.network = @ValueNetwork
+RegressionProbe.start = @fresh_network
+RegressionProbe.perturb = @undisturbed
+RegressionProbe.intervention = @none()
 """
 
 

@@ -41,6 +41,10 @@ SIZES = {
         ("distillation", 4 * 1 * 3, 160 * 312),
         ("ppo_activation", 2 * 1 * 3, 1_000_000),
         ("ppo_layers", 2 * 1 * 3, 1_000_000),
+        ("regression_probe", 16 * 1 * 3, 100 * 20),
+        ("related_tasks", 14 * 1 * 3, 200 * 20),
+        ("perturb", 3 * 1 * 3, 100 * 20),
+        ("constraints", 5 * 1 * 3, 200 * 20),
     ]
 }
 

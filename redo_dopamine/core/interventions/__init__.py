@@ -26,6 +26,10 @@ from redo_dopamine.core.interventions.base import (
     State,
     observe_nothing,
 )
+from redo_dopamine.core.interventions.constraints import (
+    spectral_norm,
+    weight_clipping,
+)
 from redo_dopamine.core.interventions.fixed_budget import fixed_budget
 from redo_dopamine.core.interventions.layer_reset import layer_reset
 from redo_dopamine.core.interventions.none import none
@@ -63,4 +67,6 @@ __all__ = [
     "redo",
     "regrama",
     "shrink_and_perturb",
+    "spectral_norm",
+    "weight_clipping",
 ]

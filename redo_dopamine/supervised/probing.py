@@ -1,0 +1,187 @@
+"""Value networks that are taught a regression task: how well do they still learn?
+
+What comes in: a network to begin with, tasks and an intervention. What leaves: metrics,
+epoch by epoch, and a state to go on from.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from redo_dopamine import checkpoints
+from redo_dopamine.core import gradients
+from redo_dopamine.core.compiling import compiled
+from redo_dopamine.core.graph import Params
+from redo_dopamine.core.interventions import InterventionFactory, none
+from redo_dopamine.core.metrics import dormant_fraction
+from redo_dopamine.networks.activations import collect
+from redo_dopamine.networks.ppo import ValueNetwork
+from redo_dopamine.supervised import regression
+from redo_dopamine.supervised.beginnings import (
+    Moment,
+    Perturbation,
+    Start,
+    fresh_network,
+    undisturbed,
+)
+from redo_dopamine.supervised.epochs import (
+    SAMPLES,
+    EpochExperiment,
+    Row,
+    stream,
+)
+from redo_dopamine.supervised.problem import Problem, State
+from redo_dopamine.supervised.settings import check, whole
+
+_PERTURBATION = 5  # A random stream, apart from those of `epochs`.
+
+
+def squared_error(outputs: jax.Array, targets: jax.Array) -> Mapping[str, jax.Array]:
+    """Mean squared error [] of values [B]; the targets' variance is about 1."""
+    return {"loss": jnp.mean((outputs - targets) ** 2)}
+
+
+class RegressionProbe(EpochExperiment):
+    """Fits a network to a regression task, perhaps after another one.
+
+    He, 2026 (arXiv 2603.21173): the value network after PPO, and a fresh one, on
+    inputs as many as HalfCheetah's observations have. The task is of this project
+    (`regression`), and so are the optimizer (Adam, whose moments begin at zero for
+    every network and at every change of the task), batch and number of epochs.
+
+    Experiments of a seed have the same samples and order of the data.
+
+    Args:
+        environment_id: that an aged network has learned in.
+        network: makes the network.
+        start: what it begins with: `fresh_network` or `aged_network`.
+        perturb: what is done to it when the new task begins: `undisturbed`,
+            `redrawn`, `disturb_zero_gradient` or `disturb_at_random`.
+        intervention: what to do against lost plasticity, such as `weight_clipping()`.
+        seed: of all random streams.
+        num_epochs: passes over the sample, those of the first task included.
+        first_epochs: passes over the first task, before the new one; 0 for none.
+        distance: of the new task from the first (`Sample.targets`), in [0, 2].
+        num_samples: of the training sample, and of the test sample too.
+        batch_size: inputs an update.
+        learning_rate: of Adam.
+        before_optimizer: what is done to the gradient, such as `l2_to_init()`.
+        taus: thresholds to measure dormancy at, at the end of every epoch.
+        threshold: a neuron is zero-gradient where its MAGI is at most this.
+
+    Raises:
+        UserError: no such aged network.
+        ValueError: a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        environment_id: str = "HalfCheetah-v4",
+        network: Callable[[], Any] = ValueNetwork,
+        start: Start = fresh_network,
+        perturb: Perturbation = undisturbed,
+        intervention: InterventionFactory | None = None,
+        *,
+        seed: int = 0,
+        num_epochs: int = 100,
+        first_epochs: int = 0,
+        distance: float = 0.0,
+        num_samples: int = 1_000,
+        batch_size: int = 50,
+        learning_rate: float = 1e-3,
+        before_optimizer: Sequence[optax.GradientTransformation] = (),
+        taus: Sequence[float] = (0.0, 0.025, 0.1),
+        threshold: float = 0.0,
+    ):
+        seed = whole("seed", seed, low=0)
+        num_samples = whole("num_samples", num_samples, low=2)
+        check("learning_rate", learning_rate, learning_rate > 0, "> 0")
+        check("threshold", threshold, threshold >= 0, ">= 0")
+        self._first_epochs = whole("first_epochs", first_epochs, low=0, high=num_epochs)
+        self._perturb = perturb
+        # Of one sample, so that both parts have the same tasks.
+        sample = regression.draw(2 * num_samples, stream(seed, SAMPLES))
+        self._first = sample.targets(0.0)[:num_samples]
+        targets = sample.targets(distance)
+        self._targets = targets[:num_samples]
+        held_out = jnp.asarray(sample.inputs[num_samples:])
+        wanted = jnp.asarray(targets[num_samples:])
+        inputs = sample.inputs[:num_samples]
+        made = network()
+        problem = Problem(
+            made,
+            inputs,
+            squared_error,
+            optax.chain(*before_optimizer, optax.adam(learning_rate)),
+            intervention or none(),
+            taus,
+        )
+        self._graph = made.graph()
+
+        def find_zero_gradient(params: Params) -> dict[str, jax.Array]:
+            def observe(params: Params) -> Mapping[str, jax.Array]:
+                return collect(made.apply, params, jnp.asarray(inputs))
+
+            found = gradients.magi(self._graph, observe, params)
+            return {layer: x <= threshold for layer, x in found.items()}
+
+        def test_loss(params: Params) -> jax.Array:
+            outputs = jax.vmap(lambda x: made.apply(params, x))(held_out)
+            return squared_error(outputs, wanted)["loss"]
+
+        self._find_zero_gradient = compiled(find_zero_gradient)
+        self._test_loss = compiled(test_loss)
+        drawn = problem.draw_params(jax.random.PRNGKey(seed))
+        params = start(drawn, environment_id, seed)
+        super().__init__(
+            problem,
+            problem.init(params),
+            checksum=checkpoints.checksum(
+                {"inputs": inputs, **checkpoints.flatten(params, "start")}
+            ),
+            num_inputs=num_samples,
+            seed=seed,
+            num_epochs=num_epochs,
+            batch_size=batch_size,
+            tracking_batch_size=num_samples,
+        )
+
+    def targets_at(self, epoch: int) -> np.ndarray:
+        """The targets [N] of the first task, and later of the new one."""
+        return self._first if epoch < self._first_epochs else self._targets
+
+    def run_epoch(self, between_steps: Callable[[], None] = lambda: None) -> list[Row]:
+        """Train for one epoch, and measure at its end.
+
+        Args:
+            between_steps: is called before every update.
+
+        Returns:
+            As every experiment's, and `test_loss`, on inputs that are not trained on,
+            of the new task; `zero_gradient_fraction`, of all neurons and by layer.
+        """
+        if self.epoch == self._first_epochs:
+            self._state = self._at_a_new_task(self._state)
+        rows = super().run_epoch(between_steps)
+        zero = self._find_zero_gradient(self._state.params)
+        found: dict[str, Any] = {"test_loss": self._test_loss(self._state.params)}
+        for layer, fraction in dormant_fraction(zero).items():
+            found[f"zero_gradient_fraction/{layer}".rstrip("/")] = fraction
+        values = jax.device_get(found)
+        last = rows[-1]
+        rows += [Row(last.epoch, self.gradient_step, k, v) for k, v in values.items()]
+        return rows
+
+    def _at_a_new_task(self, state: State) -> State:
+        """Noise on some neurons, and an optimizer that remembers nothing."""
+        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), _PERTURBATION)
+        zero = self._find_zero_gradient(state.params)
+        drawn = self._problem.draw_params(jax.random.fold_in(key, 0))
+        params = self._perturb(Moment(state.params, zero, self._graph, drawn, key))
+        return self._problem.init(params)._replace(
+            intervention=state.intervention, record=state.record
+        )

@@ -1,0 +1,76 @@
+"""The studies of the regression probe are what its module executes."""
+
+import gin
+import pytest
+
+from helpers import runs
+from redo_dopamine import run_status
+from redo_dopamine.studies import STUDIES, plan
+from redo_dopamine.supervised import gin_names, regression_probe
+from redo_dopamine.supervised.probing import RegressionProbe
+
+NAMES = ("regression_probe", "related_tasks", "perturb", "constraints")
+ARMS = [(name, arm.name) for name in NAMES for arm in STUDIES[name].arms]
+
+
+@pytest.fixture(autouse=True)
+def gin_state(clean_gin):
+    pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def launched_there(tmp_path_factory):
+    """A directory with tiny runs of `ppo_activation`, to start things in."""
+    here = tmp_path_factory.mktemp("here")
+    for arm, activation in (("relu", "relu"), ("none", "identity")):
+        directory = here / "runs" / "ppo_activation" / arm / "HalfCheetah-v4" / "0"
+        bindings = (
+            *runs.TINY_PPO,
+            "PPONetwork.width = 1",
+            f"PPONetwork.activation = @{activation}",
+        )
+        runs.run(directory, "ppo.gin", bindings)
+    return here
+
+
+def run_of(study, arm, scale=1.0):
+    selected = plan.select(study, arms=arm, seeds="1", scale=scale)
+    return plan.runs(selected, "base")[0]
+
+
+@pytest.mark.parametrize(("study", "arm"), ARMS)
+def test_an_arm_is_an_experiment(study, arm, launched_there, monkeypatch):
+    monkeypatch.chdir(launched_there)
+    run = run_of(study, arm)
+    gin_names.load(run.gin_files, run.gin_bindings)
+    experiment = gin_names.experiment(RegressionProbe)
+    assert experiment.seed == 0
+    assert experiment.num_epochs * experiment.updates_per_epoch == run.agent_steps
+    changes = (experiment.targets_at(0) != experiment.targets_at(100)).any()
+    elsewhere = arm not in ("aged_d0", "fresh_d0")
+    two_tasks = study in ("related_tasks", "constraints")
+    assert changes == (two_tasks and elsewhere)
+
+
+def test_a_run_of_a_study_leaves_what_a_launcher_looks_for(
+    tmp_path, launched_there, monkeypatch
+):
+    monkeypatch.chdir(launched_there)
+    run = run_of("related_tasks", "fresh_d1", scale=0.02)
+    flags = [f"--gin_bindings={x}" for x in run.gin_bindings]
+    gin.clear_config()
+    arguments = [f"--base_dir={tmp_path}", f"--scale={run.scale:g}", *flags]
+    assert regression_probe.main(arguments) == 0
+    found = run_status.read(tmp_path)
+    assert (found.state, found.scale) == (run_status.DONE, 0.02)
+    names = {row["name"] for row in runs.metrics(tmp_path)}
+    assert {"loss", "test_loss", "zero_gradient_fraction"} <= names
+    assert len(runs.metrics(tmp_path)) > 4
+
+
+def test_an_aged_network_that_is_not_there_is_a_clear_error(tmp_path, capsys):
+    run = run_of("perturb", "none")
+    flags = [f"--gin_bindings={x}" for x in run.gin_bindings]
+    root = f"--gin_bindings=aged_network.root = '{tmp_path}'"
+    assert regression_probe.main([f"--base_dir={tmp_path}", *flags, root]) == 2
+    assert "Launch the study ppo_activation first" in capsys.readouterr().err

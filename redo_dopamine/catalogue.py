@@ -35,6 +35,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         ("of `FrameReplay`", configurables.REPLAY_WINDOWS),
         ("of `OfflineDQNAgent`", configurables.OFFLINE_SETTINGS),
         ("of `RecycledPPOAgent`", configurables.PPO_SETTINGS),
+        ("of `RecycledSACAgent`", configurables.SAC_SETTINGS),
         ("of `create_control_environment`", configurables.CONTROL_SETTINGS),
     )
     for kind, offer in functions:

@@ -59,10 +59,12 @@ def _import_quietly() -> None:
     gym prints that it is unmaintained (Dopamine imports it beside gymnasium, which
     is what runs). TensorFlow 2.21 prints CPU and CUDA notes at import whatever
     TF_CPP_MIN_LOG_LEVEL says. tensorflow-probability 0.25 warns of its own use of
-    deprecated modules. None of it is for our users.
+    deprecated modules. Dopamine's SAC warns of a choice that it makes for TensorFlow.
+    None of it is for our users.
     """
     with silenced():
         importlib.import_module("dopamine.discrete_domains.run_experiment")
+        importlib.import_module("dopamine.jax.agents.sac.sac_agent")
 
 
 def _check_opencv() -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import gin
 
 from redo_dopamine import atari_100k
-from redo_dopamine.agents import proximal, targets
+from redo_dopamine.agents import entropic, proximal, targets
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.control import creating
 from redo_dopamine.control import runner as control_runner  # noqa: F401  Registers.
 from redo_dopamine.core import optional_metrics
-from redo_dopamine.networks import impala, nature, ppo, rainbow
+from redo_dopamine.networks import impala, nature, ppo, rainbow, sac
 from redo_dopamine.offline import fixed, runner
 from redo_dopamine.replay import windows
 from redo_dopamine.shared_names import BUDGET_SETTINGS as BUDGET_SETTINGS
@@ -31,6 +32,7 @@ AGENTS: Mapping[Any, tuple[str, ...]] = {
     atari_100k.RecycledDrQEpsAgent: ("NatureRainbowNetwork",),
     runner.OfflineDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
     RecycledPPOAgent: ("PPONetwork",),
+    RecycledSACAgent: ("SACNetwork",),
 }
 # `JaxDQNAgent.network = @ImpalaNetwork`. Dopamine's C51 network has the name
 # RainbowNetwork, so ours has another one.
@@ -39,6 +41,7 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "ImpalaNetwork": impala.ImpalaNetwork,
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
     "PPONetwork": ppo.PPONetwork,
+    "SACNetwork": sac.SACNetwork,
 }
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(optional_metrics.FACTORIES)
@@ -58,6 +61,11 @@ PPO_SETTINGS: tuple[Callable[..., Any], ...] = (
     proximal.contiguous_minibatches,
     proximal.shuffled_minibatches,
 )
+# `RecycledSACAgent.next_value = @value_of_drawn_action`.
+SAC_SETTINGS: tuple[Callable[..., Any], ...] = (
+    entropic.value_of_mean_action,
+    entropic.value_of_drawn_action,
+)
 # `create_control_environment.preprocessing = @ppo_preprocessing`.
 CONTROL_SETTINGS: tuple[Callable[..., Any], ...] = (creating.ppo_preprocessing,)
 
@@ -71,6 +79,7 @@ def _register() -> None:
         *REPLAY_WINDOWS,
         *OFFLINE_SETTINGS,
         *PPO_SETTINGS,
+        *SAC_SETTINGS,
         *CONTROL_SETTINGS,
     )
     named = {function.__name__: function for function in functions}

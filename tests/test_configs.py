@@ -9,6 +9,7 @@ from helpers import runs
 from redo_dopamine import config_diff, configure, provenance, train
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.offline import recording
 
 CONFIGS = configure.shipped_configs()
@@ -29,6 +30,10 @@ SHORT = (
     "RecycledDQNAgent.tracking_period = 2",
     "RecycledDrQEpsAgent.tracking_period = 8",
     "RecycledPPOAgent.tracking_period = 2",
+    "RecycledSACAgent.tracking_period = 8",
+    "SACAgent.min_replay_history = 30",
+    "SACAgent.summary_writing_frequency = 2",
+    "SACNetwork.width = 0.1",
     "NatureNetwork.width = 0.25",
     "NatureRainbowNetwork.width = 0.25",
     "ImpalaNetwork.width = 0.25",
@@ -50,6 +55,7 @@ AGENTS = {
     "drq": "RecycledDrQEpsAgent",
     "offline": "RecycledDQNAgent",
     "ppo": "RecycledPPOAgent",
+    "sac": "RecycledSACAgent",
 }
 # Applied when the configuration is loaded, as Runner.evaluation_steps.
 READ_WHILE_LOADING = {"create_runner.schedule"}
@@ -81,7 +87,7 @@ def agent_name(config):
 
 
 def test_the_documented_configs_ship():
-    agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "ppo"}
+    agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "ppo", "sac"}
     named = {f"{x}{suffix}.gin" for x in agents for suffix in ("", "_redo")}
     named |= {"offline_dqn.gin", "offline_dqn_random_targets.gin"}
     named |= {"demo.gin"} | {f"dqn_{x}.gin" for x in INTERVENTIONS}
@@ -119,6 +125,9 @@ def test_a_config_builds_the_agent_it_describes(config, data, tmp_path):
     offline = config.startswith("offline")
     name = "OfflineDQNAgent" if offline else agent_name(config)
     assert type(agent).__name__ == name
+    if isinstance(agent, RecycledSACAgent):
+        assert (agent.gamma, agent.update_period) == (0.99, 1)
+        return
     if isinstance(agent, RecycledPPOAgent):
         assert (agent.batch_size * 32, agent.num_epochs) == (agent.update_period, 10)
         return

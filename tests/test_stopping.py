@@ -26,6 +26,7 @@ RUNNING_ON = (
     (*runs.TINY_REDO, "Runner.max_steps_per_episode = None"),
 )
 DRQ = ("drq_eps_redo.gin", runs.TINY_DRQ)
+SAC = ("sac_redo.gin", runs.TINY_SAC)
 PPO = ("ppo_redo.gin", (*runs.TINY_PPO, "Runner.evaluation_steps = 50"))
 
 
@@ -71,8 +72,9 @@ def run_in_pieces(base_dir, gin_file, bindings, lengths):
         (DRQ, [30, 25]),
         # In a rollout; in the first evaluation; over an iteration's end.
         (PPO, [25, 70, 50]),
+        (SAC, [35, 70, 50]),
     ],
-    ids=["dqn", "evaluated", "running_on", "drq", "ppo"],
+    ids=["dqn", "evaluated", "running_on", "drq", "ppo", "sac"],
 )
 def test_a_run_in_pieces_equals_one_that_never_stopped(setup, lengths, tmp_path):
     gin_file, bindings = setup

@@ -12,8 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from redo_dopamine.networks.gaussian import ActionLimits
-
 
 def finite_limits(limits: Any) -> Any:
     """The limits of actions [A] as Dopamine's agents take them.
@@ -35,7 +33,7 @@ class ContinuousAgent:
     # Set by Dopamine's constructor.
     state: np.ndarray
     eval_mode: bool
-    action_limits: ActionLimits | None
+    action_limits: Any
     _observation: np.ndarray
     _rng: jax.Array
 

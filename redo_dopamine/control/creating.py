@@ -11,7 +11,6 @@ import gin
 import gymnasium
 import numpy as np
 from gymnasium import wrappers
-from gymnasium.envs.mujoco import mujoco_env
 
 from redo_dopamine.control.environment import ControlEnvironment, Preprocessing
 from redo_dopamine.control.restoring import RestorableControl
@@ -76,9 +75,17 @@ def create_control_environment(
             f"{environment_id!r} is none: {error} Bind "
             "create_control_environment.environment_id = 'HalfCheetah-v4', for example."
         ) from error
-    known = isinstance(environment.unwrapped, mujoco_env.MujocoEnv)
-    kind = RestorableControl if known else ControlEnvironment
+    kind = RestorableControl if _is_mujocos(environment) else ControlEnvironment
     return kind(environment, preprocessing)
+
+
+def _is_mujocos(environment: gymnasium.Env[Any, Any]) -> bool:
+    # Here, because it takes a while to load, and need not be there.
+    try:
+        from gymnasium.envs.mujoco import mujoco_env
+    except ImportError:
+        return False
+    return isinstance(environment.unwrapped, mujoco_env.MujocoEnv)
 
 
 @contextlib.contextmanager

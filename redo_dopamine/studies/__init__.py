@@ -24,6 +24,7 @@ from redo_dopamine.studies import (
     replay_ratio,
     replay_ratio_impala,
     replay_ratio_nstep,
+    sac_redo,
     selection,
     threshold_and_period,
     width,
@@ -52,5 +53,6 @@ _MODULES = (
     related_tasks,
     perturb,
     constraints,
+    sac_redo,
 )
 STUDIES: Mapping[str, Study] = {m.STUDY.name: m.STUDY for m in _MODULES}

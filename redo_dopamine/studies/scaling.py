@@ -21,6 +21,9 @@ FLOORS = {
     # Gradient steps.
     "RecycledDQNAgent.tracking_period": 10,
     "RecycledDrQEpsAgent.tracking_period": 10,
+    "SACAgent.min_replay_history": 100,
+    "SACAgent.summary_writing_frequency": 20,
+    "RecycledSACAgent.tracking_period": 10,
     "RecycledPPOAgent.tracking_period": 320,  # One rollout.
     "create_optimizer.anneal_steps": 320,
     "redo.period": 10,

@@ -46,6 +46,7 @@ SPEEDS: Mapping[str, Speed] = {
     "classifier": Speed(acting=0.0, update=0.015),
     "probe": Speed(acting=0.0, update=0.0015),
     # An agent step of PPO, with its share of a rollout's updates.
+    "sac": Speed(acting=0.0005, update=0.006),
     "ppo": Speed(acting=0.0007, update=0.0),
 }
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 from dopamine.jax.agents.ppo import ppo_agent
+from dopamine.jax.agents.sac import sac_agent
 
 from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.networks.ppo import PPONetwork
+from redo_dopamine.networks.sac import SACNetwork
 
 OBSERVATION_SHAPE, ACTION_SHAPE = (5,), (2,)
 LIMITS = np.full(2, -1.0, np.float32), np.ones(2, np.float32)
@@ -24,6 +27,24 @@ def ppo(action_limits=LIMITS, **settings):
 def stock_ppo(**settings):
     settings = {**SMALL_PPO, "network": narrow_ppo, **settings}
     return ppo_agent.PPOAgent(ACTION_SHAPE, OBSERVATION_SHAPE, LIMITS, **settings)
+
+
+def narrow_sac(action_shape, num_layers, hidden_units, action_limits):
+    del hidden_units
+    return SACNetwork(action_shape, num_layers, 16, action_limits)
+
+
+SMALL_SAC = {"min_replay_history": 20, "network": narrow_sac, "seed": 7}
+
+
+def sac(action_limits=LIMITS, **settings):
+    settings = {**SMALL_SAC, "taus": (), **settings}
+    return RecycledSACAgent(ACTION_SHAPE, OBSERVATION_SHAPE, action_limits, **settings)
+
+
+def stock_sac(**settings):
+    settings = {**SMALL_SAC, **settings}
+    return sac_agent.SACAgent(ACTION_SHAPE, LIMITS, OBSERVATION_SHAPE, **settings)
 
 
 class Stream:

@@ -56,6 +56,24 @@ TINY_PPO = (
     "redo.tau = 0.5",
     "redo.score_batch_size = 8",
 )
+# For `sac_redo.gin`.
+TINY_SAC = (
+    "SACAgent.seed = 3",
+    "SACAgent.min_replay_history = 20",
+    "SACAgent.summary_writing_frequency = 8",
+    "SACNetwork.width = 0.1",
+    "RecycledSACAgent.tracking_period = 5",
+    "RecycledSACAgent.tracking_batch_size = 8",
+    "ReplayBuffer.max_capacity = 1000",
+    "ReplayBuffer.batch_size = 4",
+    "Runner.num_iterations = 2",
+    "Runner.training_steps = 60",
+    "Runner.evaluation_steps = 50",
+    "Runner.max_steps_per_episode = 40",
+    "redo.period = 10",
+    "redo.tau = 0.5",
+    "redo.score_batch_size = 8",
+)
 TINY_REDO = (*TINY, "redo.period = 10", "redo.tau = 0.1", "redo.score_batch_size = 8")
 
 

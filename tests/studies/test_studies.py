@@ -11,7 +11,7 @@ import pytest
 from helpers import runs as tiny_runs
 from redo_dopamine import atari_100k, config_diff, configure
 from redo_dopamine.core import graph
-from redo_dopamine.studies import STUDIES, control, games, plan, speed
+from redo_dopamine.studies import STUDIES, control, games, plan, sac_redo, speed
 from redo_dopamine.studies.scaling import FLOORS, arm_bindings
 from redo_dopamine.studies.study import DQN, DRQ_EPS
 
@@ -45,6 +45,7 @@ SIZES = {
         ("related_tasks", 14 * 1 * 3, 200 * 20),
         ("perturb", 3 * 1 * 3, 100 * 20),
         ("constraints", 5 * 1 * 3, 200 * 20),
+        ("sac_redo", 4 * 4 * 10, 1_000_000),
     ]
 }
 
@@ -83,7 +84,12 @@ def test_the_games_are_those_of_the_benchmark():
 
 @pytest.mark.parametrize(
     ("protocol", "gin_file"),
-    [(DQN, "dqn.gin"), (DRQ_EPS, "drq_eps.gin"), (control.PPO, "ppo.gin")],
+    [
+        (DQN, "dqn.gin"),
+        (DRQ_EPS, "drq_eps.gin"),
+        (control.PPO, "ppo.gin"),
+        (sac_redo.PROTOCOL, "sac.gin"),
+    ],
 )
 def test_a_protocol_is_what_the_gin_file_says(protocol, gin_file, clean_gin):
     tiny_runs.configure_run(gin_file, ())

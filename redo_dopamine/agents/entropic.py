@@ -1,0 +1,239 @@
+"""Soft actor-critic as functions of parameters and a batch.
+
+What comes in: transitions, each with a key of its own. What leaves: a loss of them, and
+updates of parameters and of the temperature.
+
+Haarnoja et al., "Soft Actor-Critic Algorithms and Applications", 2018 (arXiv
+1812.05905), as Dopamine computes it; `tests/agents/test_sac.py` compares the two.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from redo_dopamine.agents.learner import Batch, Learner, Loss
+from redo_dopamine.core.compiling import compiled
+from redo_dopamine.core.graph import Params
+
+
+class Soft(NamedTuple):
+    """What a policy may expect of a state.
+
+    Attributes:
+        q_value: of an action of it, the smaller of two estimates [].
+        log_probability: of an action of it [].
+    """
+
+    q_value: jax.Array
+    log_probability: jax.Array
+
+
+# Of a network, online and target parameters, one state and a key.
+NextValue = Callable[[Any, Params, Params, jax.Array, jax.Array], Soft]
+
+
+class Temperature(NamedTuple):
+    """The weight of the entropy, which is learned beside the parameters.
+
+    Attributes:
+        log_alpha: its logarithm [1].
+        opt_state: of its own optimizer.
+    """
+
+    log_alpha: jax.Array
+    opt_state: optax.OptState
+
+
+def value_of_mean_action(
+    network: Any, params: Params, target_params: Params, state: jax.Array, key: Any
+) -> Soft:
+    """The target network's mean action, and the density of one that it draws.
+
+    So does Dopamine: the two are of different actions, and the policy is the old one.
+
+    Args:
+        network: as `SACNetwork`.
+        params: not used.
+        target_params: of the target network.
+        state: the next state.
+        key: of the draw.
+    """
+    del params
+    output = network.apply(target_params, state, key, True)
+    return Soft(_smaller(output.critic), output.actor.log_probability)
+
+
+def value_of_drawn_action(
+    network: Any, params: Params, target_params: Params, state: jax.Array, key: Any
+) -> Soft:
+    """An action that the policy of now draws, its target value and its own density.
+
+    As in Haarnoja et al., 2018, equations 3 and 5.
+
+    Args:
+        network: as `SACNetwork`.
+        params: of the policy.
+        target_params: of the Q-networks.
+        state: the next state.
+        key: of the draw.
+    """
+    actor = network.apply(params, state, key, method=network.actor)
+    critic = network.apply(
+        target_params, state, actor.sampled_action, method=network.critic
+    )
+    return Soft(_smaller(critic), actor.log_probability)
+
+
+def soft_actor_critic(
+    network: Any,
+    *,
+    cumulative_gamma: float,
+    target_entropy: float,
+    reward_scale_factor: float,
+    next_value: NextValue,
+) -> Loss:
+    r"""The loss of SAC, its three parts in one.
+
+    .. math:: \tfrac{1}{2} E \sum_i (Q_i(s, a) - y)^2
+              + E \big( \alpha \log \pi(a'|s) - \min_i Q_i(s, a') \big)
+              + E \log \alpha \, \big( - \log \pi(a'|s) - H \big)
+
+    with :math:`a'` drawn from the policy, and targets
+
+    .. math:: y = c r + \gamma (1 - d) (Q(s') - \alpha \log \pi(s'))
+
+    of `next_value`. The second part moves the policy alone, the third alpha alone.
+
+    Args:
+        network: as `SACNetwork`.
+        cumulative_gamma: the discount of the next state.
+        target_entropy: H.
+        reward_scale_factor: c.
+        next_value: `value_of_mean_action` or `value_of_drawn_action`.
+
+    Returns:
+        A loss of batches with `state`, `next_state`, `action`, `reward`, `terminal`,
+        a `key` for each, and `log_alpha` [B].
+    """
+
+    def keys(batch: Batch) -> tuple[jax.Array, jax.Array]:
+        both = jax.vmap(lambda key: jax.random.split(key, 2))(batch["key"])
+        return both[:, 0], both[:, 1]
+
+    def targets(params: Params, target_params: Params, batch: Batch) -> jax.Array:
+        soft = jax.vmap(
+            lambda state, key: next_value(network, params, target_params, state, key)
+        )(batch["next_state"], keys(batch)[0])
+        bonus = jnp.exp(batch["log_alpha"]) * soft.log_probability
+        future = cumulative_gamma * (1.0 - batch["terminal"]) * (soft.q_value - bonus)
+        return reward_scale_factor * batch["reward"] + future
+
+    def error(params: Params, batch: Batch, targets: jax.Array) -> jax.Array:
+        states = batch["state"]
+        critic = _critic(network, params, states, batch["action"])
+        errors = [(q[:, 0] - targets) ** 2 for q in critic]
+        actor = jax.vmap(
+            lambda state, key: network.apply(params, state, key, method=network.actor)
+        )(states, keys(batch)[1])
+        # To move the policy, not the Q-values.
+        fixed = jax.lax.stop_gradient(params)
+        q_value = _smaller(_critic(network, fixed, states, actor.sampled_action))
+        log_alpha, log_probability = batch["log_alpha"], actor.log_probability
+        alpha = jnp.exp(jax.lax.stop_gradient(log_alpha))
+        surplus = jax.lax.stop_gradient(-log_probability - target_entropy)
+        return (
+            0.5 * jnp.mean(errors[0] + errors[1])
+            + jnp.mean(alpha * log_probability - q_value)
+            + jnp.mean(log_alpha * surplus)
+        )
+
+    return Loss(targets, error)
+
+
+UpdateFn = Callable[
+    [Learner, Temperature, Params, Batch], tuple[Learner, Temperature, jax.Array]
+]
+
+
+def make_update(
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    alpha_optimizer: optax.GradientTransformation,
+) -> UpdateFn:
+    """Compile `(learner, temperature, target_params, batch) -> (..., loss)`.
+
+    Learner and temperature are donated: their arrays must not be used after the call.
+
+    Args:
+        loss: of batches with a `log_alpha`, which is put in here.
+        optimizer: of the parameters.
+        alpha_optimizer: of the temperature.
+    """
+
+    def update(
+        learner: Learner, temperature: Temperature, target_params: Params, batch: Batch
+    ) -> tuple[Learner, Temperature, jax.Array]:
+        def of(params: Params, log_alpha: jax.Array) -> jax.Array:
+            return loss(params, target_params, at_temperature(batch, log_alpha))
+
+        value, (grads, alpha_grad) = jax.value_and_grad(of, argnums=(0, 1))(
+            learner.params, temperature.log_alpha
+        )
+        params, opt_state = _descend(optimizer, grads, learner.opt_state, learner[0])
+        log_alpha, alpha_state = _descend(
+            alpha_optimizer, alpha_grad, temperature.opt_state, temperature.log_alpha
+        )
+        learner = Learner(params, opt_state)
+        return learner, Temperature(log_alpha, alpha_state), value
+
+    return compiled(update, donate_argnums=(0, 1))
+
+
+def make_follow(smoothing: float) -> Callable[[Params, Params], Params]:
+    r"""Compile `(target_params, params) -> target_params`, which are donated.
+
+    .. math:: \theta^- \leftarrow \tau \theta + (1 - \tau) \theta^-
+
+    Args:
+        smoothing: tau in [0, 1]; 1 for a copy.
+    """
+    return compiled(
+        lambda target_params, params: jax.tree.map(
+            lambda old, new: smoothing * new + (1 - smoothing) * old,
+            target_params,
+            params,
+        ),
+        donate_argnums=0,
+    )
+
+
+def at_temperature(batch: Batch, log_alpha: jax.Array) -> Batch:
+    """A batch with its `log_alpha` [B], each the same."""
+    size = len(batch["reward"])
+    return {**batch, "log_alpha": jnp.broadcast_to(log_alpha, (size,))}
+
+
+def _descend(
+    optimizer: optax.GradientTransformation, grads: Any, opt_state: Any, params: Any
+) -> tuple[Any, optax.OptState]:
+    updates, opt_state = optimizer.update(grads, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state
+
+
+def _critic(
+    network: Any, params: Params, states: jax.Array, actions: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The two Q-values [B, 1] each."""
+    return jax.vmap(
+        lambda state, action: network.apply(
+            params, state, action, method=network.critic
+        )
+    )(states, actions)
+
+
+def _smaller(critic: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """Of two Q-values [..., 1], without that axis."""
+    return jnp.minimum(*critic)[..., 0]

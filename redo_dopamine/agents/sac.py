@@ -1,0 +1,225 @@
+"""Dopamine's SAC with dormancy tracking and interventions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+import jax
+import jax.numpy as jnp
+import numpy as np
+from dopamine.jax.agents.dqn import dqn_agent
+from dopamine.jax.agents.sac import sac_agent
+from dopamine.jax.replay_memory import elements
+
+from redo_dopamine.agents import entropic
+from redo_dopamine.agents.batches import as_batch, network_inputs
+from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
+from redo_dopamine.agents.learner import Batch, Learner, Loss
+from redo_dopamine.agents.saving import SavedReplayAgent
+from redo_dopamine.agents.settings import with_graph
+from redo_dopamine.agents.tracked import TrackedAgent
+from redo_dopamine.core.compiling import compiled
+from redo_dopamine.core.graph import Params
+from redo_dopamine.core.threefry import unrolled
+from redo_dopamine.replay.buffer import FrameReplay
+
+_HARD = "hard"  # Dopamine's word for a target network that is copied.
+_SEEDS = 2**31
+
+
+@gin.configurable
+class RecycledSACAgent(
+    SavedReplayAgent, TrackedAgent, ContinuousAgent, sac_agent.SACAgent
+):
+    """SAC that tracks its dormant neurons, of policy and Q-networks apart.
+
+    An update is of one batch, every `update_period` agent steps.
+
+    Args:
+        action_shape: shape of an action.
+        observation_shape: shape of an observation.
+        action_limits: lowest and highest actions; finite.
+        next_value: what a next state is worth: `value_of_mean_action`, as in
+            Dopamine, or `value_of_drawn_action`, as in the paper of SAC.
+        **settings: of `TrackedAgent`, and any argument of `SACAgent`:
+            `min_replay_history` (agent steps), `update_period`, `gamma`,
+            `target_smoothing_coefficient`, `target_entropy`, ...
+
+    Attributes:
+        temperature: the weight of the entropy, and its optimizer's state.
+
+    Raises:
+        ValueError: a setting out of its range.
+        TypeError: a setting that neither this class nor Dopamine's has.
+    """
+
+    TREES: Mapping[str, str] = {
+        **SavedReplayAgent.TREES,
+        "temperature": "temperature",
+    }
+    network_def: Any  # Set by Dopamine's constructor.
+
+    def __init__(
+        self,
+        action_shape: tuple[int, ...],
+        observation_shape: tuple[int, ...],
+        action_limits: Any,
+        *,
+        next_value: entropic.NextValue = entropic.value_of_mean_action,
+        **settings: Any,
+    ):
+        self._next_value = next_value
+        if finite_limits(action_limits) is None:
+            raise ValueError(
+                "SAC needs actions within finite limits, but the environment's are "
+                f"{action_limits}. Leave out a preprocessing that widens them."
+            )
+        super().__init__(action_shape, action_limits, observation_shape, **settings)
+
+    @property
+    def log_alpha(self) -> jax.Array:
+        """The temperature's logarithm [1], by Dopamine's name."""
+        return self.temperature.log_alpha
+
+    # What an agent says of itself.
+
+    def _loss(self) -> Loss:
+        return entropic.soft_actor_critic(
+            self.network_def,
+            cumulative_gamma=self.cumulative_gamma,
+            target_entropy=self.target_entropy,
+            reward_scale_factor=self.reward_scale_factor,
+            next_value=self._next_value,
+        )
+
+    def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
+        drawn = as_batch(self._replay.sample(size, rng=rng))
+        key = jax.random.PRNGKey(int(rng.integers(_SEEDS)))
+        return self._inputs(drawn | {"key": key}, self.temperature.log_alpha)
+
+    def _next_action(self) -> jax.Array:
+        act = (
+            self._act
+            if self._replay.add_count > self.min_replay_history
+            else self._act_at_random
+        )
+        self._rng, action = act(
+            self.online_params, self._rng, self.state, self.eval_mode
+        )
+        return action
+
+    def _remember(
+        self, state: np.ndarray, reward: float, terminal: bool, episode_end: bool
+    ) -> None:
+        self._replay.add(
+            elements.TransitionElement(
+                state[..., -1].astype(np.float32),
+                self.action,
+                reward,
+                terminal,
+                episode_end,
+            )
+        )
+
+    # Dopamine's seams.
+
+    def _build_replay_buffer(self) -> FrameReplay:
+        return FrameReplay(
+            stack_size=self.stack_size,
+            update_horizon=self.update_horizon,
+            gamma=self.gamma,
+            seed=self._seed,
+        )
+
+    def _build_networks_and_optimizer(self) -> None:
+        self.network_def = network = with_graph(self.network_def)
+        state = np.asarray(self.state, np.float32)
+
+        def draw_params(key: jax.Array) -> Params:
+            return network.init(unrolled(key), state)
+
+        self._rng, key = jax.random.split(self._rng)
+        draw_initial = compiled(draw_params)
+        self.online_params = draw_initial(key)
+        # Not the same arrays, because the update donates the online parameters' memory.
+        self.target_network_params = draw_initial(key)
+        self.optimizer = self._with_links(
+            dqn_agent.create_optimizer(self._optimizer_name)
+        )
+        self.optimizer_state = self.optimizer.init(self.online_params)
+        alpha_optimizer = dqn_agent.create_optimizer(self._optimizer_name)
+        log_alpha = jnp.zeros(1)
+        self.temperature = entropic.Temperature(
+            log_alpha, alpha_optimizer.init(log_alpha)
+        )
+        loss = self._loss()
+        self._update = entropic.make_update(
+            loss.of_prepared(_prepared), self.optimizer, alpha_optimizer
+        )
+        self._follow = entropic.make_follow(self.target_smoothing_coefficient)
+        self._inputs = compiled(
+            lambda batch, log_alpha: entropic.at_temperature(
+                _prepared(batch), log_alpha
+            )
+        )
+        # One state: the default is faster.
+        self._act = jax.jit(self._draw_action)
+        self._act_at_random = jax.jit(self._draw_random_action)
+        self._watch_over(network.apply, network.graph(), draw_params, loss, state)
+
+    def _draw_action(
+        self, params: Params, rng: jax.Array, state: jax.Array, eval_mode: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        network = self.network_def
+        rng, key = jax.random.split(rng)
+        actor = network.apply(params, state, key, method=network.actor)
+        return rng, jnp.where(eval_mode, actor.mean_action, actor.sampled_action)
+
+    def _draw_random_action(
+        self, params: Params, rng: jax.Array, state: jax.Array, eval_mode: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        del params, state, eval_mode
+        rng, key = jax.random.split(rng)
+        low, high = self.action_limits
+        shape, dtype = self.action_shape, self.action_dtype
+        return rng, jax.random.uniform(key, shape, dtype, low, high)
+
+    def _train_step(self) -> None:
+        due = self.training_steps % self.update_period == 0
+        if due and self._replay.add_count > self.min_replay_history:
+            loss = self._gradient_update()
+            if self.training_steps % self.summary_writing_frequency == 0:
+                self.write_metrics({"loss": np.asarray(loss)[()]})
+            self._maybe_sync_weights()
+        self.training_steps += 1
+
+    def _gradient_update(self) -> jax.Array:
+        batch = as_batch(self._replay.sample())
+        self._rng, batch["key"] = jax.random.split(self._rng)
+        learner = Learner(self.online_params, self.optimizer_state)
+        learner, self.temperature, loss = self._update(
+            learner, self.temperature, self.target_network_params, batch
+        )
+        self._finish_update(learner, loss)
+        return loss
+
+    def _maybe_sync_weights(self) -> None:
+        if (
+            self.target_update_type == _HARD
+            and self.training_steps % self.target_update_period != 0
+        ):
+            return
+        self.target_network_params = self._follow(
+            self.target_network_params, self.online_params
+        )
+
+
+def _prepared(batch: Batch) -> Batch:
+    """What the loss takes: states [B, ..., stack], and a key for each transition."""
+    size = len(batch["reward"])
+    return {
+        **network_inputs(lambda states: states, batch),
+        "action": batch["action"].reshape(size, -1),
+        "terminal": batch["terminal"].astype(jnp.float32),
+        "key": jax.random.split(batch["key"], size),
+    }

@@ -6,7 +6,7 @@ from typing import Any
 
 FAMILIES = (
     *("recycle", "overhead", "replay", "checkpoint", "memory"),
-    *("end_to_end", "start", "workers"),
+    *("end_to_end", "control", "start", "workers"),
 )
 
 

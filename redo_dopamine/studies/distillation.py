@@ -9,7 +9,7 @@ launch is started; `python -m redo_dopamine.offline lesson` makes it of two runs
 
 from redo_dopamine.studies import arms
 from redo_dopamine.studies.lengths import EPOCHS, whole_phases
-from redo_dopamine.studies.study import Arm, PaperPoint, Protocol, Setting, Study
+from redo_dopamine.studies.study import PaperPoint, Protocol, Setting, Study
 
 _EPOCHS = 160
 _PAPERS_GAME = ""  # Not known.
@@ -32,17 +32,6 @@ PROTOCOL = Protocol(
 )
 
 
-def _arm(name: str, label: str, settings: dict[str, Setting]) -> Arm:
-    return Arm(
-        name=name,
-        label=label,
-        gin_file=None,
-        replay_ratio=None,
-        settings=settings,
-        series=label,
-    )
-
-
 STUDY = Study(
     name="distillation",
     claim="A network that has been trained at a high replay ratio learns a new task "
@@ -50,10 +39,12 @@ STUDY = Study(
     source="Sokar et al., ICML 2023 (arXiv 2302.12902): distillation",
     axis="student",
     arms=(
-        _arm("pretrained", "pretrained at RR 1", _PRETRAINED),
-        _arm("fresh", "fresh", _FRESH),
-        _arm("pretrained_redo", "pretrained at RR 1, ReDo", _PRETRAINED | _REDO),
-        _arm("fresh_redo", "fresh, ReDo", _FRESH | _REDO),
+        arms.of_experiment("pretrained", "pretrained at RR 1", _PRETRAINED),
+        arms.of_experiment("fresh", "fresh", _FRESH),
+        arms.of_experiment(
+            "pretrained_redo", "pretrained at RR 1, ReDo", _PRETRAINED | _REDO
+        ),
+        arms.of_experiment("fresh_redo", "fresh, ReDo", _FRESH | _REDO),
     ),
     games=("DemonAttack",),
     seeds=(0, 1, 2),

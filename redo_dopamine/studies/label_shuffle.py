@@ -33,15 +33,7 @@ PROTOCOL = Protocol(
 
 
 def _arm(name: str, label: str, settings: dict[str, Setting]) -> Arm:
-    return Arm(
-        name=name,
-        label=label,
-        gin_file=None,
-        replay_ratio=None,
-        settings=settings,
-        series=label,
-        speed="classifier",
-    )
+    return arms.of_experiment(name, label, settings, speed="classifier")
 
 
 def _point(arm: str, first: int, last: int, percent: float) -> PaperPoint:

@@ -5,6 +5,7 @@ aged network is that of a run of `ppo_activation`, which must lie in
 `runs/ppo_activation/` where the launch is started: a directory, or a link to one.
 """
 
+from redo_dopamine.studies import arms
 from redo_dopamine.studies.lengths import EPOCHS, whole_phases
 from redo_dopamine.studies.study import Arm, Protocol, Setting
 
@@ -39,13 +40,5 @@ def arm(
     x: float | None = None,
 ) -> Arm:
     """An arm with these settings; a network has ReLU unless they say otherwise."""
-    return Arm(
-        name=name,
-        label=label,
-        gin_file=None,
-        replay_ratio=None,
-        settings={"ValueNetwork.activation": "@relu", **settings},
-        series=series or label,
-        x=x,
-        speed="probe",
-    )
+    settings = {"ValueNetwork.activation": "@relu", **settings}
+    return arms.of_experiment(name, label, settings, series, x, speed="probe")

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 
 from redo_dopamine.core.graph import Edge, NetworkGraph
+from redo_dopamine.networks.convolution import Conv
 from redo_dopamine.networks.layers import (
     Activation,
     MakeNormalization,
@@ -48,7 +49,7 @@ class ConvClassifier(nn.Module):
         nonlinearity = Nonlinearity(self.activation, self.normalize)
         for i, (size, stride) in enumerate(zip(_CHANNELS, _STRIDES, strict=True)):
             channels = scale_width(size, self.width)
-            x = nn.Conv(channels, (3, 3), (stride, stride), kernel_init=kernel_init)(x)
+            x = Conv(channels, (3, 3), (stride, stride), kernel_init=kernel_init)(x)
             x = nonlinearity(self, f"Conv_{i}", x)
         units = scale_width(_DENSE_UNITS, self.width)
         x = nn.Dense(units, kernel_init=kernel_init)(x.reshape(-1))

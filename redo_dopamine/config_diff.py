@@ -8,8 +8,11 @@ _MAY_CHANGE = ("Runner.num_iterations",)
 # environment's state would be of another game, and a checkpoint holds its own seed.
 _IDENTITY = (
     "create_atari_environment.game_name",
+    "create_control_environment.environment_id",
     "Runner.create_environment_fn",
     "JaxDQNAgent.seed",
+    "PPOAgent.seed",
+    "SACAgent.seed",
     "Atari100kRainbowAgent.seed",
 )
 

@@ -24,6 +24,8 @@ from redo_dopamine.gin_files import shipped_configs as shipped_configs
 from redo_dopamine.gin_files import suggest
 
 GAME = "create_atari_environment.game_name"
+# By each agent's own name.
+SEEDS = ("JaxDQNAgent.seed", "PPOAgent.seed", "SACAgent.seed")
 _ENVIRONMENT = "create_control_environment.environment_id"
 _ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
 _COLLECTORS = "CollectorDispatcher.collectors"

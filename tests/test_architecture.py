@@ -156,6 +156,7 @@ MAY_IMPORT = {
         "errors",
         "exit_status",
         "inspect",
+        "replay",
         "report",
         "runner",
     },

@@ -30,6 +30,8 @@ def finite_limits(limits: Any) -> Any:
 class ContinuousAgent:
     """Stands before an agent of Dopamine's that has what `JaxDQNAgent` has."""
 
+    observation_dtype: Any = np.float32
+
     # Set by Dopamine's constructor.
     state: np.ndarray
     eval_mode: bool
@@ -38,6 +40,10 @@ class ContinuousAgent:
     _rng: jax.Array
 
     # What an agent says of itself.
+
+    def preprocess_fn(self, states: Any) -> Any:
+        """States [..., stack] as they enter the network."""
+        return states
 
     def _next_action(self) -> jax.Array:
         """The action of the current state."""

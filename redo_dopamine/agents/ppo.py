@@ -50,6 +50,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         "optimizer_state": "optimizer_state",
     }
     target_network_params: Any = None
+    _transitions: Any = None  # Of the last rollout, for `take`.
     network_def: Any  # Set by the constructor of Dopamine's.
 
     def __init__(
@@ -81,9 +82,26 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
             value_error=value_error,
         )
 
+    def moves_target_at(self, training_step: int) -> bool:
+        """Whether the target network follows at that train step: there is none."""
+        del training_step
+        return False
+
     def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
-        index = rng.integers(len(self._replay), size=size)
+        if self._transitions is None:  # Restored, and not learned from since.
+            self._prepare_rollout()
+        index = rng.integers(len(self._transitions["return"]), size=size)
         return self._take({"transitions": self._transitions, "index": index})
+
+    def _prepare_rollout(self) -> None:
+        if self._replay.add_count == 0:
+            raise ValueError(
+                "A rollout must hold a transition to draw from, but it holds 0. Let "
+                "the agent play first."
+            )
+        self._transitions = self._prepare(
+            self.online_params, self._replay.transitions()
+        )
 
     def _next_action(self) -> jax.Array:
         self._rng, action = self._act(self.online_params, self._rng, self.state)
@@ -148,9 +166,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         self._rng, key = jax.random.split(self._rng)
         # Dopamine's update splits the key once more before it orders the minibatches.
         order_key = jax.random.split(key)[1]
-        self._transitions = self._prepare(
-            self.online_params, self._replay.transitions()
-        )
+        self._prepare_rollout()
         order = self._order(
             order_key, len(self._replay), self.batch_size, self.num_epochs
         )

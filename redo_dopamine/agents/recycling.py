@@ -81,6 +81,10 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
     def _q_values(self, params: Params, state: jax.Array) -> jax.Array:
         return self._apply(params, state).q_values
 
+    def moves_target_at(self, training_step: int) -> bool:
+        """Whether the target network follows at that train step."""
+        return training_step % self.target_update_period == 0
+
     # Dopamine's seams.
 
     def _build_networks_and_optimizer(self) -> None:
@@ -120,7 +124,7 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
                     loss = self._gradient_update()
                 if self.training_steps % self.summary_writing_frequency == 0:
                     self.write_metrics({"loss": np.asarray(loss)[()]})
-            if self.training_steps % self.target_update_period == 0:
+            if self.moves_target_at(self.training_steps):
                 self._sync_weights()
         self.training_steps += 1
 

@@ -203,15 +203,16 @@ class RecycledSACAgent(
         self._finish_update(learner, loss)
         return loss
 
+    def moves_target_at(self, training_step: int) -> bool:
+        """Whether the target network follows at that train step."""
+        hard = self.target_update_type == _HARD
+        return not hard or training_step % self.target_update_period == 0
+
     def _maybe_sync_weights(self) -> None:
-        if (
-            self.target_update_type == _HARD
-            and self.training_steps % self.target_update_period != 0
-        ):
-            return
-        self.target_network_params = self._follow(
-            self.target_network_params, self.online_params
-        )
+        if self.moves_target_at(self.training_steps):
+            self.target_network_params = self._follow(
+                self.target_network_params, self.online_params
+            )
 
 
 def _prepared(batch: Batch) -> Batch:

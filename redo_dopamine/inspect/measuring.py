@@ -21,7 +21,13 @@ from redo_dopamine.inspect.restoring import Restored, find_checkpoint, restore
 from redo_dopamine.inspect.states import Look, from_file, from_replay
 
 _TAUS = (0.0, 0.025, 0.1)  # Where the run tracked none: the paper's.
-_TRANSITION = ("action", "reward", "next_state", "terminal")
+# What a batch has beside states: of any agent, of PPO's, of SAC's.
+_TRANSITION = (
+    *("action", "reward", "next_state", "terminal"),
+    *("value", "return", "advantage", "log_probability"),
+    *("key", "log_alpha"),
+)
+_TRANSITIONS = "transitions"
 
 
 class Inspection(NamedTuple):
@@ -79,13 +85,14 @@ def inspect_checkpoint(
     look = (
         from_replay(agent, batch_size) if states is None else from_file(agent, states)
     )
-    left_out: list[str] = []
-    if states is not None:
-        left_out = _need_transitions(restored, chosen, look)
+    left_out: dict[str, str] = {}
+    if states is not None or metrics is None:
+        left_out = _cannot_be_measured(restored, chosen, look)
         if left_out and metrics is not None:
             raise UserError(
-                f"--states gives states alone, but {left_out} need transitions. Leave "
-                "them out of --metrics, or leave --states out for the run's replay."
+                f"--states gives states alone, but {list(left_out)} need "
+                f"{_TRANSITIONS}. Leave them out of --metrics, or leave --states out "
+                "for the run's replay."
             )
     try:
         tracking = tracked.others(
@@ -127,12 +134,15 @@ def _checked(names: Iterable[str], known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _need_transitions(
+def _cannot_be_measured(
     restored: Restored, metrics: Sequence[Metric], look: Look
-) -> list[str]:
-    """Names of the metrics that states alone are not enough for: they try."""
+) -> dict[str, str]:
+    """Names of the metrics that this look is not enough for, and what they need.
+
+    They try.
+    """
     agent = restored.agent
-    names = []
+    names = {}
     for metric in metrics:
         alone = agent._plasticity.tracking.others(
             restored.initial_params, taus=(), metrics=[metric]
@@ -143,7 +153,9 @@ def _need_transitions(
         except KeyError as error:
             if error.args[0] not in _TRANSITION:
                 raise
-            names.append(metric.name)
+            names[metric.name] = _TRANSITIONS
+        except TypeError:
+            names[metric.name] = "a network of another kind"
     return names
 
 
@@ -160,7 +172,7 @@ def _measure(
 
 
 def _notes(
-    agent: Any, tracked: Tracking, tracking: Tracking, left_out: Sequence[str]
+    agent: Any, tracked: Tracking, tracking: Tracking, left_out: Mapping[str, str]
 ) -> list[str]:
     """What sets these numbers apart from those that the run logged."""
     notes = []
@@ -171,8 +183,7 @@ def _notes(
             "the run: these are the neurons after it."
         )
     last_update = last // agent.update_period * agent.update_period
-    period = agent.target_update_period
-    synchronised = last // period * period >= last_update
+    synchronised = any(map(agent.moves_target_at, range(last_update, last + 1)))
     if synchronised and tracking.metrics and agent._plasticity.tracks_at(step):
         notes.append(
             "The target network was synchronised after this gradient step: metrics of "
@@ -186,6 +197,7 @@ def _notes(
             "measurement is as at a first one: against no neurons, or against the "
             "parameters that the run started with."
         )
-    if left_out:
-        notes.append(f"Left out, since they need transitions: {', '.join(left_out)}.")
+    for need in dict.fromkeys(left_out.values()):
+        names = ", ".join(name for name, x in left_out.items() if x == need)
+        notes.append(f"Left out, since they need {need}: {names}.")
     return notes

@@ -17,6 +17,7 @@ import gin
 from redo_dopamine import checkpoints, configure
 from redo_dopamine.core.graph import Params
 from redo_dopamine.errors import UserError
+from redo_dopamine.replay.buffer import FrameReplay
 from redo_dopamine.runner import experiment
 
 _AGENT = "agent"  # As in `resuming`.
@@ -83,7 +84,7 @@ def restore(path: Path, *, replay: bool) -> Restored:
     arrays, config = _read(path)
     agent = _build(path, config, arrays.get(_SEED))
     initial_params = agent.online_params
-    if not replay:
+    if not replay and isinstance(agent._replay, FrameReplay):
         agent._replay = _NoReplay()
     number = int(path.name.split(".")[1])
     try:
@@ -128,7 +129,7 @@ def _build(path: Path, config: str, seed: Any) -> Any:
     bindings = ["CollectorDispatcher.collectors = ('csv',)"]
     if seed is not None:
         # A run without a seed of its own drew one.
-        bindings.append(f"JaxDQNAgent.seed = {int(seed)}")
+        bindings += [f"{name} = {int(seed)}" for name in configure.SEEDS]
     with tempfile.TemporaryDirectory(prefix="redo_dopamine_inspect.") as scratch:
         file = Path(scratch) / "config.gin"
         file.write_text(config, encoding="utf-8")

@@ -12,6 +12,7 @@ import numpy as np
 
 from redo_dopamine.agents.learner import Batch
 from redo_dopamine.errors import UserError
+from redo_dopamine.replay.buffer import FrameReplay
 
 
 class Look(NamedTuple):
@@ -77,10 +78,12 @@ def from_replay(agent: Any, batch_size: int | None) -> Look:
     as_tracked = size == plasticity.tracking_batch_size and plasticity.tracks_at(step)
     if size < 1:
         raise UserError(f"--batch_size must be at least 1 state, but is {size}.")
-    if as_tracked and _rewind(agent, size):
+    has_replay = isinstance(agent._replay, FrameReplay)
+    if as_tracked and has_replay and _rewind(agent, size):
         origin = f"{size} states: those that tracking drew at this gradient step."
     else:
-        origin = f"{size} states of the run's replay buffer, drawn by its seed."
+        memory = "replay buffer" if has_replay else "running rollout"
+        origin = f"{size} states of the run's {memory}, drawn by its seed."
     try:
         batch = agent._draw_batch(size, plasticity.tracking_rng(step))
     except ValueError as error:

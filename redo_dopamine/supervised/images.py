@@ -48,13 +48,38 @@ def choose(images: Images, num_samples: int, rng: np.random.Generator) -> Images
     return Images(images.pixels[index], images.labels[index])
 
 
+def averaged(pixels: np.ndarray, block: int) -> np.ndarray:
+    """Images of fewer pixels, each the mean of a square block of the given ones.
+
+    Args:
+        pixels: [N, H, W, C].
+        block: side of a block; must divide height and width. 1 leaves them as they are.
+
+    Returns:
+        Pixels [N, H / block, W / block, C], float32 where anything is averaged.
+
+    Raises:
+        ValueError: it does not divide them.
+    """
+    if block == 1:
+        return pixels
+    number, height, width, colours = pixels.shape
+    if height % block or width % block:
+        raise ValueError(
+            f"pixel_block must divide the images' height and width, {height} and "
+            f"{width}, but is {block}. 2 makes images of 28x28 pixels 14x14."
+        )
+    blocks = (number, height // block, block, width // block, block, colours)
+    return pixels.reshape(blocks).mean(axis=(2, 4), dtype=np.float32)
+
+
 def standardise(pixels: np.ndarray) -> np.ndarray:
     r"""Pixels with mean 0 and standard deviation 1 in each colour.
 
     .. math:: (x - \text{mean}_c) / \text{std}_c
 
     Args:
-        pixels: bytes [N, H, W, C]; the statistics are those of all N images.
+        pixels: [N, H, W, C]; the statistics are those of all N images.
 
     Returns:
         Floats [N, H, W, C], float32; a colour that never changes is 0.

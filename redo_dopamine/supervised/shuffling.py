@@ -76,6 +76,8 @@ class LabelShuffle(EpochExperiment):
         intervention: what to do against lost plasticity, such as `redo()`.
         seed: of all random streams.
         num_samples: images drawn from the data set, to train on.
+        pixel_block: side of the blocks of pixels that are averaged into one; 2 makes
+            28x28 images 14x14, at half the time an update. 1 for none.
         num_epochs: passes over them.
         shuffle_every: epochs between two shuffles of the labels; None for labels
             that stay.
@@ -103,6 +105,7 @@ class LabelShuffle(EpochExperiment):
         *,
         seed: int = 0,
         num_samples: int = 10_000,
+        pixel_block: int = 1,
         num_epochs: int = 100,
         shuffle_every: int | None = 20,
         batch_size: int = 64,
@@ -119,9 +122,12 @@ class LabelShuffle(EpochExperiment):
             None if shuffle_every is None else whole("shuffle_every", shuffle_every)
         )
         self.images = images_lib.choose(dataset(), num_samples, stream(seed, SAMPLES))
+        pixels = images_lib.averaged(
+            self.images.pixels, whole("pixel_block", pixel_block)
+        )
         problem = Problem(
             network(images_lib.NUM_CLASSES),
-            images_lib.standardise(self.images.pixels),
+            images_lib.standardise(pixels),
             cross_entropy,
             optax.sgd(learning_rate, momentum),
             intervention or none(),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from redo_dopamine.supervised.images import Images, choose, standardise
+from redo_dopamine.supervised.images import Images, averaged, choose, standardise
 
 
 def test_standardising_is_per_colour():
@@ -30,3 +30,14 @@ def test_a_number_of_samples_that_there_is_not_is_named(num_samples):
     images = Images(np.zeros((50, 1, 1, 1), np.uint8), np.zeros(50, np.int32))
     with pytest.raises(ValueError, match=rf"in \[1, 50\].* is {num_samples}"):
         choose(images, num_samples, np.random.default_rng(0))
+
+
+def test_blocks_of_pixels_are_averaged_by_hand():
+    pixels = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+    found = averaged(pixels, 2)
+    assert found.dtype == np.float32
+    # (0 + 1 + 4 + 5) / 4, and so on.
+    assert found[0, :, :, 0].tolist() == [[2.5, 4.5], [10.5, 12.5]]
+    assert averaged(pixels, 1) is pixels
+    with pytest.raises(ValueError, match=r"must divide .* 4 and 4, but is 3"):
+        averaged(pixels, 3)

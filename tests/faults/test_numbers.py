@@ -10,6 +10,7 @@ import pytest
 from helpers import runs
 from redo_dopamine import checkpoints, exit_status, finite, run_status, train
 from redo_dopamine.agents import dqn
+from redo_dopamine.agents.saving import SavedAgent
 from redo_dopamine.finite import NotFiniteError, Watch
 from redo_dopamine.resuming import Terms
 
@@ -41,6 +42,7 @@ def an_agent(**changes):
             "recent_losses": collections.deque(),
             "gradient_step": 5,
             "training_steps": 20,
+            "TREES": SavedAgent.TREES,
             "online_params": params,
             "target_network_params": params,
             "optimizer_state": (jnp.zeros(4), jnp.int32(2)),

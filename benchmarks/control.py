@@ -4,9 +4,8 @@
 their own, the same one, so that only agents differ.
 """
 
-from redo_dopamine import compat  # noqa: F401  isort: skip  Before Dopamine.
+from benchmarks import loops  # isort: skip  Before Dopamine.
 
-import time
 from typing import Any
 
 import flax.linen as nn
@@ -63,8 +62,8 @@ def measure(quick: bool) -> list[Bar]:
     ]
 
 
-def _bar(name: str, peer: str, loops: Any, steps: int, rounds: int) -> Bar:
-    ours, theirs, warm_up = loops
+def _bar(name: str, peer: str, pair: Any, steps: int, rounds: int) -> Bar:
+    ours, theirs, warm_up = pair
     for loop in (ours, theirs):
         loop.run(warm_up)
     return Bar(
@@ -72,20 +71,14 @@ def _bar(name: str, peer: str, loops: Any, steps: int, rounds: int) -> Bar:
         f"HalfCheetah-v4, against `{peer}` with the same settings and environment",
         "steps/s",
         alternate(
-            lambda: _steps_per_second(ours, steps),
-            lambda: _steps_per_second(theirs, steps),
+            lambda: loops.steps_per_second(ours, steps),
+            lambda: loops.steps_per_second(theirs, steps),
             rounds,
         ),
         "ours / peer",
         ">=",
         1.0,
     )
-
-
-def _steps_per_second(loop: ControlLoop, num_steps: int) -> float:
-    start = time.perf_counter()
-    loop.run(num_steps)
-    return num_steps / (time.perf_counter() - start)
 
 
 def _shapes(environment: Any) -> dict[str, Any]:

@@ -20,6 +20,9 @@ from redo_dopamine.report.study_progress import Curve
 
 _NEURONS = "fraction of neurons"
 
+# A figure, its panels, and the highest value in them.
+_Drawn = tuple[Figure, list[Axes], float]
+
 
 class _Panel(NamedTuple):
     """What is drawn in a panel: a metric of some arms on a data set."""
@@ -51,35 +54,20 @@ def accuracy(analysis: Analysis) -> Figure | None:
         "accuracy on the images trained on",
         "fraction of images",
     )
-    if drawn is None:
-        return None
-    figure, panels, highest = drawn
-    style.fraction_limits(panels[0], highest, rug=False)
-    _legend(figure, analysis.study)
-    return figure
+    return _fractions(analysis, drawn)
 
 
 def loss(analysis: Analysis) -> Figure | None:
     """Draws the loss, before each update."""
     drawn = _panels(analysis, study_progress.LOSS, "training loss", "mean of an epoch")
-    if drawn is None:
-        return None
-    figure, panels, _ = drawn
-    panels[0].set_ylim(bottom=0)
-    _legend(figure, analysis.study)
-    return figure
+    return _from_zero(analysis, drawn)
 
 
 def test_loss(analysis: Analysis) -> Figure | None:
     """Draws the loss on inputs that are not trained on."""
     title = "loss on inputs not trained on"
     drawn = _panels(analysis, study_progress.TEST_LOSS, title, "at an epoch's end")
-    if drawn is None:
-        return None
-    figure, panels, _ = drawn
-    panels[0].set_ylim(bottom=0)
-    _legend(figure, analysis.study)
-    return figure
+    return _from_zero(analysis, drawn)
 
 
 def returns(analysis: Analysis) -> Figure | None:
@@ -128,9 +116,18 @@ def _by_layer(analysis: Analysis, metric: str, title: str) -> Figure | None:
     return _fractions(analysis, _draw(analysis, panels, title, _NEURONS))
 
 
-def _fractions(
-    analysis: Analysis, drawn: tuple[Figure, list[Axes], float] | None
-) -> Figure | None:
+def _from_zero(analysis: Analysis, drawn: _Drawn | None) -> Figure | None:
+    """Finishes a figure of what is never negative and has no upper end."""
+    if drawn is None:
+        return None
+    figure, panels, _ = drawn
+    panels[0].set_ylim(bottom=0)
+    _legend(figure, analysis.study)
+    return figure
+
+
+def _fractions(analysis: Analysis, drawn: _Drawn | None) -> Figure | None:
+    """Finishes a figure of what is in [0, 1]."""
     if drawn is None:
         return None
     figure, panels, highest = drawn
@@ -144,9 +141,7 @@ def _at_tau(analysis: Analysis) -> str:
     return "" if tau is None else f", τ = {tau:g}"
 
 
-def _panels(
-    analysis: Analysis, metric: str, title: str, label: str
-) -> tuple[Figure, list[Axes], float] | None:
+def _panels(analysis: Analysis, metric: str, title: str, label: str) -> _Drawn | None:
     """Draws a metric's curves, and returns the highest value too.
 
     A panel is a data set; of a study with an axis, a place on it.
@@ -166,7 +161,7 @@ def _panels(
 
 def _draw(
     analysis: Analysis, wanted: dict[str, _Panel], title: str, label: str
-) -> tuple[Figure, list[Axes], float] | None:
+) -> _Drawn | None:
     """Draws curves; panels by name."""
     study = analysis.study
     found: dict[str, list[tuple[Arm, Curve]]] = {}

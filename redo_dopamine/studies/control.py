@@ -1,4 +1,4 @@
-"""What the studies of PPO on MuJoCo's robots share.
+"""What the studies of agents on MuJoCo's robots share, and those of PPO.
 
 He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173).
 The paper's length and seeds are not known: a million agent steps and three seeds are
@@ -8,8 +8,23 @@ ours. Environments need the extra [mujoco].
 from redo_dopamine.studies.lengths import AGENT_STEPS
 from redo_dopamine.studies.study import Arm, Protocol, Setting
 
-PPO = Protocol(
+
+def protocol(agent: str, seed: str, clocks: dict[str, int]) -> Protocol:
+    """Runs of an agent on a robot, without scores that a human has too."""
+    return Protocol(
+        agent=agent,
+        clocks=clocks,
+        target_gradient_steps=None,
+        seed=seed,
+        game="create_control_environment.environment_id = '{}'",
+        unit=AGENT_STEPS,
+        scored=False,
+    )
+
+
+PPO = protocol(
     agent="RecycledPPOAgent",
+    seed="PPOAgent.seed",
     clocks={
         "Runner.num_iterations": 50,
         "Runner.training_steps": 20_000,
@@ -17,11 +32,6 @@ PPO = Protocol(
         "create_optimizer.anneal_steps": 156_160,
         "RecycledPPOAgent.tracking_period": 640,
     },
-    target_gradient_steps=None,
-    seed="PPOAgent.seed",
-    game="create_control_environment.environment_id = '{}'",
-    unit=AGENT_STEPS,
-    scored=False,
 )
 LENGTH = 1_000_000
 SEEDS = (0, 1, 2)

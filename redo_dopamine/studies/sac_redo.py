@@ -5,14 +5,14 @@ layers at ReDo's period, and the weight decay the best of the paper's for DQN: w
 paper has for SAC is not known.
 """
 
-from redo_dopamine.studies import games
-from redo_dopamine.studies.lengths import AGENT_STEPS
-from redo_dopamine.studies.study import Arm, Protocol, Setting, Study
+from redo_dopamine.studies import control, games
+from redo_dopamine.studies.study import Arm, Setting, Study
 
 _PERIOD = 200_000
 
-PROTOCOL = Protocol(
+PROTOCOL = control.protocol(
     agent="RecycledSACAgent",
+    seed="SACAgent.seed",
     clocks={
         "Runner.num_iterations": 100,
         "Runner.training_steps": 10_000,
@@ -23,11 +23,6 @@ PROTOCOL = Protocol(
         "RecycledSACAgent.tracking_period": 1_000,
         "ReplayBuffer.max_capacity": 1_000_000,
     },
-    target_gradient_steps=None,
-    seed="SACAgent.seed",
-    game="create_control_environment.environment_id = '{}'",
-    unit=AGENT_STEPS,
-    scored=False,
 )
 
 

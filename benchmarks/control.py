@@ -24,7 +24,6 @@ from redo_dopamine.control.creating import create_control_environment
 
 _EPISODE_STEPS = 1_000
 _ROLLOUT = 2_048
-_SAC_HISTORY = 1_000
 
 
 class ControlLoop:
@@ -63,9 +62,7 @@ def measure(quick: bool) -> list[Bar]:
 
 
 def _bar(name: str, peer: str, pair: Any, steps: int, rounds: int) -> Bar:
-    ours, theirs, warm_up = pair
-    for loop in (ours, theirs):
-        loop.run(warm_up)
+    ours, theirs = pair
     return Bar(
         f"control: {name}",
         f"HalfCheetah-v4, against `{peer}` with the same settings and environment",
@@ -81,21 +78,12 @@ def _bar(name: str, peer: str, pair: Any, steps: int, rounds: int) -> Bar:
     )
 
 
-def _shapes(environment: Any) -> dict[str, Any]:
-    actions = environment.action_space
-    return {
-        "action_shape": actions.shape,
-        "observation_shape": environment.observation_space.shape,
-        "action_limits": (actions.low, actions.high),
-    }
-
-
 def _set_up(gin_file: str, *bindings: str) -> None:
     gin.clear_config()
     configure.load_gin_configs([gin_file], list(bindings))
 
 
-def _ppo() -> tuple[ControlLoop, ControlLoop, int]:
+def _ppo() -> tuple[ControlLoop, ControlLoop]:
     _set_up(
         "ppo.gin",
         "PPOAgent.seed = 0",
@@ -103,14 +91,18 @@ def _ppo() -> tuple[ControlLoop, ControlLoop, int]:
         f"ReplayBuffer.max_capacity = {_ROLLOUT}",
         f"ReplayBuffer.batch_size = {_ROLLOUT}",
     )
-    ours = ControlLoop(lambda environment: RecycledPPOAgent(**_shapes(environment)))
+    ours = ControlLoop(
+        lambda environment: RecycledPPOAgent(**environment.told_to_agents())
+    )
 
     def stock(environment: Any) -> Any:
-        shapes = _shapes(environment) | {"action_limits": None}
+        shapes = environment.told_to_agents() | {"action_limits": None}
         return ppo_agent.PPOAgent(network=_StockPPONetwork, **shapes)
 
-    # Two rollouts, and a measurement of ours.
-    return ours, ControlLoop(stock), 2 * _ROLLOUT + 2
+    pair = ours, ControlLoop(stock)
+    for loop in pair:  # Two rollouts, and a measurement of ours.
+        loop.run(2 * _ROLLOUT + 2)
+    return pair
 
 
 class _StockPPONetwork(continuous_networks.PPOActorCriticNetwork):
@@ -121,17 +113,19 @@ class _StockPPONetwork(continuous_networks.PPOActorCriticNetwork):
     activation: Any = nn.relu
 
 
-def _sac() -> tuple[ControlLoop, ControlLoop, int]:
+def _sac() -> tuple[ControlLoop, ControlLoop]:
     _set_up(
         "sac.gin",
         "SACAgent.seed = 0",
-        f"SACAgent.min_replay_history = {_SAC_HISTORY}",
+        f"SACAgent.min_replay_history = {loops.MIN_REPLAY_HISTORY}",
     )
-    ours = ControlLoop(lambda environment: RecycledSACAgent(**_shapes(environment)))
+    ours = ControlLoop(
+        lambda environment: RecycledSACAgent(**environment.told_to_agents())
+    )
     stock = ControlLoop(
         lambda environment: sac_agent.SACAgent(
-            network=continuous_networks.ActorCriticNetwork, **_shapes(environment)
+            network=continuous_networks.ActorCriticNetwork,
+            **environment.told_to_agents(),
         )
     )
-    # A thousand updates, and a measurement of ours.
-    return ours, stock, 2 * _SAC_HISTORY + 8
+    return loops.warm_up(ours, 40), loops.warm_up(stock, 40)

@@ -36,7 +36,6 @@ class ContinuousAgent:
     state: np.ndarray
     eval_mode: bool
     action_limits: Any
-    _observation: np.ndarray
     _rng: jax.Array
 
     # What an agent says of itself.
@@ -113,5 +112,4 @@ class ContinuousAgent:
         """Go on from a `short_memory`."""
         self._rng = jnp.asarray(memory["rng"])
         self.state = np.array(memory["state"])
-        self._observation = self.state[..., -1]
         self.action = np.asarray(memory["action"])

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from redo_dopamine.agents.learner import Batch, Learner, Loss
+from redo_dopamine.agents.learner import Batch, Learner, Loss, descend
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 
@@ -33,18 +33,6 @@ class Soft(NamedTuple):
 
 # Of a network, online and target parameters, one state and a key.
 NextValue = Callable[[Any, Params, Params, jax.Array, jax.Array], Soft]
-
-
-class Temperature(NamedTuple):
-    """The weight of the entropy, which is learned beside the parameters.
-
-    Attributes:
-        log_alpha: its logarithm [1].
-        opt_state: of its own optimizer.
-    """
-
-    log_alpha: jax.Array
-    opt_state: optax.OptState
 
 
 def value_of_mean_action(
@@ -154,7 +142,7 @@ def soft_actor_critic(
 
 
 UpdateFn = Callable[
-    [Learner, Temperature, Params, Batch], tuple[Learner, Temperature, jax.Array]
+    [Learner, Learner, Params, Batch], tuple[Learner, Learner, jax.Array]
 ]
 
 
@@ -165,7 +153,8 @@ def make_update(
 ) -> UpdateFn:
     """Compile `(learner, temperature, target_params, batch) -> (..., loss)`.
 
-    Learner and temperature are donated: their arrays must not be used after the call.
+    Both are learners and donated: their arrays must not be used after the call. The
+    temperature's parameter is log alpha [1], which has an optimizer of its own.
 
     Args:
         loss: of batches with a `log_alpha`, which is put in here.
@@ -174,20 +163,16 @@ def make_update(
     """
 
     def update(
-        learner: Learner, temperature: Temperature, target_params: Params, batch: Batch
-    ) -> tuple[Learner, Temperature, jax.Array]:
+        learner: Learner, temperature: Learner, target_params: Params, batch: Batch
+    ) -> tuple[Learner, Learner, jax.Array]:
         def of(params: Params, log_alpha: jax.Array) -> jax.Array:
             return loss(params, target_params, at_temperature(batch, log_alpha))
 
         value, (grads, alpha_grad) = jax.value_and_grad(of, argnums=(0, 1))(
-            learner.params, temperature.log_alpha
+            learner.params, temperature.params
         )
-        params, opt_state = _descend(optimizer, grads, learner.opt_state, learner[0])
-        log_alpha, alpha_state = _descend(
-            alpha_optimizer, alpha_grad, temperature.opt_state, temperature.log_alpha
-        )
-        learner = Learner(params, opt_state)
-        return learner, Temperature(log_alpha, alpha_state), value
+        learner = descend(optimizer, learner, grads)
+        return learner, descend(alpha_optimizer, temperature, alpha_grad), value
 
     return compiled(update, donate_argnums=(0, 1))
 
@@ -214,13 +199,6 @@ def at_temperature(batch: Batch, log_alpha: jax.Array) -> Batch:
     """A batch with its `log_alpha` [B], each the same."""
     size = len(batch["reward"])
     return {**batch, "log_alpha": jnp.broadcast_to(log_alpha, (size,))}
-
-
-def _descend(
-    optimizer: optax.GradientTransformation, grads: Any, opt_state: Any, params: Any
-) -> tuple[Any, optax.OptState]:
-    updates, opt_state = optimizer.update(grads, opt_state, params)
-    return optax.apply_updates(params, updates), opt_state
 
 
 def _critic(

@@ -16,7 +16,6 @@ from dopamine.jax.replay_memory import elements
 
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
-from redo_dopamine.replay.buffer import FrameReplay
 
 _EPSILONS_AT_ONCE = 1024
 
@@ -159,14 +158,6 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         self.action = np.asarray(memory["action"])
 
     # Memory.
-
-    def _build_replay_buffer(self) -> FrameReplay:
-        return FrameReplay(
-            stack_size=self.stack_size,
-            update_horizon=self.update_horizon,
-            gamma=self.gamma,
-            seed=self._seed,
-        )
 
     def _store_transition(
         self,

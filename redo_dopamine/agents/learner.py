@@ -1,5 +1,6 @@
 """One gradient update as a pure function of a pytree and a batch."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -50,6 +51,14 @@ class Learner(NamedTuple):
     opt_state: optax.OptState
 
 
+def descend(
+    optimizer: optax.GradientTransformation, learner: Learner, grads: Params
+) -> Learner:
+    """A learner after the optimizer's step along these gradients."""
+    updates, opt_state = optimizer.update(grads, learner.opt_state, learner.params)
+    return Learner(optax.apply_updates(learner.params, updates), opt_state)
+
+
 UpdateFn = Callable[[Learner, Params, Batch], tuple[Learner, jax.Array]]
 
 
@@ -63,13 +72,9 @@ def make_update(loss: Loss, optimizer: optax.GradientTransformation) -> UpdateFn
         loss: what to descend.
         optimizer: an optax transformation.
     """
-
-    def descend(learner: Learner, grads: Params) -> Learner:
-        updates, opt_state = optimizer.update(grads, learner.opt_state, learner.params)
-        return Learner(optax.apply_updates(learner.params, updates), opt_state)
-
+    step = functools.partial(descend, optimizer)
     if in_old_runtime():
-        return _in_three_programs(loss, descend)
+        return _in_three_programs(loss, step)
 
     def update(
         learner: Learner, target_params: Params, batch: Batch
@@ -77,13 +82,13 @@ def make_update(loss: Loss, optimizer: optax.GradientTransformation) -> UpdateFn
         value, grads = jax.value_and_grad(loss.__call__)(
             learner.params, target_params, batch
         )
-        return descend(learner, grads), value
+        return step(learner, grads), value
 
     return compiled(update, donate_argnums=0)
 
 
 def _in_three_programs(
-    loss: Loss, descend: Callable[[Learner, Params], Learner]
+    loss: Loss, step: Callable[[Learner, Params], Learner]
 ) -> UpdateFn:
     """An update in the parts that XLA's older runtime is fastest at.
 
@@ -92,14 +97,14 @@ def _in_three_programs(
     """
     targets = compiled(loss.targets)
     gradients = compiled(jax.value_and_grad(loss.error))
-    descend = compiled(descend, donate_argnums=0)
+    step = compiled(step, donate_argnums=0)
 
     def update(
         learner: Learner, target_params: Params, batch: Batch
     ) -> tuple[Learner, jax.Array]:
         aims = targets(learner.params, target_params, batch)
         value, grads = gradients(learner.params, batch, aims)
-        return descend(learner, grads), value
+        return step(learner, grads), value
 
     return update
 

@@ -181,22 +181,11 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
 
     # What a checkpoint holds.
 
-    def state_tree(self) -> dict[str, Any]:
-        """All that a checkpoint must hold, the running rollout too."""
-        return super().state_tree() | {"rollout": self._replay.state_dict()}
+    def short_memory(self) -> dict[str, Any]:
+        """What the next steps depend on besides parameters and steps, as arrays."""
+        return super().short_memory() | {"rollout": self._replay.state_dict()}
 
-    def unbundle(
-        self,
-        checkpoint_dir: str,
-        iteration_number: int,
-        bundle_dictionary: dict[str, Any] | None,
-    ) -> bool:
-        """Take up a bundle; False if there is none.
-
-        Raises:
-            ValueError: it is of another agent; the agent is then as it was.
-        """
-        taken = super().unbundle(checkpoint_dir, iteration_number, bundle_dictionary)
-        if taken and bundle_dictionary is not None:
-            self._replay.load_state_dict(bundle_dictionary["rollout"])
-        return taken
+    def set_short_memory(self, memory: Mapping[str, Any]) -> None:
+        """Go on from a `short_memory`."""
+        super().set_short_memory(memory)
+        self._replay.load_state_dict(memory["rollout"])

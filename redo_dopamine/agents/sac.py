@@ -21,7 +21,6 @@ from redo_dopamine.agents.tracked import TrackedAgent
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.threefry import unrolled
-from redo_dopamine.replay.buffer import FrameReplay
 
 _HARD = "hard"  # Dopamine's word for a target network that is copied.
 _SEEDS = 2**31
@@ -46,7 +45,8 @@ class RecycledSACAgent(
             `target_smoothing_coefficient`, `target_entropy`, ...
 
     Attributes:
-        temperature: the weight of the entropy, and its optimizer's state.
+        temperature: the logarithm of the entropy's weight, in the place of
+            parameters, and its optimizer's state.
 
     Raises:
         ValueError: a setting out of its range.
@@ -79,7 +79,7 @@ class RecycledSACAgent(
     @property
     def log_alpha(self) -> jax.Array:
         """The temperature's logarithm [1], by Dopamine's name."""
-        return self.temperature.log_alpha
+        return self.temperature.params
 
     # What an agent says of itself.
 
@@ -95,7 +95,7 @@ class RecycledSACAgent(
     def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
         drawn = as_batch(self._replay.sample(size, rng=rng))
         key = jax.random.PRNGKey(int(rng.integers(_SEEDS)))
-        return self._inputs(drawn | {"key": key}, self.temperature.log_alpha)
+        return self._inputs(drawn | {"key": key}, self.log_alpha)
 
     def _next_action(self) -> jax.Array:
         act = (
@@ -123,14 +123,6 @@ class RecycledSACAgent(
 
     # Dopamine's seams.
 
-    def _build_replay_buffer(self) -> FrameReplay:
-        return FrameReplay(
-            stack_size=self.stack_size,
-            update_horizon=self.update_horizon,
-            gamma=self.gamma,
-            seed=self._seed,
-        )
-
     def _build_networks_and_optimizer(self) -> None:
         self.network_def = network = with_graph(self.network_def)
         state = np.asarray(self.state, np.float32)
@@ -149,9 +141,7 @@ class RecycledSACAgent(
         self.optimizer_state = self.optimizer.init(self.online_params)
         alpha_optimizer = dqn_agent.create_optimizer(self._optimizer_name)
         log_alpha = jnp.zeros(1)
-        self.temperature = entropic.Temperature(
-            log_alpha, alpha_optimizer.init(log_alpha)
-        )
+        self.temperature = Learner(log_alpha, alpha_optimizer.init(log_alpha))
         loss = self._loss()
         self._update = entropic.make_update(
             loss.of_prepared(_prepared), self.optimizer, alpha_optimizer

@@ -15,6 +15,7 @@ import optax
 
 from redo_dopamine.agents.plasticity import Plasticity
 from redo_dopamine.core.graph import Params
+from redo_dopamine.replay.buffer import FrameReplay
 
 _STATES_KEPT = 4  # One more than `resuming` keeps checkpoints.
 _DATA_ORDER = 6  # A random stream, apart from the others.
@@ -123,9 +124,22 @@ class SavedAgent:
 
 
 class SavedReplayAgent(SavedAgent):
-    """Keeps the agent's replay buffer beside its bundles."""
+    """Has a replay buffer, and keeps it beside the agent's bundles."""
 
+    # Set by Dopamine's constructor.
+    stack_size: int
+    update_horizon: int
+    gamma: float
     _replay: Any
+
+    def _build_replay_buffer(self) -> Any:
+        """In the place of Dopamine's."""
+        return FrameReplay(
+            stack_size=self.stack_size,
+            update_horizon=self.update_horizon,
+            gamma=self.gamma,
+            seed=self._seed,
+        )
 
     def bundle_and_checkpoint(
         self, checkpoint_dir: str, iteration_number: int

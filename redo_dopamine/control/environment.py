@@ -74,6 +74,15 @@ class ControlEnvironment:
         """As the agent sees it."""
         return self.environment.action_space
 
+    def told_to_agents(self) -> dict[str, Any]:
+        """Shapes and limits, as the agents of continuous actions take them."""
+        actions = self.action_space
+        return {
+            "action_shape": actions.shape,
+            "observation_shape": self.observation_space.shape,
+            "action_limits": (actions.low, actions.high),
+        }
+
     @property
     def true_reward(self) -> float:
         """That of the last step, before preprocessing."""

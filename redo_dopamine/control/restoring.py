@@ -4,6 +4,7 @@ So that a run can stop anywhere. Gymnasium itself keeps positions and velocities
 which is not all that the next steps depend on.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,6 @@ from redo_dopamine.emulator import State
 # Beside the state that MuJoCo integrates: read by environments before they step.
 _POSITIONS = ("xpos", "xipos")
 _STATISTICS = ("mean", "var", "count")
-_BIT_GENERATOR = np.random.PCG64  # Gymnasium's.
 
 
 class RestorableControl(ControlEnvironment):
@@ -40,7 +40,9 @@ class RestorableControl(ControlEnvironment):
         mujoco.mj_getState(model, data, state, kind)
         found = {"integration": state}
         found |= {name: getattr(data, name).copy() for name in _POSITIONS}
-        found["random"] = _generator_state(self._physics.np_random)
+        # Numbers of 128 bits, so as text.
+        random = self._physics.np_random.bit_generator.state
+        found["random"] = np.array(json.dumps(random))
         found["game_over"] = np.asarray(self.game_over)
         for name, owner, attribute in self._numbers():
             found[name] = np.array(getattr(owner, attribute), np.float64)
@@ -59,7 +61,8 @@ class RestorableControl(ControlEnvironment):
         mujoco.mj_setState(model, data, np.array(state["integration"]), kind)
         for name in _POSITIONS:
             getattr(data, name)[:] = state[name]
-        self._physics.np_random = _generator(state["random"])
+        random = json.loads(str(state["random"]))
+        self._physics.np_random.bit_generator.state = random
         self.game_over = bool(state["game_over"])
         for name, owner, attribute in self._numbers():
             saved = state[name]
@@ -75,30 +78,3 @@ class RestorableControl(ControlEnvironment):
                 for name in _STATISTICS:
                     yield f"return_{name}", layer.return_rms, name
                 yield "discounted_return", layer, "discounted_reward"
-
-
-def _generator_state(generator: np.random.Generator) -> np.ndarray:
-    """A generator's state as words [5]; 128-bit numbers take two."""
-    state = generator.bit_generator.state
-    words = [
-        word
-        for number in (state["state"]["state"], state["state"]["inc"])
-        for word in divmod(number, 1 << 64)
-    ]
-    # The half of a word that is left over, and whether there is one.
-    return np.array([*words, state["uinteger"], state["has_uint32"]], np.uint64)
-
-
-def _generator(words: np.ndarray) -> np.random.Generator:
-    numbers = [int(word) for word in words]
-    generator = np.random.Generator(_BIT_GENERATOR())
-    generator.bit_generator.state = {
-        "bit_generator": _BIT_GENERATOR.__name__,
-        "state": {
-            "state": (numbers[0] << 64) + numbers[1],
-            "inc": (numbers[2] << 64) + numbers[3],
-        },
-        "uinteger": numbers[4],
-        "has_uint32": numbers[5],
-    }
-    return generator

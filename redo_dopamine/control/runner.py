@@ -41,12 +41,7 @@ class ControlRunner(PlasticityRunner):
         super().__init__(base_dir, agent, checkpoint_minutes, terms)
 
     def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
-        actions = environment.action_space
-        return agent(
-            action_shape=actions.shape,
-            observation_shape=environment.observation_space.shape,
-            action_limits=(actions.low, actions.high),
-        )
+        return agent(**environment.told_to_agents())
 
     def _true_reward(self, reward: float) -> float:
         del reward

@@ -14,7 +14,7 @@ from redo_dopamine.core.graph import NetworkGraph, Params, leaves_by_path
 from redo_dopamine.core.measuring import Measured, Metric, View
 from redo_dopamine.core.metrics import (
     DormantSets,
-    dormant_fraction,
+    named_fractions,
     no_dormant_sets,
     overlap,
     share,
@@ -87,8 +87,7 @@ def magi(threshold: float = 0.0) -> Metric:
         zero = {layer: x <= threshold for layer, x in per_neuron.items()}
         dormant = _dormant(view, 0.0)
         found = {"zero_gradient_threshold": jnp.float32(threshold)}
-        for layer, fraction in dormant_fraction(zero).items():
-            found[f"zero_gradient_fraction/{layer}".rstrip("/")] = fraction
+        found |= named_fractions("zero_gradient_fraction", zero)
         for layer, mask in zero.items():
             silent = dormant[layer]
             found |= {

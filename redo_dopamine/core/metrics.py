@@ -44,6 +44,19 @@ def dormant_fraction(dormant: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     return {"": pooled, **per_layer}
 
 
+def named_fractions(
+    name: str, neurons: Mapping[str, jax.Array]
+) -> dict[str, jax.Array]:
+    """Fractions of neurons as columns: `<name>`, pooled, and `<name>/<layer>`.
+
+    Args:
+        name: of the metric.
+        neurons: booleans [N] per layer, as of `dormant_fraction`.
+    """
+    fractions = dormant_fraction(neurons)
+    return {f"{name}/{layer}".rstrip("/"): x for layer, x in fractions.items()}
+
+
 def overlap(first: jax.Array, second: jax.Array) -> jax.Array:
     r"""Overlap coefficient of two sets of neurons.
 
@@ -134,8 +147,7 @@ def measure_dormancy(
     for tau, previous, ever in zip(taus, *record, strict=True):
         now = {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
         at = float(tau)
-        for layer, fraction in dormant_fraction(now).items():
-            metrics[f"dormant_fraction/{at}/{layer}".rstrip("/")] = fraction
+        metrics |= named_fractions(f"dormant_fraction/{at}", now)
         for layer, mask in now.items():
             metrics[f"overlap/{at}/{layer}"] = overlap(mask, previous[layer])
         for layer, mask in now.items():

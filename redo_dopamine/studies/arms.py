@@ -55,36 +55,6 @@ def replay_ratio_sweep(
     return (*plain, *redo)
 
 
-def of_experiment(
-    name: str,
-    label: str,
-    settings: Mapping[str, Setting],
-    series: str | None = None,
-    x: float | None = None,
-    speed: str = "nature",
-) -> Arm:
-    """An arm where no agent acts: a module's defaults, and these settings.
-
-    Args:
-        name: see `Arm`.
-        label: see `Arm`.
-        settings: see `Arm`.
-        series: see `Arm`; None for one of its own.
-        x: see `Arm`.
-        speed: see `Arm`.
-    """
-    return Arm(
-        name=name,
-        label=label,
-        gin_file=None,
-        replay_ratio=None,
-        settings=settings,
-        series=series or label,
-        x=x,
-        speed=speed,
-    )
-
-
 def dqn() -> Arm:
     """DQN at replay ratio 1, without any intervention."""
     return Arm("dqn", "DQN", "dqn.gin", 1, {}, "DQN")

@@ -7,9 +7,8 @@ set of 10,000 states. The lesson must be in `data/distillation/<Game>.npz` where
 launch is started; `python -m redo_dopamine.offline lesson` makes it of two runs.
 """
 
-from redo_dopamine.studies import arms
-from redo_dopamine.studies.lengths import EPOCHS, whole_phases
-from redo_dopamine.studies.study import PaperPoint, Protocol, Setting, Study
+from redo_dopamine.studies import arms, experiments
+from redo_dopamine.studies.study import PaperPoint, Setting, Study
 
 _EPOCHS = 160
 _PAPERS_GAME = ""  # Not known.
@@ -17,20 +16,13 @@ _PRETRAINED: dict[str, Setting] = {"Distillation.start": "@pretrained_student"}
 _FRESH: dict[str, Setting] = {"Distillation.start": "@fresh_student"}
 _REDO: dict[str, Setting] = {"Distillation.intervention": "@redo()", **arms.REDO}
 
-PROTOCOL = Protocol(
-    agent="Distillation",
-    clocks={"Distillation.num_epochs": _EPOCHS},
-    target_gradient_steps=None,
-    module="redo_dopamine.supervised.distillation",
-    seed="Distillation.seed",
-    game="Distillation.lesson = 'data/distillation/{}.npz'",
-    num_iterations="Distillation.num_epochs",
+PROTOCOL = experiments.protocol(
+    "Distillation",
+    module="distillation",
+    data="Distillation.lesson = 'data/distillation/{}.npz'",
+    num_epochs=_EPOCHS,
     iteration_steps=312,  # 10,000 states in batches of 32
-    unit=EPOCHS,
-    shorten=whole_phases(1),
-    scored=False,
 )
-
 
 STUDY = Study(
     name="distillation",
@@ -39,12 +31,12 @@ STUDY = Study(
     source="Sokar et al., ICML 2023 (arXiv 2302.12902): distillation",
     axis="student",
     arms=(
-        arms.of_experiment("pretrained", "pretrained at RR 1", _PRETRAINED),
-        arms.of_experiment("fresh", "fresh", _FRESH),
-        arms.of_experiment(
+        experiments.arm("pretrained", "pretrained at RR 1", _PRETRAINED),
+        experiments.arm("fresh", "fresh", _FRESH),
+        experiments.arm(
             "pretrained_redo", "pretrained at RR 1, ReDo", _PRETRAINED | _REDO
         ),
-        arms.of_experiment("fresh_redo", "fresh, ReDo", _FRESH | _REDO),
+        experiments.arm("fresh_redo", "fresh, ReDo", _FRESH | _REDO),
     ),
     games=("DemonAttack",),
     seeds=(0, 1, 2),

@@ -7,9 +7,8 @@ numbers are of CIFAR-10; Fashion-MNIST, which Debian packages, stands in for it 
 a launch asks for CIFAR-10 by name, with the files in `data/` where it is started.
 """
 
-from redo_dopamine.studies import arms
-from redo_dopamine.studies.lengths import EPOCHS, whole_phases
-from redo_dopamine.studies.study import Arm, PaperPoint, Protocol, Setting, Study
+from redo_dopamine.studies import arms, experiments
+from redo_dopamine.studies.study import Arm, PaperPoint, Setting, Study
 
 _PHASES = 5  # The true labels, and four reshuffles.
 _EPOCHS_IN_PHASE = 20
@@ -17,23 +16,18 @@ _STAY: dict[str, Setting] = {"LabelShuffle.shuffle_every": "None"}
 _CHANGE: dict[str, Setting] = {"LabelShuffle.shuffle_every": _EPOCHS_IN_PHASE}
 _REDO: dict[str, Setting] = {"LabelShuffle.intervention": "@redo()", **arms.REDO}
 
-PROTOCOL = Protocol(
-    agent="LabelShuffle",
-    clocks={"LabelShuffle.num_epochs": _PHASES * _EPOCHS_IN_PHASE},
-    target_gradient_steps=None,
-    module="redo_dopamine.supervised.label_shuffle",
-    seed="LabelShuffle.seed",
-    game="LabelShuffle.dataset = @{}",
-    num_iterations="LabelShuffle.num_epochs",
+PROTOCOL = experiments.protocol(
+    "LabelShuffle",
+    module="label_shuffle",
+    data="LabelShuffle.dataset = @{}",
+    num_epochs=_PHASES * _EPOCHS_IN_PHASE,
     iteration_steps=156,  # 10,000 images in batches of 64
-    unit=EPOCHS,
-    shorten=whole_phases(_PHASES),
-    scored=False,
+    phases=_PHASES,
 )
 
 
 def _arm(name: str, label: str, settings: dict[str, Setting]) -> Arm:
-    return arms.of_experiment(name, label, settings, speed="classifier")
+    return experiments.arm(name, label, settings, speed="classifier")
 
 
 def _point(arm: str, first: int, last: int, percent: float) -> PaperPoint:

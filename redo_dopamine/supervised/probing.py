@@ -17,7 +17,7 @@ from redo_dopamine.core import gradients
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import InterventionFactory, none
-from redo_dopamine.core.metrics import dormant_fraction
+from redo_dopamine.core.metrics import named_fractions
 from redo_dopamine.networks.activations import collect
 from redo_dopamine.networks.ppo import ValueNetwork
 from redo_dopamine.supervised import regression
@@ -168,13 +168,11 @@ class RegressionProbe(EpochExperiment):
             self._state = self._at_a_new_task(self._state)
         rows = super().run_epoch(between_steps)
         zero = self._find_zero_gradient(self._state.params)
-        found: dict[str, Any] = {"test_loss": self._test_loss(self._state.params)}
-        for layer, fraction in dormant_fraction(zero).items():
-            found[f"zero_gradient_fraction/{layer}".rstrip("/")] = fraction
+        found = named_fractions("zero_gradient_fraction", zero)
+        found["test_loss"] = self._test_loss(self._state.params)
+        epoch, step = self.epoch - 1, self.gradient_step
         values = jax.device_get(found)
-        last = rows[-1]
-        rows += [Row(last.epoch, self.gradient_step, k, v) for k, v in values.items()]
-        return rows
+        return [*rows, *(Row(epoch, step, k, v) for k, v in values.items())]
 
     def _at_a_new_task(self, state: State) -> State:
         """Noise on some neurons, and an optimizer that remembers nothing."""

@@ -21,11 +21,11 @@ NOISE = 0.1  # Standard deviation, where the targets' own is 1.
 
 
 class Sample(NamedTuple):
-    """Inputs [N, 17], standard normal, and two tasks' targets [N], float32.
+    """Inputs [N, 17], standard normal, and the targets [N] of two tasks.
 
     Attributes:
         inputs: what the network sees.
-        first: targets of the task, of mean 0 and standard deviation 1, and noise.
+        first: targets of the task, of mean 0 and standard deviation 1, without noise.
         other: of one that has nothing to do with it, likewise.
         noise: that is on both, standard deviation 1.
     """

@@ -11,6 +11,7 @@ from redo_dopamine.studies import (
     baselines,
     constraints,
     distillation,
+    gradient_free,
     label_shuffle,
     learning_rate,
     long_schedule,
@@ -53,6 +54,7 @@ _MODULES = (
     related_tasks,
     perturb,
     constraints,
+    gradient_free,
     sac_redo,
 )
 STUDIES: Mapping[str, Study] = {m.STUDY.name: m.STUDY for m in _MODULES}

@@ -48,6 +48,8 @@ class EpochExperiment:
             epoch, which has another order.
         tracking_batch_size: inputs that a measurement averages over, the same ones
             always; all of them where there are no more.
+        evaluations: how often an update evaluates the network on each of its inputs.
+            An epoch has that many times fewer updates.
 
     Attributes:
         checksum: tells the data from others.
@@ -70,11 +72,14 @@ class EpochExperiment:
         num_epochs: int,
         batch_size: int,
         tracking_batch_size: int,
+        evaluations: int = 1,
     ):
         self.checksum = checksum
         self.seed = seed
         self.num_epochs = whole("num_epochs", num_epochs)
-        self._batch_size = whole("batch_size", batch_size, high=num_inputs)
+        most = num_inputs // evaluations
+        self._batch_size = whole("batch_size", batch_size, high=most)
+        self._evaluations = evaluations
         self._num_inputs = num_inputs
         tracking_batch_size = whole("tracking_batch_size", tracking_batch_size)
         order = stream(seed, TRACKING).permutation(num_inputs)
@@ -91,7 +96,7 @@ class EpochExperiment:
     @property
     def updates_per_epoch(self) -> int:
         """Gradient updates of one epoch."""
-        return self._num_inputs // self._batch_size
+        return self._num_inputs // (self._batch_size * self._evaluations)
 
     @property
     def gradient_step(self) -> int:

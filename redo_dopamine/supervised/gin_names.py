@@ -18,7 +18,7 @@ from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.ppo import ValueNetwork
-from redo_dopamine.supervised import beginnings
+from redo_dopamine.supervised import beginnings, searching
 from redo_dopamine.supervised.cifar import cifar10
 from redo_dopamine.supervised.distilling import (
     Distillation,
@@ -49,6 +49,9 @@ NAMES: dict[str, Callable[..., Any]] = {
     "redrawn": beginnings.redrawn,
     "disturb_zero_gradient": beginnings.disturb_zero_gradient,
     "disturb_at_random": beginnings.disturb_at_random,
+    "adam": searching.adam,
+    "adam_on_trapped_layer": searching.adam_on_trapped_layer,
+    "evolution_on_trapped_layer": searching.evolution_on_trapped_layer,
     **shared_names.NETWORK_SETTINGS,
     **{
         function.__name__: function
@@ -72,6 +75,7 @@ RegressionProbe.network = @ValueNetwork
 RegressionProbe.start = @fresh_network
 RegressionProbe.perturb = @undisturbed
 RegressionProbe.intervention = @none()
+RegressionProbe.search = @adam
 """
 
 

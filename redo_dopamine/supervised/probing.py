@@ -35,9 +35,10 @@ from redo_dopamine.supervised.epochs import (
     stream,
 )
 from redo_dopamine.supervised.problem import Problem, State
+from redo_dopamine.supervised.searching import MakeSearch, adam
 from redo_dopamine.supervised.settings import check, whole
 
-_PERTURBATION = 5  # A random stream, apart from those of `epochs`.
+_PERTURBATION, _SEARCH = 5, 6  # Random streams, apart from those of `epochs`.
 
 
 def squared_error(outputs: jax.Array, targets: jax.Array) -> Mapping[str, jax.Array]:
@@ -51,7 +52,9 @@ class RegressionProbe(EpochExperiment):
     He, 2026 (arXiv 2603.21173): the value network after PPO, and a fresh one, on
     inputs as many as HalfCheetah's observations have. The task is of this project
     (`regression`), and so are the optimizer (Adam, whose moments begin at zero for
-    every network and at every change of the task), batch and number of epochs.
+    every network and at every change of the task), batch and number of epochs. An
+    epoch is as many evaluations of the network as there are samples: a search that
+    evaluates P candidates an update sees one sample in P.
 
     Experiments of a seed have the same samples and order of the data.
 
@@ -62,13 +65,15 @@ class RegressionProbe(EpochExperiment):
         perturb: what is done to it when the new task begins: `undisturbed`,
             `redrawn`, `disturb_zero_gradient` or `disturb_at_random`.
         intervention: what to do against lost plasticity, such as `weight_clipping()`.
+        search: how better weights are looked for: `adam`, `adam_on_trapped_layer` or
+            `evolution_on_trapped_layer`, which judge the network that is begun with.
         seed: of all random streams.
         num_epochs: passes over the sample, those of the first task included.
         first_epochs: passes over the first task, before the new one; 0 for none.
         distance: of the new task from the first (`Sample.targets`), in [0, 2].
         num_samples: of the training sample, and of the test sample too.
         batch_size: inputs an update.
-        learning_rate: of Adam.
+        learning_rate: of the search.
         before_optimizer: what is done to the gradient, such as `l2_to_init()`.
         taus: thresholds to measure dormancy at, at the end of every epoch.
         threshold: a neuron is zero-gradient where its MAGI is at most this.
@@ -85,6 +90,7 @@ class RegressionProbe(EpochExperiment):
         start: Start = fresh_network,
         perturb: Perturbation = undisturbed,
         intervention: InterventionFactory | None = None,
+        search: MakeSearch = adam,
         *,
         seed: int = 0,
         num_epochs: int = 100,
@@ -112,14 +118,6 @@ class RegressionProbe(EpochExperiment):
         wanted = jnp.asarray(targets[num_samples:])
         inputs = sample.inputs[:num_samples]
         made = network()
-        problem = Problem(
-            made,
-            inputs,
-            squared_error,
-            optax.chain(*before_optimizer, optax.adam(learning_rate)),
-            intervention or none(),
-            taus,
-        )
         self._graph = made.graph()
 
         def find_zero_gradient(params: Params) -> dict[str, jax.Array]:
@@ -135,8 +133,21 @@ class RegressionProbe(EpochExperiment):
 
         self._find_zero_gradient = compiled(find_zero_gradient)
         self._test_loss = compiled(test_loss)
-        drawn = problem.draw_params(jax.random.PRNGKey(seed))
+        draw = compiled(lambda key: made.init(key, inputs[0]))
+        key = jax.random.PRNGKey(seed)
+        drawn = draw(key)
         params = start(drawn, environment_id, seed)
+        zero = self._find_zero_gradient(params)
+        key = jax.random.fold_in(key, _SEARCH)
+        found = search(Moment(params, zero, self._graph, drawn, key), learning_rate)
+        problem = Problem(
+            made,
+            inputs,
+            squared_error,
+            optax.chain(*before_optimizer, found.optimizer),
+            intervention or none(),
+            taus,
+        )
         super().__init__(
             problem,
             problem.init(params),
@@ -148,6 +159,7 @@ class RegressionProbe(EpochExperiment):
             num_epochs=num_epochs,
             batch_size=batch_size,
             tracking_batch_size=num_samples,
+            evaluations=found.evaluations,
         )
 
     def targets_at(self, epoch: int) -> np.ndarray:

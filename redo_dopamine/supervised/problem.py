@@ -72,7 +72,8 @@ class Problem:
         network: takes one input; has a `graph(input_shape)`, of height and width.
         inputs: as the network takes them [N, H, W, C].
         objective: what a batch's outputs are worth.
-        optimizer: an optax transformation.
+        optimizer: an optax transformation; one that wants a `value_fn` is given the
+            batch's loss, as a function of parameters.
         intervention: what to do against lost plasticity, such as `redo()`.
         taus: thresholds to measure dormancy at.
 
@@ -92,6 +93,7 @@ class Problem:
         for tau in taus:
             masks.validate_threshold(tau)
         self._inputs = jnp.asarray(inputs)
+        optimizer = optax.with_extra_args_support(optimizer)
         self._optimizer = optimizer
         self._taus = tuple(float(tau) for tau in taus)
         self._graph = network.graph(inputs.shape[1:3])
@@ -114,7 +116,9 @@ class Problem:
             batch = {"state": inputs[index], "target": targets[index]}
             gradient = jax.grad(loss_and_result, has_aux=True)
             grads, found = gradient(params, batch)
-            updates, opt_state = optimizer.update(grads, opt_state, params)
+            updates, opt_state = optimizer.update(
+                grads, opt_state, params, value_fn=lambda params: loss(params, batch)
+            )
             return optax.apply_updates(params, updates), opt_state, found
 
         def of_layers(found: Activations) -> dict[str, jax.Array]:

@@ -45,6 +45,7 @@ SIZES = {
         ("related_tasks", 14 * 1 * 3, 200 * 20),
         ("perturb", 3 * 1 * 3, 100 * 20),
         ("constraints", 5 * 1 * 3, 200 * 20),
+        ("gradient_free", 6 * 1 * 3, 1_000 * 20),
         ("sac_redo", 4 * 4 * 10, 1_000_000),
     ]
 }

@@ -1,0 +1,163 @@
+"""Searches for better weights: what they move, what they cost, what they need."""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from redo_dopamine.core.graph import leaves_by_path
+from redo_dopamine.errors import UserError
+from redo_dopamine.networks.ppo import ValueNetwork
+from redo_dopamine.supervised import searching
+from redo_dopamine.supervised.beginnings import Moment
+from redo_dopamine.supervised.probing import RegressionProbe
+
+NETWORK = ValueNetwork(width=0.25, activation=jax.nn.relu)
+KERNEL, BIAS = (("params", "_critic", "Dense_1", x) for x in ("kernel", "bias"))
+STATES = jnp.asarray(np.random.default_rng(0).standard_normal((30, 17)), jnp.float32)
+SEARCHES = [searching.adam_on_trapped_layer, searching.evolution_on_trapped_layer]
+
+
+def moment(shares=(0, 3)):
+    """One where so many neurons of each layer have no gradient."""
+    params = NETWORK.init(jax.random.PRNGKey(1), STATES[0])
+    masks = {f"value/Dense_{i}": jnp.arange(16) < n for i, n in enumerate(shares)}
+    return Moment(params, masks, NETWORK.graph(), params, jax.random.PRNGKey(3))
+
+
+def loss(params):
+    """To say 2 of every state."""
+    return jnp.mean((jax.vmap(lambda x: NETWORK.apply(params, x))(STATES) - 2) ** 2)
+
+
+def searched(search, params, num_updates):
+    optimizer = optax.with_extra_args_support(search.optimizer)
+    state = optimizer.init(params)
+
+    @jax.jit
+    def step(params, state):
+        grads = jax.grad(loss)(params)
+        updates, state = optimizer.update(grads, state, params, value_fn=loss)
+        return optax.apply_updates(params, updates), state
+
+    for _ in range(num_updates):
+        params, state = step(params, state)
+    return params
+
+
+@pytest.mark.parametrize(
+    ("shares", "name"),
+    [
+        ((5, 3), "value/Dense_0"),
+        ((3, 5), "value/Dense_1"),
+        ((3, 3), "value/Dense_1"),
+        ((0, 0), "value/Dense_1"),
+    ],
+)
+def test_the_trapped_layer_has_the_most_neurons_without_a_gradient(shares, name):
+    assert searching.trapped_layer(moment(shares)).name == name
+
+
+@pytest.mark.parametrize("make", SEARCHES)
+def test_a_search_moves_the_trapped_layer_alone_and_finds_better_weights(make):
+    now = moment()
+    found = searched(make(now, 3e-3), now.params, 60)
+    before, after = leaves_by_path(now.params), leaves_by_path(found)
+    moved = {path for path in before if (before[path] != after[path]).any()}
+    assert moved == {KERNEL, BIAS}
+    assert loss(found) < 0.8 * loss(now.params)
+
+
+def test_adam_on_a_layer_makes_adams_updates_there():
+    now = moment()
+    every = leaves_by_path(searched(searching.adam(now, 1e-2), now.params, 1))
+    layer = searching.adam_on_trapped_layer(now, 1e-2)
+    found = leaves_by_path(searched(layer, now.params, 1))
+    for path in (KERNEL, BIAS):
+        np.testing.assert_allclose(found[path], every[path], atol=1e-6)
+
+
+def test_only_evolution_moves_neurons_that_have_no_gradient():
+    now = moment()
+    leaves = leaves_by_path(now.params)
+    # Just below the threshold of every ReLU: noise can lift them over it.
+    silent = {KERNEL: 0 * leaves[KERNEL], BIAS: jnp.full(16, -0.01)}
+    params = jax.tree.unflatten(
+        jax.tree.structure(now.params),
+        [silent.get(path, leaf) for path, leaf in leaves.items()],
+    )
+    adam, evolution = (searched(make(now, 1e-2), params, 40) for make in SEARCHES)
+    assert loss(adam) == loss(params)
+    assert loss(evolution) < 0.8 * loss(params)
+
+
+def test_evolution_evaluates_a_batch_as_often_as_it_says():
+    now = moment()
+    search = searching.evolution_on_trapped_layer(now, 1e-2, population_size=6)
+    assert search.evaluations == 6
+    assert searching.adam(now, 1e-2).evaluations == 1
+    sizes = []
+
+    def value_fn(params):
+        def count(x):
+            sizes.append(x.shape)
+            return np.zeros(x.shape[0], np.float32)
+
+        kernel = leaves_by_path(params)[KERNEL]
+        shape = jax.ShapeDtypeStruct((), jnp.float32)
+        return jax.pure_callback(count, shape, kernel, vmap_method="broadcast_all")
+
+    state = search.optimizer.init(now.params)
+    search.optimizer.update(now.params, state, now.params, value_fn=value_fn)
+    assert sizes == [(6, 16, 16)]
+
+
+def probe(**settings):
+    small = {"num_samples": 40, "batch_size": 5, "num_epochs": 3}
+    return RegressionProbe(network=lambda: NETWORK, **small, **settings)
+
+
+def evolution(now, learning_rate):
+    return searching.evolution_on_trapped_layer(now, learning_rate, population_size=4)
+
+
+def test_an_epoch_of_every_search_costs_the_same():
+    gradients, populations = probe(), probe(search=evolution)
+    assert gradients.updates_per_epoch == 8
+    assert populations.updates_per_epoch == 2
+    rows = populations.run_epoch()
+    assert {row.gradient_step for row in rows} == {2}
+    with pytest.raises(ValueError, match=r"batch_size must be whole and in \[1, 2\]"):
+        probe(search=searching.evolution_on_trapped_layer)
+
+
+def test_evolution_goes_on_from_a_state_and_begins_anew_at_a_new_task():
+    settings = {"search": evolution, "first_epochs": 1, "distance": 1.0}
+    straight, stopped, resumed = (probe(**settings) for _ in range(3))
+    expected = [straight.run_epoch() for _ in range(3)]
+    stopped.run_epoch()
+    stopped.run_epoch()
+    resumed.load_state_tree(jax.tree.map(np.array, stopped.state_tree()))
+    assert str(resumed.run_epoch()) == str(expected[2])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"population_size": 3}, r"must be even and at least 2, but is 3"),
+        ({"population_size": 0}, r"must be even and at least 2, but is 0"),
+        ({"std": 0.0}, r"std must be > 0, but is 0\.0"),
+    ],
+)
+def test_a_wrong_setting_of_evolution_is_an_error(settings, message):
+    with pytest.raises(ValueError, match=message):
+        searching.evolution_on_trapped_layer(moment(), 1e-3, **settings)
+
+
+def test_evolution_without_its_library_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "evosax.algorithms", None)
+    with pytest.raises(UserError, match=r"redo-dopamine\[evolution\]"):
+        searching.evolution_on_trapped_layer(moment(), 1e-3)

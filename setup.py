@@ -65,10 +65,12 @@ setup(
     extras_require={
         "cuda": ["jax[cuda12]>=0.6,<0.7"],
         "cluster": ["submitit>=1.5,<2"],
+        "minatar": ["MinAtar>=1.0.15,<2"],
         "mujoco": ["gymnasium[mujoco]>=1.0,<2", "dm-control>=1.0.20,<2"],
         "evolution": ["evosax>=0.3,<0.4"],
         "dev": [
             "evosax>=0.3,<0.4",
+            "MinAtar>=1.0.15,<2",
             "gymnasium[mujoco]>=1.0,<2",
             "hypothesis>=6.100",
             "mypy>=1.13",

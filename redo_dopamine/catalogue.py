@@ -30,6 +30,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     functions = (
         ("intervention", configurables.INTERVENTIONS),
         ("of `fixed_budget`", configurables.BUDGET_SETTINGS),
+        ("of `redo`", configurables.REDO_SETTINGS),
         ("beside the optimizer", configurables.OPTIMIZER_LINKS),
         ("metric", configurables.METRICS),
         ("of `FrameReplay`", configurables.REPLAY_WINDOWS),

@@ -18,17 +18,20 @@ from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.control import creating
 from redo_dopamine.control import runner as control_runner  # noqa: F401  Registers.
 from redo_dopamine.core import optional_metrics
-from redo_dopamine.networks import impala, nature, ppo, rainbow, sac
+from redo_dopamine.minatar import environment as minatar_environment  # noqa: F401
+from redo_dopamine.minatar import runner as minatar_runner  # noqa: F401
+from redo_dopamine.networks import impala, minatar, nature, ppo, rainbow, sac
 from redo_dopamine.offline import fixed, runner
 from redo_dopamine.replay import windows
 from redo_dopamine.shared_names import BUDGET_SETTINGS as BUDGET_SETTINGS
 from redo_dopamine.shared_names import INTERVENTIONS as INTERVENTIONS
 from redo_dopamine.shared_names import NETWORK_SETTINGS as NETWORK_SETTINGS
 from redo_dopamine.shared_names import OPTIMIZER_LINKS as OPTIMIZER_LINKS
+from redo_dopamine.shared_names import REDO_SETTINGS as REDO_SETTINGS
 
 # Agents, with the networks that they take.
 AGENTS: Mapping[Any, tuple[str, ...]] = {
-    RecycledDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
+    RecycledDQNAgent: ("NatureNetwork", "ImpalaNetwork", "MinatarNetwork"),
     atari_100k.RecycledDrQEpsAgent: ("NatureRainbowNetwork",),
     runner.OfflineDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
     RecycledPPOAgent: ("PPONetwork",),
@@ -39,6 +42,7 @@ AGENTS: Mapping[Any, tuple[str, ...]] = {
 NETWORKS: Mapping[str, Callable[..., Any]] = {
     "NatureNetwork": nature.NatureNetwork,
     "ImpalaNetwork": impala.ImpalaNetwork,
+    "MinatarNetwork": minatar.MinatarNetwork,
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
     "PPONetwork": ppo.PPONetwork,
     "SACNetwork": sac.SACNetwork,
@@ -74,6 +78,7 @@ def _register() -> None:
     functions = (
         *INTERVENTIONS,
         *BUDGET_SETTINGS,
+        *REDO_SETTINGS,
         *OPTIMIZER_LINKS,
         *METRICS,
         *REPLAY_WINDOWS,

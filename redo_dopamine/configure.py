@@ -26,7 +26,11 @@ from redo_dopamine.gin_files import suggest
 GAME = "create_atari_environment.game_name"
 # By each agent's own name.
 SEEDS = ("JaxDQNAgent.seed", "PPOAgent.seed", "SACAgent.seed")
-_ENVIRONMENT = "create_control_environment.environment_id"
+# Where another kind of environment says what it is.
+_ENVIRONMENTS = (
+    "create_control_environment.environment_id",
+    "create_minatar_environment.game_name",
+)
 _ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
 _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
@@ -74,7 +78,8 @@ def bound(name: str, default: Any = None) -> Any:
 
 def task() -> str:
     """What the configured agent plays: a game, or the name of an environment."""
-    return bound(_ENVIRONMENT) or bound(GAME, "unknown")
+    others = filter(None, map(bound, _ENVIRONMENTS))
+    return next(others, None) or bound(GAME, "unknown")
 
 
 def _keep_csv() -> None:

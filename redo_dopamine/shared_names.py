@@ -43,6 +43,11 @@ BUDGET_SETTINGS: tuple[Callable[..., Any], ...] = (
     schedules.constant,
     schedules.cosine,
 )
+# `redo.incoming = @live_norm`.
+REDO_SETTINGS: tuple[Callable[..., Any], ...] = (
+    interventions.as_drawn,
+    interventions.live_norm,
+)
 # `RecycledDQNAgent.before_optimizer = [@l2_to_init()]`, or `after_optimizer`.
 OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
     optimizers.coupled_weight_decay,

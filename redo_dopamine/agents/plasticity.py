@@ -126,6 +126,8 @@ class Plasticity:
     ) -> tuple[Learner, dict[str, np.number]]:
         """Measure, then intervene, where the schedules say so.
 
+        Where both fall on one step, dormancy is measured once more after it.
+
         Args:
             learner: parameters and optimizer state after the update; donated.
             target_params: parameters of the target network.
@@ -139,10 +141,11 @@ class Plasticity:
             held = self._constrain(*learner, self._intervention_state)
             learner = Learner(*held)
         found: dict[str, jax.Array] = {}
+        tracked: Batch | None = None
         if self.tracks_at(gradient_step):
             rng = self.tracking_rng(gradient_step)
-            batch = draw_batch(self.tracking_batch_size, rng)
-            found |= self._track(learner.params, target_params, batch)
+            tracked = draw_batch(self.tracking_batch_size, rng)
+            found |= self._track(learner.params, target_params, tracked)
         if self.intervenes_at(gradient_step):
             observer = self._observer(
                 learner,
@@ -161,6 +164,9 @@ class Plasticity:
             )
             learner = Learner(params, opt_state)
             found |= done
+            if tracked is not None:
+                states = tracked["state"]
+                found |= self.tracking.measure_after(learner.params, states)
         return learner, {k: v[()] for k, v in jax.device_get(found).items()}
 
     def _track(

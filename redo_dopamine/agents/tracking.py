@@ -21,7 +21,12 @@ from redo_dopamine.core.measuring import (
     measure_all,
     validate_metrics,
 )
-from redo_dopamine.core.metrics import DormancyRecord, measure_dormancy, no_record
+from redo_dopamine.core.metrics import (
+    DormancyRecord,
+    dormant_fractions_after,
+    measure_dormancy,
+    no_record,
+)
 from redo_dopamine.networks.activations import collect
 
 
@@ -103,6 +108,11 @@ class Tracking:
             lambda params, states: of_layers(graph, collect(apply, params, states))
         )
         self._measure = compiled(self._take_all)
+        self._dormant_after = compiled(
+            lambda params, states: dormant_fractions_after(
+                of_layers(graph, collect(apply, params, states)), self.taus
+            )
+        )
 
     def begin_with(self, params: Params) -> None:
         """Remember nothing but the parameters that the run starts with."""
@@ -122,6 +132,13 @@ class Tracking:
         found, new = self._measure(params, target_params, batch, memory)
         self.memories = Memories(new, memory)
         return found
+
+    def measure_after(self, params: Params, states: Any) -> Measured:
+        """What an intervention has left dormant, on the states [B, ...] from before.
+
+        It is not remembered: the next measurement compares with the one before.
+        """
+        return self._dormant_after(params, states)
 
     def others(
         self,

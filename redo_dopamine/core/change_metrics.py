@@ -105,33 +105,6 @@ def magi(threshold: float = 0.0) -> Metric:
     return Metric("magi", init, measure)
 
 
-def policy_churn() -> Metric:
-    r"""`policy_churn`: states whose greedy action changed since the last measurement.
-
-    .. math:: E_x \big[ \arg\max_a Q(x, a) \ne \arg\max_a Q_{prev}(x, a) \big]
-
-    on the tracking batch of now, for the parameters now and at the previous
-    measurement; the first compares with those that the run started with. The
-    previous parameters are kept, in checkpoints too. Unlike the paper's, which is
-    per update, this is per tracking period.
-
-    Schaul et al., "The Phenomenon of Policy Churn", NeurIPS 2022.
-    """
-
-    def init(graph: NetworkGraph, params: Params) -> Params:
-        del graph
-        return jax.tree.map(jnp.copy, params)
-
-    def measure(view: View, previous: Params) -> tuple[Measured, Params]:
-        now, before = _q_values(view, view.params), _q_values(view, previous)
-        changed = jnp.argmax(now, axis=-1) != jnp.argmax(before, axis=-1)
-        undefined = jnp.any(jnp.isnan(now) | jnp.isnan(before), axis=-1)
-        churn = jnp.mean(jnp.where(undefined, jnp.nan, changed))
-        return {"policy_churn": churn}, jax.tree.map(jnp.copy, view.params)
-
-    return Metric("policy_churn", init, measure)
-
-
 def _widths(graph: NetworkGraph, params: Params) -> dict[str, int]:
     kernels = leaves_by_path(params)
     return {layer.name: kernels[layer.kernel].shape[-1] for layer in graph.layers}
@@ -144,17 +117,3 @@ def _dormant(view: View, tau: float) -> dict[str, jax.Array]:
         )
         for layer in view.graph.layers
     }
-
-
-def _q_values(view: View, params: Params) -> jax.Array:
-    def of_state(state: jax.Array) -> jax.Array:
-        output = view.apply(params, state)
-        if not hasattr(output, "q_values"):
-            raise TypeError(
-                "policy_churn needs a network whose output has q_values, but this one "
-                f"gives a {type(output).__name__}. Leave policy_churn() out of "
-                "metrics, or return Q-values."
-            )
-        return output.q_values
-
-    return jax.vmap(of_state)(view.batch["state"])

@@ -57,6 +57,27 @@ def named_fractions(
     return {f"{name}/{layer}".rstrip("/"): x for layer, x in fractions.items()}
 
 
+def dormant_fractions_after(
+    activations: Mapping[str, jax.Array], taus: Sequence[float]
+) -> dict[str, jax.Array]:
+    """`dormant_fraction_after/<tau>`: pooled over layers, after an intervention.
+
+    A recycled neuron is not rid of dormancy by definition: beside weights that have
+    grown, a newly drawn one may score low, and count as dormant again at once.
+
+    Args:
+        activations: post-activation outputs [B, ..., N] per layer.
+        taus: thresholds.
+    """
+    layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
+    return {
+        f"dormant_fraction_after/{float(tau)}": dormant_fraction(
+            {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
+        )[""]
+        for tau in taus
+    }
+
+
 def overlap(first: jax.Array, second: jax.Array) -> jax.Array:
     r"""Overlap coefficient of two sets of neurons.
 

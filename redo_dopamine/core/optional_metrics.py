@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core import gradients, ranks
-from redo_dopamine.core.change_metrics import magi, policy_churn, previous_share
+from redo_dopamine.core.change_metrics import magi, previous_share
 from redo_dopamine.core.graph import Layer, NetworkGraph, Params, leaves_by_path
 from redo_dopamine.core.measuring import Measured, Metric, View
+from redo_dopamine.core.q_metrics import largest_q, policy_churn
 
 
 def stable_rank() -> Metric:
@@ -198,6 +199,7 @@ FACTORIES: tuple[Callable[..., Metric], ...] = (
     loss_gradient,
     magi,
     policy_churn,
+    largest_q,
 )
 
 

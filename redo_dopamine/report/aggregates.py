@@ -1,6 +1,6 @@
 """Aggregates over runs, by `rliable` (Agarwal et al., NeurIPS 2021).
 
-In: matrices of human-normalised scores, seeds x games. Out: point estimates with
+In: matrices of normalised scores, seeds x games. Out: point estimates with
 stratified bootstrap 95% intervals: runs are drawn with replacement within each game.
 The unit is the run. With one seed there is no interval, and its ends are NaN.
 

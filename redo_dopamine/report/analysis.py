@@ -11,8 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import aggregates, human_scores, scores, study_runs
+from redo_dopamine.report import (
+    aggregates,
+    human_scores,
+    normalisation,
+    scores,
+    study_runs,
+)
 from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report.normalisation import Normalisation
 from redo_dopamine.report.scores import Matrix
 from redo_dopamine.report.study import Arm, Study, load_study
 from redo_dopamine.report.study_runs import Record
@@ -39,6 +46,7 @@ class Analysis:
       strangers: Run directories that the study did not ask for.
       repeats: Of the bootstrap.
       metric: The metric that is the score, where the study has one.
+      scale: That returns are normalised by.
       scores: As in `scores.csv`; its column `frames` counts the study's unit.
       games: What the aggregates are over; none where the study has no scores.
       matrices: Of each arm that has one, by name.
@@ -54,6 +62,7 @@ class Analysis:
     strangers: list[str]
     repeats: int
     metric: str
+    scale: Normalisation
     scores: pd.DataFrame
     games: tuple[str, ...]
     matrices: dict[str, Matrix]
@@ -92,10 +101,11 @@ def analyse(base_dir: Path, repeats: int) -> Analysis:
     found = study_runs.find_records(base_dir, study)
     metric = scores.metric_of(found)
     records = scores.check(found, metric) if study.scored else found
-    games = scores.shared_games(records) if study.scored else ()
+    scale = normalisation.KINDS[study.score](records, metric)
+    games = scores.shared_games(records, scale) if study.scored else ()
     matrices = {}
     for arm in study.arms:
-        matrix = scores.matrix(records, arm.name, games, metric)
+        matrix = scores.matrix(records, arm.name, games, metric, scale)
         if matrix is not None:
             matrices[arm.name] = matrix
     finals = [matrix.final for matrix in matrices.values()]
@@ -110,7 +120,8 @@ def analyse(base_dir: Path, repeats: int) -> Analysis:
         strangers=study_runs.strangers(base_dir, records),
         repeats=repeats,
         metric=metric,
-        scores=scores.table(records, metric),
+        scale=scale,
+        scores=scores.table(records, metric, scale),
         games=games,
         matrices=matrices,
         aggregates={
@@ -169,10 +180,10 @@ def _score_notes(analysis: Analysis) -> list[str]:
     """Returns what the aggregates are not over, and why."""
     study, records = analysis.study, analysis.records
     notes = []
-    unknown = [game for game in study.games if not human_scores.is_known(game)]
+    unknown = [game for game in study.games if not analysis.scale.is_known(game)]
     if unknown:
         notes.append(
-            f"No human and random score is known of {', '.join(unknown)}: left out of "
+            f"{analysis.scale.lacking} of {', '.join(unknown)}: left out of "
             "all aggregates, kept in the per-game tables and curves."
         )
     lost = set(study.games) - set(unknown) - set(analysis.games)

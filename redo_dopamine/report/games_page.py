@@ -33,7 +33,7 @@ def draw(analysis: Analysis) -> dict[str, Figure | None]:
 
 def render(analysis: Analysis, images: dict[str, bytes]) -> str:
     """Returns the page as HTML."""
-    study = analysis.study
+    study, scale = analysis.study, analysis.scale
     parts = [
         f"<header><h1>{markup.text(f'Study {study.name}: games')}</h1>",
         markup.links(["index.html"], "The study's page"),
@@ -48,11 +48,11 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
             "The final return of finished runs: mean ± standard deviation over seeds "
             "(number of seeds)."
         ),
-        "<h2>Human-normalised score by game</h2>",
-        markup.table(_by_game(analysis, "human_normalised"), {}),
+        f"<h2>{scale.name.capitalize()} score by game</h2>",
+        markup.table(_by_game(analysis, scale.column), {}),
         markup.paragraph(
-            "Likewise; 0 is a random player's return, 1 a human's. A dash: no finished "
-            "run, or a game without known human and random scores."
+            f"Likewise; 0 is {scale.zero}, 1 {scale.one}. A dash: no finished run, or "
+            "a game without scores."
         ),
     ]
     if CURVES in images:
@@ -142,7 +142,7 @@ def _draw(axes: Axes, analysis: Analysis, arm: Arm, tables: list[pd.DataFrame]) 
 def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
     """Returns one row per run of the study, counted or not, and the decimals."""
     tau = study_dormancy.tau_of(analysis)
-    final, unit = final_scores(analysis), analysis.study.unit
+    final, unit, scale = final_scores(analysis), analysis.study.unit, analysis.scale
     rows = []
     for record in analysis.records:
         here = record.key in final.index
@@ -156,12 +156,10 @@ def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
                 "state": record.state,
                 unit: final["frames"][record.key] if here else nan,
                 "return": final["return"][record.key] if here else nan,
-                "human-normalised": (
-                    final["human_normalised"][record.key] if here else nan
-                ),
+                scale.name: final[scale.column][record.key] if here else nan,
                 "dormant": dormant,
             }
         )
     heading = "dormant" if tau is None else f"dormant at τ = {tau:g}"
     table = pd.DataFrame(rows).set_index("run").rename(columns={"dormant": heading})
-    return table, {unit: 0, "return": 1, "human-normalised": 3, heading: 3}
+    return table, {unit: 0, "return": 1, scale.name: 3, heading: 3}

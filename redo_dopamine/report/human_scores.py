@@ -31,6 +31,12 @@ def games() -> list[str]:
     return list(_table())
 
 
+def ends(game: str) -> tuple[float, float]:
+    """Returns a random player's return and a human's."""
+    scores = _table()[game]
+    return scores["random"], scores["human"]
+
+
 def normalise(game: str, value: float) -> float:
     """Returns `(value - random) / (human - random)`, NaN for an unknown game."""
     if not is_known(game):

@@ -1,7 +1,7 @@
 """The scores of runs, and the matrices that aggregates are computed from.
 
-In: a study's records. Out: one row per run and evaluation point, one score per
-finished run, and for each arm a rectangle of seeds x games.
+In: a study's records, and the scale of scores. Out: one row per run and evaluation
+point, one score per finished run, and for each arm a rectangle of seeds x games.
 """
 
 import dataclasses
@@ -11,20 +11,24 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import human_scores, summary
-from redo_dopamine.report.runs import Run
+from redo_dopamine.report import summary
+from redo_dopamine.report.normalisation import Normalisation
+from redo_dopamine.report.points import (
+    EPISODES,
+    EVALUATION,
+    TRAINING,
+    final_return,
+    points,
+)
 from redo_dopamine.report.study_runs import Record
 
-COLUMNS = ["arm", "game", "seed", "frames", "return", "human_normalised"]
-EVALUATION = "eval/average_return"
-TRAINING = "train/average_return"
-_EPISODES = "train/episode_return"
+COLUMNS = ["arm", "game", "seed", "frames", "return"]
 _NUM_EVAL_EPISODES = re.compile(r"num_eval_episodes\s*=\s*([\d_]+)")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Matrix:
-    """What one arm is judged by: human-normalised scores, seeds x games x points.
+    """What one arm is judged by: normalised scores, seeds x games x points.
 
     Attributes:
       seeds: The rows: those that every game has.
@@ -51,22 +55,6 @@ def metric_of(records: Sequence[Record]) -> str:
     return EVALUATION if evaluated and all(evaluated) else TRAINING
 
 
-def points(run: Run, metric: str) -> pd.DataFrame:
-    """Returns `iteration`, `frames` and `return` of a run's evaluation points.
-
-    An iteration's average training return is the mean of the returns of the episodes
-    that ended in it. Where a run recorded episodes and no averages, it is computed.
-    """
-    rows = summary.series(run, metric)
-    if metric == TRAINING and not len(rows):
-        rows = summary.series(run, _EPISODES)
-        means = rows.groupby("iteration").agg({"frames": "max", "value": "mean"})
-    else:
-        means = rows.drop_duplicates("iteration", keep="last")
-    means = means.reset_index().rename(columns={"value": "return"})
-    return means[["iteration", "frames", "return"]]
-
-
 def episodes(records: Sequence[Record], metric: str) -> tuple[int, int] | None:
     """Returns the fewest and the most episodes behind one run's final score.
 
@@ -82,13 +70,13 @@ def episodes(records: Sequence[Record], metric: str) -> tuple[int, int] | None:
                 for text in _NUM_EVAL_EPISODES.findall(record.run.config or "")[-1:]
             ]
         else:
-            rows = summary.series(record.run, _EPISODES)
+            rows = summary.series(record.run, EPISODES)
             last = record.run.metrics["iteration"].max()
             counts.append(int((rows["iteration"] == last).sum()))
     return (min(counts), max(counts)) if counts else None
 
 
-def table(records: Sequence[Record], metric: str) -> pd.DataFrame:
+def table(records: Sequence[Record], metric: str, scale: Normalisation) -> pd.DataFrame:
     """Returns one row per readable run, finished or not, and evaluation point."""
     rows = []
     for record in records:
@@ -96,9 +84,9 @@ def table(records: Sequence[Record], metric: str) -> pd.DataFrame:
             continue
         for point in points(record.run, metric).to_dict("records"):
             value = float(point["return"])
-            normalised = human_scores.normalise(record.game, value)
+            normalised = scale.normalise(record.game, value)
             rows.append([*record.key, int(point["frames"]), value, normalised])
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=[*COLUMNS, scale.column])
 
 
 def check(records: Sequence[Record], metric: str) -> list[Record]:
@@ -106,22 +94,22 @@ def check(records: Sequence[Record], metric: str) -> list[Record]:
     checked = []
     for record in records:
         if record.counts and record.run is not None:
-            values = points(record.run, metric)["return"]
+            final = final_return(record.run, metric)
             reason = ""
-            if not len(values):
+            if not len(points(record.run, metric)):
                 reason = f"metrics.csv holds no {metric}"
-            elif not np.isfinite(values.iloc[-1]):
-                reason = f"{metric} of its last iteration is {values.iloc[-1]:g}"
+            elif not np.isfinite(final):
+                reason = f"{metric} of its last iteration is {final:g}"
             if reason:
                 record = dataclasses.replace(record, state="no score", reason=reason)
         checked.append(record)
     return checked
 
 
-def shared_games(records: Sequence[Record]) -> tuple[str, ...]:
+def shared_games(records: Sequence[Record], scale: Normalisation) -> tuple[str, ...]:
     """Returns the games that every arm with a finished run can be compared on.
 
-    These have human and random scores, and a finished run in each such arm.
+    These have scores, and a finished run in each such arm.
     """
     done = [record for record in records if record.counts]
     arms = {record.arm for record in done}
@@ -129,14 +117,18 @@ def shared_games(records: Sequence[Record]) -> tuple[str, ...]:
     return tuple(
         game
         for game in names
-        if human_scores.is_known(game)
+        if scale.is_known(game)
         and arms
         and arms == {record.arm for record in done if record.game == game}
     )
 
 
 def matrix(
-    records: Sequence[Record], arm: str, games: tuple[str, ...], metric: str
+    records: Sequence[Record],
+    arm: str,
+    games: tuple[str, ...],
+    metric: str,
+    scale: Normalisation,
 ) -> Matrix | None:
     """Returns the rectangle of an arm; None where no seed is there in every game."""
     done = {
@@ -170,14 +162,14 @@ def matrix(
         )
 
     low, span = (
-        np.array([human_scores.normalise(game, value) for game in games])
+        np.array([scale.normalise(game, value) for game in games])
         for value in (0.0, 1.0)
     )
     returns = cube("return")
     scores = low[:, None] + returns * (span - low)[:, None]
     whole = np.isfinite(scores).all(axis=(0, 1))
     ends = np.array(
-        [[curves[seed, game]["return"].iloc[-1] for game in games] for seed in seeds]
+        [[final_return(done[game, seed], metric) for game in games] for seed in seeds]
     )
     return Matrix(
         seeds=seeds,

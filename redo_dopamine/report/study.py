@@ -17,7 +17,9 @@ from redo_dopamine.report.runs import FRAMES_PER_AGENT_STEP
 STUDY = "study.json"
 FORMAT = 1
 # Of studies that were launched before there was another one.
-_FRAMES = "frames"
+_FRAMES, _HUMAN = "frames", "human"
+# What scores can be normalised by.
+SCORES = (_HUMAN, "best arm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Study:
       unit: What lengths are counted in, such as "frames".
       length_paper: The length of a run in the paper.
       length_run: The length of a run here.
-      scored: Whether runs end with returns that can be human-normalised.
+      scored: Whether runs end with returns that can be normalised.
+      score: What they are normalised by: a name in `normalisation.KINDS`.
       games: In the order of the study.
       seeds: Likewise.
       axis: What `Arm.x` is, in words.
@@ -67,6 +70,7 @@ class Study:
     length_paper: int
     length_run: int
     scored: bool
+    score: str
     games: tuple[str, ...]
     seeds: tuple[str, ...]
     axis: str
@@ -180,6 +184,7 @@ def _parse(content: dict[str, Any]) -> Study:
         length_paper=int(length["paper"]),
         length_run=int(length["run"]),
         scored=bool(content.get("scored", True)),
+        score=_score(content.get("score") or _HUMAN),
         games=tuple(str(game) for game in content["games"]),
         seeds=tuple(str(seed) for seed in content["seeds"]),
         axis=str(content.get("axis") or "arm"),
@@ -190,6 +195,12 @@ def _parse(content: dict[str, Any]) -> Study:
         ),
         paper_curve=paper_values.curve(content.get("paper_dormant_curve") or ()),
     )
+
+
+def _score(name: str) -> str:
+    if name not in SCORES:
+        raise ValueError(f"score must be one of {SCORES}, but is {name!r}")
+    return name
 
 
 def _wrong(file: Path, seen: str) -> UserError:

@@ -4,15 +4,17 @@ In: an `Analysis`. Out: one matplotlib Figure per function, or None where no run
 recorded dormancy. Every finished run counts, games without a human score too.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from redo_dopamine.report import study_style, style, summary
+from redo_dopamine.report import aggregates, study_style, style, summary
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperValue
@@ -32,21 +34,20 @@ class Final(NamedTuple):
 
 def tau_of(analysis: Analysis) -> float | None:
     """Returns 0.1, or the largest threshold that was tracked; None without any."""
-    found = {
-        t for runs in _runs(analysis).values() for r in runs for t in summary.taus(r)
-    }
+    runs = [run for of_arm in finished_runs(analysis).values() for run in of_arm]
+    found = {tau for run in runs for tau in summary.taus(run)}
     return TAU if TAU in found else max(found, default=None)
 
 
 def dormant_curves(analysis: Analysis) -> Figure | None:
-    """Draws the dormant fraction along training: mean and deviation over runs."""
+    """Draws the dormant fraction along training: means over runs, and intervals."""
     tau, study = tau_of(analysis), analysis.study
     if tau is None:
         return None
     curves = {
         arm: curve
-        for arm, runs in _runs(analysis).items()
-        if (curve := _mean_curve(runs, tau)) is not None
+        for arm, runs in finished_runs(analysis).items()
+        if (curve := _curve(runs, tau, analysis.repeats)) is not None
     }
     names = [
         g for g, arms in study.groups.items() if any(a.name in curves for a in arms)
@@ -69,11 +70,19 @@ def dormant_curves(analysis: Analysis) -> Figure | None:
                     "linestyle": "-" if study.xs else study_style.line(study, arm),
                 }
                 study_style.band(axes, frames, estimate, **look)
-    highest = max(float(np.nanmax(e.high)) for _, e in curves.values())
+    ends = [end for _, e in curves.values() for end in (e.value, e.high)]
+    highest = max(float(np.nanmax(end)) for end in ends if np.isfinite(end).any())
     style.fraction_limits(panels[0], highest, rug=False)
     arms = [arm for name in names for arm in study.groups[name]]
     study_style.legend(figure, study, arms, lines=not study.xs)
     return figure
+
+
+def _curve(
+    runs: list[Run], tau: float, repeats: int
+) -> tuple[np.ndarray, Estimate] | None:
+    tables = [summary.pooled_dormant_fraction(run, tau) for run in runs]
+    return mean_curve(tables, "frames", repeats)
 
 
 def dormant_at_the_end(analysis: Analysis) -> Figure | None:
@@ -114,7 +123,7 @@ def _panel_name(value: PaperValue, unit: str) -> str:
     return f"{value.game} only{when}"
 
 
-def _runs(analysis: Analysis, game: str | None = None) -> dict[str, list[Run]]:
+def finished_runs(analysis: Analysis, game: str | None = None) -> dict[str, list[Run]]:
     """Returns the finished runs of each arm, of one game or of all."""
     found: dict[str, list[Run]] = {}
     for record in analysis.records:
@@ -124,19 +133,25 @@ def _runs(analysis: Analysis, game: str | None = None) -> dict[str, list[Run]]:
     return found
 
 
-def _mean_curve(runs: list[Run], tau: float) -> tuple[np.ndarray, Estimate] | None:
-    """Returns frames, and the mean over runs between one deviation below and above.
+def mean_curve(
+    tables: Sequence[pd.DataFrame], x: str, repeats: int
+) -> tuple[np.ndarray, Estimate] | None:
+    """Returns places along `x`, and the mean over runs with its 95% interval.
 
     Runs are read where they were measured; between two measurements, on the line
-    that joins them, and only where all of them have begun and none has ended.
+    that joins them, and only where all of them have begun and none has ended. Where
+    all of them are NaN, so is the mean.
+
+    Args:
+      tables: Rows of one metric, a table per run.
+      x: A column.
+      repeats: Of the bootstrap.
     """
-    rows = [
-        summary.pooled_dormant_fraction(run, tau).dropna(subset="value") for run in runs
-    ]
-    data = [(r["frames"].to_numpy(), r["value"].to_numpy()) for r in rows if len(r)]
+    rows = [table.dropna(subset="value") for table in tables]
+    data = [(r[x].to_numpy(), r["value"].to_numpy()) for r in rows if len(r)]
     if not data:
         return None
-    grid = np.unique(np.concatenate([frames for frames, _ in data]))
+    grid = np.unique(np.concatenate([places for places, _ in data]))
     begin, end = max(x[0] for x, _ in data), min(x[-1] for x, _ in data)
     grid = grid[(begin <= grid) & (grid <= end)]
     if len(grid) > _MAX_POINTS:
@@ -144,13 +159,11 @@ def _mean_curve(runs: list[Run], tau: float) -> tuple[np.ndarray, Estimate] | No
     if not len(grid):
         return None
     values = np.array([np.interp(grid, *of_run) for of_run in data])
-    mean, spread = values.mean(axis=0), values.std(axis=0)
-    low, high = np.clip(mean - spread, 0, 1), np.clip(mean + spread, 0, 1)
-    return grid, Estimate(mean, low, high)
+    return grid, aggregates.mean_curve(values, repeats)
 
 
 def _finals(analysis: Analysis, tau: float, game: str | None) -> list[Final]:
-    runs = _runs(analysis, game)
+    runs = finished_runs(analysis, game)
     found = []
     for arm in analysis.study.arms:
         of_arm = runs.get(arm.name, [])

@@ -16,14 +16,22 @@ from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.study import Arm
 
-SCORE = "human-normalised score"
-IQM = f"IQM of {SCORE}"
 NAMES = {
     "iqm": "IQM",
     "median": "median",
     "mean": "mean",
     "optimality_gap": "optimality gap",
 }
+
+
+def score(analysis: Analysis) -> str:
+    """Returns what an axis of scores is."""
+    return f"{analysis.scale.name} score"
+
+
+def iqm(analysis: Analysis) -> str:
+    """Returns what an axis of their interquartile means is."""
+    return f"IQM of {score(analysis)}"
 
 
 def aggregates(analysis: Analysis) -> Figure | None:
@@ -36,7 +44,7 @@ def aggregates(analysis: Analysis) -> Figure | None:
         study,
         f"{study.name}: aggregates over runs",
         list(NAMES.values()),
-        SCORE,
+        score(analysis),
         "",
         share=False,
     )
@@ -79,7 +87,7 @@ def sample_efficiency(analysis: Analysis) -> Figure | None:
         f"{study.name}: IQM against {study.unit}{played}",
         names,
         study.length_label,
-        IQM,
+        iqm(analysis),
     )
     for axes, name in zip(panels, names, strict=True):
         for arm in study.groups[name]:
@@ -101,7 +109,7 @@ def profiles(analysis: Analysis) -> Figure | None:
         study,
         f"{study.name}: performance profiles",
         names,
-        f"{SCORE} τ",
+        f"{score(analysis)} τ",
         "fraction of runs with score > τ",
     )
     thresholds = analysis.thresholds

@@ -14,7 +14,7 @@ from redo_dopamine.report import study_style, style
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.study import Arm
-from redo_dopamine.report.study_figures import IQM
+from redo_dopamine.report.study_figures import iqm
 
 # Beside numbers that spread over more than this many times ours, ours are a line.
 _TOO_SMALL = 4
@@ -34,7 +34,8 @@ def headline(analysis: Analysis) -> Figure | None:
     names = [_BOTH, _OURS] if _needs_second_panel(analysis) else [_BOTH]
     text = f"{study.name}: IQM {'against' if study.xs else 'by'} {study.axis}"
     label = study.axis if study.xs else ""
-    figure, panels = study_style.panels(study, text, names, label, IQM, share=False)
+    score = iqm(analysis)
+    figure, panels = study_style.panels(study, text, names, label, score, share=False)
     if len(names) > 1:
         figure.set_figheight(figure.get_figheight() + 0.4)
     for axes, name in zip(panels, names, strict=True):

@@ -90,7 +90,7 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
         notes += [
             f"{section.heading} is not shown: that needs {section.needs}."
             for section in shown
-            if section.slug not in images
+            if section.slug not in images and section.needs
         ]
     if notes:
         parts.append(markup.bullets(notes, "notes"))
@@ -190,7 +190,7 @@ def _method(analysis: Analysis) -> list[str]:
         number += f" {over}"
     score = (
         f"A run's score is {analysis.metric}, the average return of {what} ({number}), "
-        "human-normalised: 0 is a random player's return, 1 a human's. "
+        f"{analysis.scale.name}: 0 is {analysis.scale.zero}, 1 {analysis.scale.one}. "
         f"{SCORES} has one row per run and iteration, of unfinished runs too."
     )
     games = ", ".join(analysis.games) or "none"

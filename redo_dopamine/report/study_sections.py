@@ -14,6 +14,7 @@ from redo_dopamine.report import (
     study_epochs,
     study_figures,
     study_headline,
+    study_updates,
 )
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.study import Study
@@ -30,14 +31,15 @@ class StudySection:
       heading: What it is about.
       caption: How to read it.
       draw: Draws it; None where there is nothing to show.
-      needs: What it is drawn from, in words.
+      needs: What it is drawn from, in words; empty where the page need not say that
+        it is lacking.
     """
 
     slug: str
     heading: str
     caption: str
     draw: Callable[[Analysis], Figure | None]
-    needs: str
+    needs: str = ""
 
 
 _MATRIX = "a seed that is finished in every game"
@@ -46,7 +48,7 @@ SECTIONS = (
     StudySection(
         "headline",
         "The study's figure",
-        "The interquartile mean (IQM) of the final human-normalised score: filled "
+        "The interquartile mean (IQM) of the final normalised score: filled "
         "markers and bars are these runs, with 95% intervals where there are two "
         "seeds or more; hollow markers are the paper's numbers and intervals, where "
         "it gives them. Markers at one place of the axis stand a little apart.",
@@ -58,8 +60,8 @@ SECTIONS = (
         "Aggregates",
         "The line is the value, the bar its 95% interval. IQM: the mean of the middle "
         "half of all runs. Median and mean: over games, of the mean over seeds. "
-        "Optimality gap: how far runs fall short of 1, a human's score, on average; "
-        "less is better. Each panel has a scale of its own.",
+        "Optimality gap: how far runs fall short of a score of 1, on average; less is "
+        "better. Each panel has a scale of its own.",
         study_figures.aggregates,
         _MATRIX,
     ),
@@ -75,8 +77,8 @@ SECTIONS = (
         "dormant_fraction",
         "Dormant neurons during training",
         "The fraction of all neurons whose dormancy score is at most τ: the mean over "
-        "all finished runs, and a band of one standard deviation over runs to either "
-        "side. An arm that recycles is measured just before a recycle.",
+        "all finished runs. An arm that recycles is measured just before a recycle. "
+        + _BANDS,
         study_dormancy.dormant_curves,
         "dormant_fraction/<tau>",
     ),
@@ -87,6 +89,29 @@ SECTIONS = (
         "markers are the ends of the paper's range, which it gives for one game.",
         study_dormancy.dormant_at_the_end,
         "dormant_fraction/<tau>",
+    ),
+    StudySection(
+        "dormant_by_gradient_step",
+        "Dormant neurons by gradient steps",
+        "As above, against the gradient updates made: at the same place, arms of all "
+        f"replay ratios have been trained as often. {_BANDS}",
+        study_updates.dormant,
+        "dormant_fraction/<tau>",
+    ),
+    StudySection(
+        "dormant_after",
+        "Dormant neurons just after an intervention",
+        "On the same states as the measurement before it: beside weights that have "
+        "grown, a newly drawn neuron can have a low score, and count as dormant again "
+        f"at once. {_BANDS}",
+        study_updates.dormant_after,
+    ),
+    StudySection(
+        "largest_q",
+        "Largest Q-value",
+        "Of the states that are measured. Where it is above every return that can be "
+        f"had, values are over-estimated. {_BANDS}",
+        study_updates.largest_q,
     ),
     StudySection(
         "performance_profiles",

@@ -18,7 +18,7 @@ def protocol(agent: str, seed: str, clocks: dict[str, int]) -> Protocol:
         seed=seed,
         game="create_control_environment.environment_id = '{}'",
         unit=AGENT_STEPS,
-        scored=False,
+        score=None,
     )
 
 

@@ -36,7 +36,7 @@ def protocol(
         iteration_steps=iteration_steps,
         unit=EPOCHS,
         shorten=whole_phases(phases),
-        scored=False,
+        score=None,
     )
 
 

@@ -40,7 +40,8 @@ def describe(selection: Selection) -> dict[str, Any]:
         "seeds": list(selection.seeds),
         "unit": unit.name,
         unit.name: {"paper": study.length, "run": unit.of(run_length(study, scale))},
-        "scored": study.protocol.scored,
+        "scored": study.protocol.score is not None,
+        "score": study.protocol.score,
         "axis": study.axis,
         "arms": [
             {

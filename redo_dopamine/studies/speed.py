@@ -44,6 +44,9 @@ SPEEDS: Mapping[str, Speed] = {
     "impala": Speed(acting=0.005, update=0.22),
     "drq_eps": Speed(acting=0.0018, update=0.045),
     "classifier": Speed(acting=0.0, update=0.015),
+    "minatar": Speed(acting=0.0004, update=0.0011),
+    "minatar_width2": Speed(acting=0.0004, update=0.003),
+    "minatar_width4": Speed(acting=0.0005, update=0.01),
     "probe": Speed(acting=0.0, update=0.0015),
     # An agent step of PPO, with its share of a rollout's updates.
     "sac": Speed(acting=0.0005, update=0.006),

@@ -11,6 +11,8 @@ from redo_dopamine.studies.lengths import FRAMES, Length, Unit, few_iterations
 
 # A number, or gin source such as "@at_random".
 Setting = int | float | str
+# From a random player's return to a human's; to the game's best arm in the study.
+HUMAN, BEST_ARM = "human", "best arm"
 TRAINING_STEPS = "Runner.training_steps"
 
 
@@ -36,7 +38,8 @@ class Protocol:
             than `Runner.training_steps`.
         unit: what lengths are counted in.
         shorten: a length at a part of itself.
-        scored: whether runs end with a return that can be human-normalised.
+        score: what the returns that runs end with are normalised by in reports; None
+            where they are shown as they are, or where there are none.
     """
 
     agent: str
@@ -49,7 +52,7 @@ class Protocol:
     iteration_steps: int | None = None
     unit: Unit = FRAMES
     shorten: Callable[[Length, float], Length] = few_iterations
-    scored: bool = True
+    score: str | None = HUMAN
 
     @property
     def training_steps(self) -> int:

@@ -58,6 +58,7 @@ NAMES: dict[str, Callable[..., Any]] = {
         for function in (
             *shared_names.INTERVENTIONS,
             *shared_names.BUDGET_SETTINGS,
+            *shared_names.REDO_SETTINGS,
             *shared_names.OPTIMIZER_LINKS,
         )
     },

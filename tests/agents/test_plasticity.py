@@ -13,7 +13,9 @@ from redo_dopamine.agents.learner import Learner
 from redo_dopamine.agents.plasticity import Plasticity
 from redo_dopamine.core import interventions, optional_metrics
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.core.interventions import Intervention, observe_nothing
 from redo_dopamine.core.measuring import Metric
+from redo_dopamine.core.schedules import Periodic
 from redo_dopamine.networks.activations import record
 
 GRAPH = NetworkGraph(
@@ -53,7 +55,7 @@ def plasticity(network, **settings):
         GRAPH,
         params,
         settings.pop("loss", None),
-        interventions.none()(GRAPH, None, None),
+        settings.pop("intervention", None) or interventions.none()(GRAPH, None, None),
         STATE,
         **{
             "taus": (0.0, 0.1),
@@ -99,6 +101,25 @@ def test_every_measurement_has_its_own_repeatable_stream():
     assert len(seen) == 6
     np.testing.assert_array_equal(seen[:3], seen[3:])
     assert not np.array_equal(seen[0], seen[1])
+
+
+def test_dormancy_is_measured_again_just_after_an_intervention_and_not_remembered():
+    def silence(graph, draw_params, optimizer):
+        def apply(key, params, opt_state, state, activations, step):
+            return jax.tree.map(jnp.zeros_like, params), opt_state, state, {}
+
+        acts = Periodic(4)
+        return Intervention(lambda params: (), apply, acts, observe_nothing)
+
+    params, tracker = plasticity(Recorded(), intervention=silence(None, None, None))
+    _, plain = plasticity(Recorded())
+    seen = after_updates(tracker, params, range(1, 9))
+    expected = after_updates(plain, params, range(1, 9))
+    for step, (found, without) in enumerate(zip(seen, expected, strict=True), 1):
+        after = {name: found.pop(name) for name in list(found) if "_after/" in name}
+        names = ("dormant_fraction_after/0.0", "dormant_fraction_after/0.1")
+        assert after == (dict.fromkeys(names, 1.0) if step % 4 == 0 else {})
+        assert str(found) == str(without)
 
 
 # Metrics beside dormancy.

@@ -212,10 +212,20 @@ def test_policy_churn_of_a_diverged_network_is_nan():
     assert np.isnan(rows[0]["policy_churn"])
 
 
-def test_policy_churn_needs_q_values():
+def test_the_largest_q_value_by_hand():
+    rows = measured(optional_metrics.largest_q(), q_view([-1.0, 3.0]))
+    assert rows == [{"largest_q": 3}]
+    rows = measured(optional_metrics.largest_q(), q_view([-1.0, -3.0]))
+    assert rows == [{"largest_q": 0}]
+    rows = measured(optional_metrics.largest_q(), q_view([NAN, 1.0]))
+    assert np.isnan(rows[0]["largest_q"])
+
+
+@pytest.mark.parametrize("metric", ["policy_churn", "largest_q"])
+def test_some_metrics_need_q_values(metric):
     looked_at = q_view([1.0, 3.0])._replace(apply=lambda params, state: state)
-    with pytest.raises(TypeError, match="has q_values, but this one"):
-        measured(optional_metrics.policy_churn(), looked_at)
+    with pytest.raises(TypeError, match=f"{metric} needs .* has q_values, but this"):
+        measured(getattr(optional_metrics, metric)(), looked_at)
 
 
 @pytest.mark.parametrize("delta", [0, 1, -0.1, NAN])
@@ -279,7 +289,12 @@ def test_names_are_metric_and_layer():
         *("dormant_of_zero_gradient", "weight_mean", "weight_largest"),
         "weight_near_zero_fraction",
     )
-    pooled = {"zero_gradient_fraction", "zero_gradient_threshold", "policy_churn"}
+    pooled = {
+        "zero_gradient_fraction",
+        "zero_gradient_threshold",
+        "policy_churn",
+        "largest_q",
+    }
     assert set(found) == {f"{m}/{k}" for m in per_layer for k in layers} | pooled
     assert all(value.shape == () for value in found.values())
 

@@ -19,6 +19,7 @@ from redo_dopamine.networks.activations import collect, record
 from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.layers import crelu, layer_norm
+from redo_dopamine.networks.minatar import MinatarNetwork
 from redo_dopamine.networks.mlp import identity
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.ppo import PPONetwork
@@ -169,6 +170,11 @@ def _classifier(**settings: Any) -> Case:
     return Case(network, network.graph(_PIXELS[:2]), _PIXELS)
 
 
+def _minatar(**settings: Any) -> Case:
+    network = MinatarNetwork(3, width=0.25, **settings)
+    return Case(network, network.graph((6, 4)), (6, 4, 3, 1), np.uint8)
+
+
 def _ppo(**settings: Any) -> Case:
     network = PPONetwork((2,), width=0.1, **settings)
     return Case(network, network.graph(), (5,))
@@ -191,6 +197,7 @@ CASES = {
     "drq": _rainbow(num_atoms=1, distributional=False),
     "rainbow": _rainbow(num_atoms=5),
     "classifier": _classifier(),
+    "minatar": _minatar(),
     "rainbow_plain": _rainbow(num_atoms=2, dueling=False, distributional=False),
     "mlp": Case(Mlp(), Mlp().graph(), (5,)),
     "mlp_without_bias": Case(Mlp(use_bias=False), Mlp(use_bias=False).graph(), (5,)),
@@ -207,6 +214,7 @@ MORE_CASES = {
     "nature_leaky_relu": _nature(0.25, activation=nn.leaky_relu),
     "nature_crelu": _nature(0.25, activation=crelu),
     "drq_crelu": _rainbow(num_atoms=1, distributional=False, activation=crelu),
+    "minatar_crelu": _minatar(activation=crelu),
     "ppo_tanh": _ppo(),
     "ppo_identity": _ppo(activation=identity),
     "sac_tanh": _sac(activation=nn.tanh),

@@ -59,7 +59,7 @@ def open_page(report, tmp_path):
 
 def test_the_studys_page(open_page):
     dom = open_page("index.html")
-    assert "images 7 shown 7 spilt false" in dom
+    assert "images 8 shown 8 spilt false" in dom
     tables = re.findall(r"<table>.*?</table>", dom, flags=re.DOTALL)
     assert len(tables) == 3
     scores, states, problems = (table.count("<tr>") - 1 for table in tables)

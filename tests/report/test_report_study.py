@@ -109,7 +109,7 @@ def test_matrices_are_over_seeds_that_every_known_game_has(broken):
 
 def test_scores_have_a_row_per_run_and_point(page):
     table = pd.read_csv(page / "scores.csv")
-    assert table.columns.tolist() == scores.COLUMNS
+    assert table.columns.tolist() == [*scores.COLUMNS, "human_normalised"]
     # 48 runs less one missing and three damaged; two of the others are half done.
     assert len(table) == 42 * 4 + 2 * 2
     of_run = table.query("arm == 'dqn_rr1' and game == 'Pong' and seed == 1")
@@ -136,7 +136,8 @@ def test_summary_has_a_row_per_arm(page):
 def test_pages_stand_alone_and_say_the_scale(page):
     slugs = (
         *("headline", "aggregates", "sample_efficiency", "dormant_fraction"),
-        *("dormant_at_the_end", "performance_profiles", "probability_of_improvement"),
+        *("dormant_at_the_end", "dormant_by_gradient_step"),
+        *("performance_profiles", "probability_of_improvement"),
     )
     names = {f"{slug}.{end}" for slug in (*slugs, "games") for end in ("png", "svg")}
     names |= {"index.html", "games.html", "scores.csv", "summary.csv"}

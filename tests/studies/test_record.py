@@ -44,6 +44,7 @@ def test_study_json(tmp_path):
         "unit": "frames",
         "frames": {"paper": 10_000_000, "run": 5_000},
         "scored": True,
+        "score": "human",
         "axis": "width",
         "arms": [
             {
@@ -68,6 +69,7 @@ def test_study_json_in_epochs(tmp_path):
     assert content["unit"] == "epochs"
     assert content["epochs"] == {"paper": 100, "run": 10}
     assert content["scored"] is False
+    assert content["score"] is None
     assert content["games"] == ["fashion_mnist"]
     assert content["paper_dormant_curve"] == [
         {"arm": "fixed", "game": "cifar10", "first": 1, "last": 1, "percent": 9},
@@ -84,7 +86,7 @@ def test_study_json_in_epochs(tmp_path):
 def test_a_study_that_was_launched_before_there_were_units_goes_on(tmp_path):
     path = record.write(select(), tmp_path)
     content = json.loads(path.read_text())
-    before = {"unit", "scored", "paper_dormant_curve"}
+    before = {"unit", "scored", "score", "paper_dormant_curve"}
     old = {name: x for name, x in content.items() if name not in before}
     path.write_text(json.dumps(old))
     record.write(select(), tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from helpers import runs as tiny_runs
 from redo_dopamine import atari_100k, config_diff, configure
 from redo_dopamine.core import graph
-from redo_dopamine.studies import STUDIES, control, games, plan, sac_redo, speed
+from redo_dopamine.studies import STUDIES, control, games, laptop, plan, sac_redo, speed
 from redo_dopamine.studies.scaling import FLOORS, arm_bindings
 from redo_dopamine.studies.study import DQN, DRQ_EPS
 
@@ -47,6 +47,12 @@ SIZES = {
         ("constraints", 5 * 1 * 3, 200 * 20),
         ("gradient_free", 6 * 1 * 3, 1_000 * 20),
         ("sac_redo", 4 * 4 * 10, 1_000_000),
+        ("laptop_replay_ratio", 8 * 1 * 6, 100_000),
+        ("laptop_games", 6 * 2 * 3, 100_000),
+        ("laptop_width", 6 * 1 * 3, 100_000),
+        ("laptop_baselines", 6 * 1 * 3, 100_000),
+        ("laptop_threshold", 6 * 1 * 3, 100_000),
+        ("laptop_learning_rate", 3 * 1 * 3, 100_000),
     ]
 }
 
@@ -90,6 +96,7 @@ def test_the_games_are_those_of_the_benchmark():
         (DRQ_EPS, "drq_eps.gin"),
         (control.PPO, "ppo.gin"),
         (sac_redo.PROTOCOL, "sac.gin"),
+        (laptop.PROTOCOL, "minatar_dqn.gin"),
     ],
 )
 def test_a_protocol_is_what_the_gin_file_says(protocol, gin_file, clean_gin):

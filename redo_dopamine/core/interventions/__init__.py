@@ -31,6 +31,7 @@ from redo_dopamine.core.interventions.constraints import (
     weight_clipping,
 )
 from redo_dopamine.core.interventions.fixed_budget import fixed_budget
+from redo_dopamine.core.interventions.incoming import Incoming, as_drawn, live_norm
 from redo_dopamine.core.interventions.layer_reset import layer_reset
 from redo_dopamine.core.interventions.none import none
 from redo_dopamine.core.interventions.prune import prune
@@ -48,6 +49,7 @@ from redo_dopamine.core.interventions.shrink_and_perturb import shrink_and_pertu
 __all__ = [
     "Activations",
     "DrawParams",
+    "Incoming",
     "Intervention",
     "InterventionFactory",
     "Metrics",
@@ -55,10 +57,12 @@ __all__ = [
     "Selection",
     "State",
     "adaptive_redo",
+    "as_drawn",
     "at_random",
     "fixed_budget",
     "highest_score",
     "layer_reset",
+    "live_norm",
     "lowest_score",
     "lowest_utility",
     "none",

@@ -14,6 +14,7 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
     Observe,
 )
+from redo_dopamine.core.interventions.incoming import Incoming, as_drawn
 from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.schedules import Schedule, Step
 
@@ -49,7 +50,10 @@ class Choice(NamedTuple):
 
 
 def recycling(
-    choose: Callable[[View], Choice], schedule: Schedule, observe: Observe
+    choose: Callable[[View], Choice],
+    schedule: Schedule,
+    observe: Observe,
+    incoming: Incoming = as_drawn,
 ) -> InterventionFactory:
     """Recycle chosen neurons of every recyclable layer.
 
@@ -57,6 +61,7 @@ def recycling(
         choose: the neurons of one layer.
         schedule: when.
         observe: what to look at for the choice.
+        incoming: what newly drawn incoming weights become.
 
     Returns:
         A function `(graph, draw_params, optimizer) -> Intervention`, where
@@ -82,8 +87,9 @@ def recycling(
                 metrics[f"recycled/{layer.name}"] = jnp.sum(mask)
                 for name, value in found.metrics.items():
                     metrics[f"{name}/{layer.name}"] = value
+            fresh = incoming(graph, chosen, params, draw_params(key))
             params, opt_state = recycle(
-                graph, chosen, params, draw_params(key), opt_state, optimizer
+                graph, chosen, params, fresh, opt_state, optimizer
             )
             return params, opt_state, state, metrics
 

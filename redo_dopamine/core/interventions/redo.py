@@ -5,6 +5,7 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
     observe_activations,
 )
+from redo_dopamine.core.interventions.incoming import Incoming, as_drawn
 from redo_dopamine.core.interventions.recycling import Choice, View, recycling
 from redo_dopamine.core.schedules import Periodic
 
@@ -15,6 +16,7 @@ def redo(
     score_batch_size: int = 64,
     start: int = 0,
     stop: int | None = None,
+    incoming: Incoming = as_drawn,
 ) -> InterventionFactory:
     r"""ReDo: every `period` gradient steps, recycle all tau-dormant neurons.
 
@@ -29,6 +31,8 @@ def redo(
         score_batch_size: states that the scores are averaged over.
         start: first gradient step at which neurons may be recycled.
         stop: gradient step from which on none are; None for never.
+        incoming: what a recycled neuron's new incoming weights are: `as_drawn` by the
+            layer's initializer, as in the paper, or `live_norm`.
 
     Returns:
         A function `(graph, draw_params, optimizer) -> Intervention`, where
@@ -41,7 +45,9 @@ def redo(
     masks.validate_threshold(tau)
     schedule = Periodic(period, start, stop)
     observe = observe_activations(score_batch_size)
-    return recycling(lambda view: dormant_neurons(view, tau), schedule, observe)
+    return recycling(
+        lambda view: dormant_neurons(view, tau), schedule, observe, incoming
+    )
 
 
 def dormant_neurons(view: View, tau: float) -> Choice:

@@ -1,0 +1,1 @@
+"""MinAtar's five small games for the agents of Atari (extra [minatar])."""

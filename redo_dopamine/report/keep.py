@@ -1,0 +1,145 @@
+"""`python -m redo_dopamine.report.keep --base_dir=DIR --to=DIR`: results to commit.
+
+In: the directory of a study. Out, in `--to`, small enough for a repository: the
+report's tables and figures; `curves.csv`, the dormancy of every finished run along
+training; and `runs.zip`, those runs with thinned metrics and without checkpoints. Where
+it is unpacked into a study's directory, the report can be written again, and a launch
+goes on from there: it takes the runs in it for finished.
+"""
+
+import io
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from absl import flags, logging
+
+from redo_dopamine import command_line, exit_status
+from redo_dopamine.errors import UserError
+from redo_dopamine.report import files, metrics_csv, study_runs
+from redo_dopamine.report.runs import CONFIG, INFO, METRICS
+from redo_dopamine.report.study import STUDY, load_study
+from redo_dopamine.report.study_runs import STATUS, Record
+from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
+
+CURVES, RUNS = "curves.csv", "runs.zip"
+_POINTS = 25  # Of a metric, in a run.
+# Of these there are as many as episodes, or as layers and thresholds.
+_LEFT_OUT = ("train/episode_return", "overlap/", "overlap_with_history/")
+_IN_CURVES = ("dormant_fraction/", "dormant_fraction_after/", "largest_q")
+# So that the same runs give the same bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+_BASE_DIR = flags.DEFINE_string(
+    "base_dir", None, "The directory of a study.", required=True
+)
+_TO = flags.DEFINE_string("to", None, "Where results are put.", required=True)
+
+
+def keep(base_dir: Path, to: Path, repeats: int = BOOTSTRAP_REPEATS) -> None:
+    """Writes the report of a study, and what is to be kept of the study.
+
+    Args:
+      base_dir: The directory of a study.
+      to: Made if missing; what is there of an earlier study is replaced.
+      repeats: Of the bootstrap.
+
+    Raises:
+      UserError: There is no study, or `to` cannot be written.
+    """
+    records = study_runs.find_records(base_dir, load_study(base_dir))
+    finished = [record for record in records if record.counts]
+    page = write_report(base_dir, repeats)
+    tables = {record.key: _thinned(record) for record in finished}
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        for old in to.iterdir():
+            if old.suffix in (".csv", ".png", ".zip"):
+                old.unlink()
+        for path in sorted(page.parent.iterdir()):
+            if path.suffix in (".csv", ".png"):
+                shutil.copy(path, to)
+        files.write_whole(to / CURVES, _curves(tables).encode())
+        files.write_whole(to / RUNS, _packed(base_dir, tables))
+    except OSError as error:
+        raise UserError(
+            f"--to must be a directory that can be written, but {to} cannot: "
+            f"{error.strerror}. Give another one."
+        ) from error
+
+
+def _thinned(record: Record) -> pd.DataFrame:
+    """Returns some rows of every metric of a run, its last among them."""
+    assert record.run is not None  # It is finished.
+    metrics = record.run.metrics
+    metrics = metrics[~metrics["name"].str.startswith(_LEFT_OUT)]
+    return metrics[
+        metrics.groupby("name")["name"]
+        .transform(lambda name: _kept(len(name)))
+        .astype(bool)
+    ]
+
+
+def _kept(length: int) -> np.ndarray:
+    kept = np.zeros(length, bool)
+    kept[np.linspace(0, length - 1, _POINTS).round().astype(int)] = True
+    return kept
+
+
+def _curves(tables: dict[tuple[str, str, str], pd.DataFrame]) -> str:
+    parts = [
+        table[table["name"].str.startswith(_IN_CURVES)].assign(
+            arm=arm, game=game, seed=seed
+        )
+        for (arm, game, seed), table in tables.items()
+    ]
+    columns = ["arm", "game", "seed", "agent_step", "gradient_step", "name", "value"]
+    whole = pd.concat(parts) if parts else pd.DataFrame(columns=columns)
+    return whole[columns].to_csv(index=False, lineterminator="\n", float_format="%.6g")
+
+
+def _packed(base_dir: Path, tables: dict[tuple[str, str, str], pd.DataFrame]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in _contents(base_dir, tables):
+            entry = zipfile.ZipInfo(name, _DATE)
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
+
+def _contents(
+    base_dir: Path, tables: dict[tuple[str, str, str], pd.DataFrame]
+) -> Iterator[tuple[str, bytes]]:
+    yield STUDY, (base_dir / STUDY).read_bytes()
+    for key, table in tables.items():
+        run = "/".join(key)
+        rows = table[list(metrics_csv.COLUMNS)].to_csv(index=False, lineterminator="\n")
+        yield f"{run}/{METRICS}", rows.encode()
+        for name in (CONFIG, INFO, STATUS):
+            yield f"{run}/{name}", (base_dir / run / name).read_bytes()
+
+
+def main(argv: list[str]) -> int:
+    """Keeps results and returns the exit status."""
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
+    try:
+        if len(argv) > 1:
+            raise UserError(
+                f"keep takes flags only; seen {' '.join(argv[1:])!r}. Write "
+                "--base_dir=DIR --to=DIR."
+            )
+        keep(Path(_BASE_DIR.value), Path(_TO.value))
+        print(_TO.value)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return exit_status.USER_ERROR
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)

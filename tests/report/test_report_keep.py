@@ -1,0 +1,115 @@
+"""What is kept of a study: small, the same each time, and enough to go on from."""
+
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from redo_dopamine import run_status
+from redo_dopamine.errors import UserError
+from redo_dopamine.report import keep as keep_module
+from redo_dopamine.report import write_report
+from report.study_factory import Factory, noisy, replay_ratio_arms
+
+ARMS = replay_ratio_arms((1, 2))
+KEY = ["arm", "game", "seed", "name"]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    made = Factory(tmp_path_factory.mktemp("kept") / "study", ARMS, ("Pong",))
+    made.iterations = 20
+    made.write_all(noisy)
+    made.write_run("redo_rr2", "Pong", 2, 0.1, state="running")
+    return made
+
+
+@pytest.fixture(scope="module")
+def kept(study):
+    to = study.root.parent / "results"
+    to.mkdir()
+    (to / "of_another_study.png").write_bytes(b"")
+    (to / "README.md").write_text("mine")
+    keep_module.keep(study.root, to, repeats=20)
+    return to
+
+
+def test_tables_and_figures_are_the_reports(study, kept):
+    names = {path.name for path in kept.iterdir()}
+    assert {"scores.csv", "summary.csv", "headline.png", "curves.csv"} <= names
+    assert {"runs.zip", "README.md"} <= names
+    assert "of_another_study.png" not in names
+    assert not any(name.endswith((".svg", ".html")) for name in names)
+    for name in ("scores.csv", "headline.png"):
+        assert (kept / name).read_bytes() == (study.root / "report" / name).read_bytes()
+
+
+def test_curves_are_thinned_and_of_finished_runs(kept):
+    table = pd.read_csv(kept / "curves.csv")
+    assert set(table["name"]) == {"dormant_fraction/0.0", "dormant_fraction/0.1"}
+    sizes = table.groupby(KEY).size()
+    assert len(sizes) == 2 * (4 * 3 - 1)
+    # Of 80 measurements.
+    assert set(sizes) == {25}
+    assert set(table.groupby(KEY)["agent_step"].max()) == {2000}
+    assert set(table.groupby(KEY)["agent_step"].min()) == {25}
+
+
+def test_what_is_unpacked_gives_the_same_scores_and_is_finished(study, kept, tmp_path):
+    with zipfile.ZipFile(kept / "runs.zip") as archive:
+        archive.extractall(tmp_path)
+    page = write_report(tmp_path, bootstrap_repeats=20)
+    # The run that is not finished has points in the study's own.
+    key = ["arm", "game", "seed", "frames"]
+    again = pd.read_csv(page.parent / "scores.csv").merge(
+        pd.read_csv(kept / "scores.csv"), on=key, validate="1:1"
+    )
+    assert len(again) == 11 * 20
+    np.testing.assert_allclose(again["return_x"], again["return_y"])
+    pd.testing.assert_frame_equal(
+        pd.read_csv(page.parent / "summary.csv"), pd.read_csv(kept / "summary.csv")
+    )
+    seeds = [path.parent for path in tmp_path.glob("*/*/*/status.json")]
+    assert len(seeds) == 11
+    assert {run_status.state_in_truth(path) for path in seeds} == {"done"}
+    rows = (seeds[0] / "metrics.csv").read_text()
+    assert "train/episode_return" not in rows
+    assert "train/average_return" in rows
+
+
+def test_the_same_runs_give_the_same_bytes(study, kept, tmp_path):
+    keep_module.keep(study.root, tmp_path / "a" / "b", repeats=20)
+    for path in (tmp_path / "a" / "b").iterdir():
+        assert path.read_bytes() == (kept / path.name).read_bytes()
+
+
+def test_nothing_is_finished(tmp_path):
+    made = Factory(tmp_path / "study", ARMS, ("Pong",))
+    made.write_study()
+    keep_module.keep(made.root, tmp_path / "results", repeats=20)
+    assert len(pd.read_csv(tmp_path / "results" / "curves.csv")) == 0
+
+
+def test_no_study_and_no_place_to_write(study, tmp_path):
+    with pytest.raises(UserError, match=r"study\.json"):
+        keep_module.keep(tmp_path, tmp_path / "results")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--to must be a directory that can be written"):
+        keep_module.keep(study.root, tmp_path / "file" / "results", repeats=20)
+
+
+def test_the_command(study, tmp_path):
+    command = [sys.executable, "-m", "redo_dopamine.report.keep"]
+    flags = [f"--base_dir={study.root}", f"--to={tmp_path}"]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}\n")
+    wrong = subprocess.run(
+        [*command, f"--base_dir={tmp_path / 'x'}", f"--to={tmp_path}"],
+        capture_output=True,
+        text=True,
+    )
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: ")

@@ -41,21 +41,27 @@ class Bar:
 
     @property
     def ratio(self) -> float:
-        if self.ratio_of == "ours / peer":
-            return self.ours / self.peer
-        return self.peer / self.ours
+        return self._ratio_of(self.ours, self.peer)
 
     @property
     def passed(self) -> bool:
-        if self.direction == ">=":
-            return self.ratio >= self.bar
-        return self.ratio <= self.bar
+        return self._holds(self.ratio)
+
+    @property
+    def rounds_passed(self) -> int:
+        """In how many rounds the bar holds by that round alone."""
+        return sum(self._holds(self._ratio_of(*pair)) for pair in self.rounds)
+
+    def _ratio_of(self, ours: float, peer: float) -> float:
+        return ours / peer if self.ratio_of == "ours / peer" else peer / ours
+
+    def _holds(self, ratio: float) -> bool:
+        return ratio >= self.bar if self.direction == ">=" else ratio <= self.bar
 
     def as_json(self) -> dict[str, Any]:
         rounds = [{"ours": ours, "peer": peer} for ours, peer in self.rounds]
-        figures = {
-            name: getattr(self, name) for name in ("ours", "peer", "ratio", "passed")
-        }
+        names = ("ours", "peer", "ratio", "passed", "rounds_passed")
+        figures = {name: getattr(self, name) for name in names}
         return dataclasses.asdict(self) | figures | {"rounds": rounds}
 
 

@@ -18,6 +18,10 @@ def render(results: dict[str, Any]) -> str:
 def row(bar: dict[str, Any]) -> str:
     """One bar."""
     mark = "passes" if bar["passed"] else "**falls short**"
+    passed, rounds = bar["rounds_passed"], len(bar["rounds"])
+    if passed not in (0, rounds):  # So near that rounds differ.
+        agreeing = passed if bar["passed"] else rounds - passed
+        mark += f" in {agreeing} of {rounds} rounds"
     sign = {">=": "≥", "<=": "≤"}[bar["direction"]]
     unit = bar["unit"]
     return (

@@ -83,14 +83,27 @@ def test_they_are_kept_on_disk(tmp_path, monkeypatch):
 
 
 def test_the_table_marks_what_passes_and_what_falls_short():
-    results = {"families": family("replay") | family("memory", bound=11)}
+    results = {"families": family("replay", bound=3) | family("memory", bound=21)}
     shown = table.render(results)
     assert (
-        "| sample | a batch | 2 ms | 20 ms | 10.00 | peer / ours ≥ 10 | passes |\n"
-        "| sample | a batch | 2 ms | 20 ms | 10.00 | peer / ours ≥ 11 "
+        "| sample | a batch | 2 ms | 20 ms | 10.00 | peer / ours ≥ 3 | passes |\n"
+        "| sample | a batch | 2 ms | 20 ms | 10.00 | peer / ours ≥ 21 "
         "| **falls short** |\n"
     ) in shown
     assert shown.count("2 cores (A)") == 1  # One machine, said once.
+
+
+@pytest.mark.parametrize(
+    ("bound", "mark"),
+    [
+        (3, "passes"),  # The rounds' own ratios: 15, 3.3 and 20.
+        (10, "passes in 2 of 3 rounds"),
+        (11, "**falls short** in 1 of 3 rounds"),
+        (21, "**falls short**"),
+    ],
+)
+def test_a_mark_says_where_rounds_differ(bound, mark):
+    assert table.row(bar(bound=bound).as_json()).endswith(f"| {mark} |\n")
 
 
 def test_half_a_percent_can_be_read():

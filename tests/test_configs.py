@@ -34,6 +34,7 @@ SHORT = (
     "SACAgent.min_replay_history = 30",
     "SACAgent.summary_writing_frequency = 2",
     "SACNetwork.width = 0.1",
+    "MinatarNetwork.width = 0.25",
     "NatureNetwork.width = 0.25",
     "NatureRainbowNetwork.width = 0.25",
     "ImpalaNetwork.width = 0.25",
@@ -53,6 +54,7 @@ AGENTS = {
     "demo": "RecycledDQNAgent",
     "dqn": "RecycledDQNAgent",
     "drq": "RecycledDrQEpsAgent",
+    "minatar": "RecycledDQNAgent",
     "offline": "RecycledDQNAgent",
     "ppo": "RecycledPPOAgent",
     "sac": "RecycledSACAgent",
@@ -87,7 +89,7 @@ def agent_name(config):
 
 
 def test_the_documented_configs_ship():
-    agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "ppo", "sac"}
+    agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "minatar_dqn", "ppo", "sac"}
     named = {f"{x}{suffix}.gin" for x in agents for suffix in ("", "_redo")}
     named |= {"offline_dqn.gin", "offline_dqn_random_targets.gin"}
     named |= {"demo.gin"} | {f"dqn_{x}.gin" for x in INTERVENTIONS}
@@ -135,8 +137,9 @@ def test_a_config_builds_the_agent_it_describes(config, data, tmp_path):
     assert agent._num_updates == ratio * agent.update_period
     if isinstance(agent, RecycledDQNAgent):
         assert agent._loss_type == "huber"
-        # Every 2,000 gradient steps, whatever the replay ratio.
-        assert agent.target_update_period * ratio == 2000
+        # Every so many gradient steps, whatever the replay ratio.
+        every = 1000 if config.startswith("minatar") else 2000
+        assert agent.target_update_period * ratio == every
 
 
 def test_a_whole_run_of_ppo_anneals_its_learning_rate():

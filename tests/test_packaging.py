@@ -123,6 +123,6 @@ def test_constraints_pin_every_requirement():
         if "==" in line
     }
     source = (ROOT / "setup.py").read_text()
-    required = set(re.findall(r'"([a-zA-Z][\w-]*)(?:\[\w+\])?>=\d', source))
+    required = set(re.findall(r'"([a-z][\w-]*)(?:\[\w+\])?>=\d', source.lower()))
     assert {"dopamine-rl", "jax", "submitit", "hypothesis"} <= required
     assert required - pinned == set()

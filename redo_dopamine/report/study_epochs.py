@@ -59,7 +59,7 @@ def accuracy(analysis: Analysis) -> Figure | None:
 
 def loss(analysis: Analysis) -> Figure | None:
     """Draws the loss, before each update."""
-    drawn = _panels(analysis, study_progress.LOSS, "training loss", "mean of an epoch")
+    drawn = _panels(analysis, study_progress.LOSS, "training loss", "loss")
     return _from_zero(analysis, drawn)
 
 
@@ -117,11 +117,13 @@ def _by_layer(analysis: Analysis, metric: str, title: str) -> Figure | None:
 
 
 def _from_zero(analysis: Analysis, drawn: _Drawn | None) -> Figure | None:
-    """Finishes a figure of what is never negative and has no upper end."""
+    """Finishes a figure of what has no upper end: from 0, unless some is below it."""
     if drawn is None:
         return None
     figure, panels, _ = drawn
-    panels[0].set_ylim(bottom=0)
+    # The loss of a policy has either sign.
+    if min(axes.dataLim.ymin for axes in panels) >= 0:
+        panels[0].set_ylim(bottom=0)
     _legend(figure, analysis.study)
     return figure
 

@@ -241,7 +241,7 @@ def write_agents_run(root, arm, seed):
     rows = ["iteration,agent_step,gradient_step,name,value"]
     for i in range(3):
         at = f"{i},{100 * (i + 1)},{10 * (i + 1)},"
-        rows += [f"{at}train/average_return,{100 * i + seed}"]
+        rows += [f"{at}train/average_return,{100 * i + seed}", f"{at}loss,{-i / 100}"]
         for metric in ("dormant_fraction/0.1", "zero_gradient_fraction"):
             rows += [f"{at}{metric},0.25"]
             rows += [f"{at}{metric}/{x}/Dense_0,{i / 10}" for x in ("policy", "value")]
@@ -262,6 +262,8 @@ def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
     (axes,) = study_epochs.returns(found).axes
     assert axes.get_xlabel() == "iterations of 100 agent steps"
     assert axes.lines[0].get_ydata() == pytest.approx([0.5, 100.5, 200.5])
+    (axes,) = study_epochs.loss(found).axes  # Of a policy: below 0, and seen there.
+    assert axes.get_ylim()[0] < -0.02
     figure = study_epochs.zero_gradient_by_layer(found)
     assert [x.get_title() for x in figure.axes] == ["policy/Dense_0", "value/Dense_0"]
     assert figure.axes[1].lines[0].get_ydata() == pytest.approx([0, 0.1, 0.2])

@@ -7,18 +7,19 @@ it is unpacked into a study's directory, the report can be written again, and a 
 goes on from there: it takes the runs in it for finished.
 """
 
+import argparse
 import io
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from absl import flags, logging
+from absl import logging
 
-from redo_dopamine import command_line, exit_status
+from redo_dopamine import exit_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import files, metrics_csv, study_runs
 from redo_dopamine.report.runs import CONFIG, INFO, METRICS
@@ -33,11 +34,6 @@ _LEFT_OUT = ("train/episode_return", "overlap/", "overlap_with_history/")
 _IN_CURVES = ("dormant_fraction/", "dormant_fraction_after/", "largest_q")
 # So that the same runs give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
-
-_BASE_DIR = flags.DEFINE_string(
-    "base_dir", None, "The directory of a study.", required=True
-)
-_TO = flags.DEFINE_string("to", None, "Where results are put.", required=True)
 
 
 def keep(base_dir: Path, to: Path, repeats: int = BOOTSTRAP_REPEATS) -> None:
@@ -123,23 +119,25 @@ def _contents(
             yield f"{run}/{name}", (base_dir / run / name).read_bytes()
 
 
-def main(argv: list[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Keeps results and returns the exit status."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
+    parser = argparse.ArgumentParser(
+        prog="python -m redo_dopamine.report.keep",
+        description="Put a study's results where they can be committed.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--base_dir", required=True, help="the directory of a study")
+    parser.add_argument("--to", required=True, help="made if missing")
+    options = parser.parse_args(arguments)
+    logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
     try:
-        if len(argv) > 1:
-            raise UserError(
-                f"keep takes flags only; seen {' '.join(argv[1:])!r}. Write "
-                "--base_dir=DIR --to=DIR."
-            )
-        keep(Path(_BASE_DIR.value), Path(_TO.value))
-        print(_TO.value)
+        keep(Path(options.base_dir), Path(options.to))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.USER_ERROR
-    return 0
+    print(options.to)
+    return exit_status.COMPLETE
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    sys.exit(main())

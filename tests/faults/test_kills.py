@@ -1,4 +1,7 @@
-"""A real Atari run with ReDo is killed again and again, and ends as if it was not."""
+"""Real runs with ReDo are killed again and again, and end as if they were not.
+
+DQN and DrQ(eps) on Atari, PPO and SAC on MuJoCo.
+"""
 
 import contextlib
 import json
@@ -22,6 +25,12 @@ TESTS = Path(__file__).parents[1]
 OFTEN = "PlasticityRunner.checkpoint_minutes = 0.001"
 DQN = ("dqn_redo.gin", (*runs.TINY_REDO, OFTEN))
 DRQ = ("drq_eps_redo.gin", (*runs.TINY_DRQ, OFTEN))
+PPO = ("ppo_redo.gin", (*runs.TINY_PPO, OFTEN, "Runner.evaluation_steps = 20"))
+SAC = ("sac_redo.gin", (*runs.TINY_SAC, OFTEN))
+
+every_agent = pytest.mark.parametrize(
+    "setup", [DQN, DRQ, PPO, SAC], ids=["dqn", "drq", "ppo", "sac"]
+)
 
 # Of the emulator: an earlier state and the actions since, which lead to its state.
 _HOW_IT_GOT_THERE = ("environment/earlier", "environment/actions")
@@ -132,13 +141,13 @@ def survive(zygote, tmp_path, setup, num_kills):
     print(f"{num_kills} kills survived {survived}, {num_runs} equal results")
 
 
-@pytest.mark.parametrize("setup", [DQN, DRQ], ids=["dqn", "drq"])
+@every_agent
 def test_a_run_that_is_killed_5_times_equals_one_that_was_not(setup, zygote, tmp_path):
     survive(zygote, tmp_path, setup, 5)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("setup", [DQN, DRQ], ids=["dqn", "drq"])
+@every_agent
 def test_a_run_that_is_killed_50_times_equals_one_that_was_not(setup, zygote, tmp_path):
     survive(zygote, tmp_path, setup, 50)

@@ -152,6 +152,7 @@ def survive(zygote, tmp_path, setup, num_kills):
     print(f"{num_kills} kills survived {survived}, {num_runs} equal results")
 
 
+@pytest.mark.timeout(600)  # The first run compiles, on a busy machine for long.
 @every_agent
 def test_a_run_that_is_killed_5_times_equals_one_that_was_not(setup, zygote, tmp_path):
     survive(zygote, tmp_path, setup, 5)

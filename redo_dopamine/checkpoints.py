@@ -67,7 +67,8 @@ def write_file(path: Path, arrays: Arrays, meta: dict[str, Any]) -> None:
         # A zip, so that each member has a checksum, and NumPy reads it.
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):
-        archive.writestr(_META, json.dumps(header))
+        # Named by its own: a name alone gets the time, and zip knows none before 1980.
+        archive.writestr(zipfile.ZipInfo(_META), json.dumps(header))
         for index, array in enumerate(arrays.values()):
             with archive.open(f"{index}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)

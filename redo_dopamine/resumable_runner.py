@@ -55,14 +55,14 @@ class ResumableRunner(run_experiment.Runner):
 
     def _checkpoint(self) -> None:
         self._watch.look_at_all()
-        self._collector_dispatcher.flush()
         self._checkpoints.save(
             Snapshot(
                 self._iteration,
                 self._phase.to_json(),
                 emulator.get_state(self._environment),
                 self._rollbacks,
-            )
+            ),
+            write_rows=self._collector_dispatcher.flush,
         )
         self._last_checkpoint = time.monotonic()
 

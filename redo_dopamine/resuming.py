@@ -5,6 +5,7 @@ What comes in: an agent, and where its run stands. What leaves: both in
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,10 +85,18 @@ class Checkpoints:
         numbers = checkpoints.numbers(self._directory)
         return checkpoints.path_of(self._directory, numbers[0]) if numbers else None
 
-    def save(self, snapshot: Snapshot) -> None:
-        """Write a checkpoint; where that fails, say so and leave the last one."""
+    def save(
+        self, snapshot: Snapshot, write_rows: Callable[[], None] = lambda: None
+    ) -> None:
+        """Write a checkpoint; where that fails, say so and leave the last one.
+
+        Args:
+            snapshot: where the run stands.
+            write_rows: to the file, all those of `metrics.csv` up to there.
+        """
         number = self._last + 1
         try:
+            write_rows()
             self._directory.mkdir(exist_ok=True)
             bundle = self._agent.bundle_and_checkpoint(str(self._directory), number)
             environment = {

@@ -150,11 +150,14 @@ class Reporter:
         self._thread.join()
         if error is None:
             self._write(DONE)
-        elif isinstance(error, Exception):
-            self._write(FAILED, f"{type(error).__name__}: {error}")
-        else:  # Ctrl-C or a signal turned into an exit: not the run's fault.
+            return
+        state, message = FAILED, f"{type(error).__name__}: {error}"
+        if not isinstance(error, Exception):  # Ctrl-C or a signal: not the run's fault.
             named = isinstance(error, KeyboardInterrupt) and str(error)
-            self._write(STOPPED, f"stopped by {named or type(error).__name__}")
+            state, message = STOPPED, f"stopped by {named or type(error).__name__}"
+        # Where a full disk does not take it, the run still ends as it would have.
+        with contextlib.suppress(OSError):
+            self._write(state, message)
 
     def confirm_done(self) -> None:
         """For a run that is found finished: says so, if the file does not yet."""

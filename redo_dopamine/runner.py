@@ -6,7 +6,6 @@ to stop. What leaves: metrics and checkpoints in the base directory.
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
-import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import gin
 import numpy as np
 from dopamine.discrete_domains import iteration_statistics
-from dopamine.metrics import collector_dispatcher
 
 from redo_dopamine import collectors, emulator
 from redo_dopamine.agents import dqn
@@ -58,9 +56,7 @@ class PlasticityRunner(ResumableRunner):
         self._stop = StopSwitch()
         self._progress = Progress()
         self._checkpoint_seconds = 60 * checkpoint_minutes
-        collector_dispatcher.add_collector(
-            "csv", functools.partial(collectors.CsvCollector, clock=self._clock)
-        )
+        collectors.register(self._clock)
         super().__init__(
             base_dir,
             lambda _, environment, **other: self._build_agent(agent, environment),

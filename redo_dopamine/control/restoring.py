@@ -45,7 +45,8 @@ class RestorableControl(ControlEnvironment):
         found["random"] = np.array(json.dumps(random))
         found["game_over"] = np.asarray(self.game_over)
         for name, owner, attribute in self._numbers():
-            found[name] = np.array(getattr(owner, attribute), np.float64)
+            # In its own precision: until its first update an array has fewer bits.
+            found[name] = np.array(getattr(owner, attribute))
         return found
 
     def set_state(self, state: State) -> None:

@@ -16,7 +16,7 @@ from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner
 
 
-@gin.configurable(module="redo_dopamine", allowlist=["agent", "checkpoint_minutes"])
+@gin.configurable(module="redo_dopamine", allowlist=["agent"])
 class ControlRunner(PlasticityRunner):
     """Runs an agent of continuous actions.
 
@@ -27,7 +27,6 @@ class ControlRunner(PlasticityRunner):
         base_dir: where everything is written.
         agent: class of the agent, called with the shapes and limits of the
             environment's spaces.
-        checkpoint_minutes: between two checkpoints inside an iteration.
         terms: as in `PlasticityRunner`.
     """
 
@@ -35,10 +34,9 @@ class ControlRunner(PlasticityRunner):
         self,
         base_dir: str,
         agent: Callable[..., Any] = RecycledPPOAgent,
-        checkpoint_minutes: float = 10.0,
         terms: Terms = Terms(),  # noqa: B008  It cannot change.
     ):
-        super().__init__(base_dir, agent, checkpoint_minutes, terms)
+        super().__init__(base_dir, agent, terms=terms)
 
     def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
         return agent(**environment.told_to_agents())

@@ -55,6 +55,23 @@ def test_a_robot_returns_to_its_state(robot, preprocessing):
     np.testing.assert_array_equal(drive(second, actions[73:]), expected)
 
 
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
+def test_a_robot_returns_to_before_its_first_episode(preprocessing):
+    """Where its statistics have fewer bits than from the first observation on."""
+    first, second = (
+        creating.create_control_environment("Hopper-v4", preprocessing)
+        for _ in range(2)
+    )
+    second.set_state(first.get_state())
+    for environment in (first, second):
+        emulator.seed_environment(environment, np.random.default_rng(1))
+        environment.reset()
+        drive(environment, actions_of(environment, 20))
+    expected = first.get_state()
+    for name, array in second.get_state().items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
 def test_the_same_seed_gives_the_same_episodes():
     said = []
     for seed in (1, 1, 2):

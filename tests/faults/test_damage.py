@@ -5,9 +5,8 @@ import shutil
 import gin
 import numpy as np
 import pytest
-from absl import flags
 
-from helpers import runs
+from helpers import commands, runs
 from helpers.stub_agent import StubRun
 from redo_dopamine import configure, run_status, train
 from redo_dopamine.errors import UserError
@@ -130,38 +129,10 @@ def test_damaged_gin_files_are_named_or_are_gin(tmp_path, clean_gin):
 # The whole command, on a real run.
 
 
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory):
-    """A real run that has one of its two iterations left to do."""
-    base_dir = tmp_path_factory.mktemp("stopped") / "run"
-    runs.run(base_dir, bindings=(*runs.TINY_REDO, "Runner.num_iterations = 1"))
-    gin.clear_config()
-    return base_dir
-
-
 def command(base_dir, capsys):
     """Status and standard error of the entry point, in this process."""
-    gin.clear_config()
-    flags.FLAGS.unparse_flags()
-    for name in ("base_dir", "gin_files", "gin_bindings"):
-        flags.FLAGS[name].unparse()
     bindings = (*runs.TINY_REDO, "Runner.num_iterations = 1")
-    rest = flags.FLAGS(
-        [
-            "redo-train",
-            f"--base_dir={base_dir}",
-            "--gin_files=dqn_redo.gin",
-            *(f"--gin_bindings={x}" for x in bindings),
-        ]
-    )
-    status = 0
-    try:
-        train.main(rest)
-    except SystemExit as end:
-        status = end.code
-    finally:
-        flags.FLAGS.unparse_flags()
-        gin.clear_config()
+    status = commands.redo_train(*commands.arguments(base_dir, bindings))
     return status, capsys.readouterr().err
 
 

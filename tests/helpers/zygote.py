@@ -21,7 +21,7 @@ def run(request):
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    faulthandler.dump_traceback_later(100, exit=True)
+    faulthandler.dump_traceback_later(250, exit=True)
     status = 0
     try:
         rest = flags.FLAGS(["redo-train", *request["argv"]])

@@ -50,6 +50,18 @@ def test_a_run_that_does_not_end_well(error, state, message, tmp_path):
     assert (status.state, status.message, status.agent_step) == (state, message, 7)
 
 
+def test_a_disk_that_takes_no_status_hides_no_error(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail_on_a_full_disk():
+        monkeypatch.setattr(run_status, "write", full)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), Reporter(tmp_path, lambda: 7, 100):
+        fail_on_a_full_disk()
+
+
 def test_attempts_are_counted_and_the_first_start_is_kept(tmp_path):
     run_status.write(tmp_path, Status("stopped", attempts=4, started="long ago"))
     with Reporter(tmp_path, lambda: 1, 2):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from helpers import trees
+from helpers import ranges, trees
 from redo_dopamine import checkpoints
 from redo_dopamine.core.graph import Edge, NetworkGraph
 from redo_dopamine.core.interventions import (
@@ -212,20 +212,15 @@ def test_pruned_neurons_stay_silent(make):
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
+        *ranges.SHARED,
         ({"num_samples": 301}, ["num_samples", "[1, 300]", "301"]),
-        ({"num_epochs": 0}, ["num_epochs", "[1, inf]", "0"]),
         ({"num_epochs": "x"}, ["num_epochs", "whole", "'x'"]),
         ({"batch_size": 201}, ["batch_size", "[1, 200]", "201"]),
         ({"batch_size": 2.5}, ["batch_size", "whole", "2.5"]),
         ({"shuffle_every": 0}, ["shuffle_every", "[1, inf]", "0"]),
         ({"tracking_batch_size": 0}, ["tracking_batch_size", "0"]),
-        ({"learning_rate": 0.0}, ["learning_rate", "> 0", "0.0"]),
         ({"momentum": 1.0}, ["momentum", "[0, 1)", "1.0"]),
-        ({"seed": -1}, ["seed", "[0, inf]", "-1"]),
-        ({"taus": (-0.1,)}, ["tau", ">= 0", "-0.1"]),
     ],
 )
 def test_a_setting_out_of_its_range_is_named(make, settings, parts):
-    with pytest.raises(ValueError, match=parts[0]) as error:
-        make(**settings)
-    assert all(part in str(error.value) for part in parts)
+    ranges.assert_refused(make, settings, parts)

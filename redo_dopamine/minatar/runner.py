@@ -16,7 +16,7 @@ from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner
 
 
-@gin.configurable(module="redo_dopamine", allowlist=["agent", "checkpoint_minutes"])
+@gin.configurable(module="redo_dopamine", allowlist=["agent"])
 class MinatarRunner(PlasticityRunner):
     """Runs an agent of Atari on MinAtar, whose observations differ by game.
 
@@ -24,7 +24,6 @@ class MinatarRunner(PlasticityRunner):
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions and what
             observations are like.
-        checkpoint_minutes: between two checkpoints inside an iteration.
         terms: as in `PlasticityRunner`.
     """
 
@@ -32,10 +31,9 @@ class MinatarRunner(PlasticityRunner):
         self,
         base_dir: str,
         agent: Callable[..., Any] = dqn.RecycledDQNAgent,
-        checkpoint_minutes: float = 10.0,
         terms: Terms = Terms(),  # noqa: B008  It cannot change.
     ):
-        super().__init__(base_dir, agent, checkpoint_minutes, terms)
+        super().__init__(base_dir, agent, terms=terms)
 
     def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
         return agent(environment.action_space.n, **environment.told_to_agents())

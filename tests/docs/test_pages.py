@@ -9,7 +9,6 @@ import pytest
 from helpers import documents, runs, shell
 from launch import slurm, slurm_options
 from redo_dopamine import configure, exit_status
-from redo_dopamine.report import find_runs
 
 ROOT = documents.ROOT
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -91,27 +90,6 @@ def test_the_index_has_every_page_and_picture():
     assert others | {"inspect_a_run.ipynb"} <= linked
     main = ROOT / "README.md"
     assert index in {target for target, _ in documents.links(main)}
-
-
-def test_what_getting_started_makes(executed):
-    rows = runs.metrics(executed)
-    assert {"dormant_fraction/0.1", "loss"} <= {row["name"] for row in rows}
-    page = (executed / "report" / "index.html").read_text()
-    assert "dormant" in page
-    assert {x.suffix for x in (executed / "neurons").iterdir()} >= {".csv", ".png"}
-
-
-def test_the_series_of_getting_started(executed):
-    page = ROOT / "docs" / "getting_started.md"
-    dormant = scope_of(page)["dormant"]
-    series = dormant(str(executed), 0.1)
-    assert len(series) > 3
-    assert series.between(0, 1).all()
-    assert series.equals(
-        find_runs(executed)[0]
-        .metrics.query("name == 'dormant_fraction/0.1'")
-        .set_index("gradient_step")["value"]
-    )
 
 
 def test_your_own_network_needs_the_jax_family_alone():

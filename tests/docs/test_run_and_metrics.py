@@ -1,27 +1,42 @@
-"""docs/metrics.md has every metric that the code can give, and no other."""
+"""The run of getting_started.md, made small, and the metrics that a run can have.
+
+docs/metrics.md must tell of every metric that the code can give, and of no other.
+"""
 
 import functools
 import math
+import os
 import re
+from pathlib import Path
 
 import flax.linen as nn
+import gin
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from helpers import networks, runs
-from helpers.documents import ROOT
+from helpers import documents, networks, runs, shell
 from helpers.trees import by_path, from_paths
 from redo_dopamine import configurables
 from redo_dopamine.agents.tracking import Subject, Tracking
 from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
 from redo_dopamine.networks.ppo import ValueNetwork
+from redo_dopamine.report import find_runs
 from redo_dopamine.supervised import distilling, probing, shuffling
 
-PAGE = (ROOT / "docs" / "metrics.md").read_text()
+DOCS = documents.ROOT / "docs"
+STARTED = DOCS / "getting_started.md"
+PAGE = (DOCS / "metrics.md").read_text()
+RUN = "runs/short"
+# What makes the run of getting_started.md a matter of seconds.
+SMALL = (
+    *runs.TINY_REDO,
+    "create_runner.schedule = 'continuous_train_and_eval'",
+    "Runner.evaluation_steps = 40",
+)
 PARTS = ("Definition", "Equation", "Range", "Reading")
 STATES = np.random.default_rng(0).standard_normal((16, 4), np.float32)
 
@@ -37,6 +52,44 @@ class QMlp(networks.Mlp):
 NETWORK = QMlp()
 GRAPH = NETWORK.graph()
 LAYERS = [layer.name for layer in GRAPH.layers]
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """The run that getting_started.md trains, reports and inspects, made small."""
+    directory, before = tmp_path_factory.mktemp("started"), Path.cwd()
+    os.chdir(directory)
+    try:
+        for block in documents.blocks(STARTED.read_text(), "sh"):
+            for words in shell.commands(block.text):
+                if any(RUN in word for word in words):
+                    # Of what it can measure, which takes long to compile, a little.
+                    less = ["--metrics=srank"] * ("redo_dopamine.inspect" in words)
+                    shell.execute([*words, *less], SMALL)
+    finally:
+        os.chdir(before)
+        gin.clear_config()
+    return directory / RUN
+
+
+def test_what_getting_started_makes(executed):
+    rows = runs.metrics(executed)
+    assert {"dormant_fraction/0.1", "loss"} <= {row["name"] for row in rows}
+    page = (executed / "report" / "index.html").read_text()
+    assert "dormant" in page
+    assert {x.suffix for x in (executed / "neurons").iterdir()} >= {".csv", ".png"}
+
+
+def test_the_series_of_getting_started(executed):
+    dormant = documents.run_python(STARTED, {"__name__": "started"})["dormant"]
+    series = dormant(str(executed), 0.1)
+    assert len(series) > 3
+    assert series.between(0, 1).all()
+    assert series.equals(
+        find_runs(executed)[0]
+        .metrics.query("name == 'dormant_fraction/0.1'")
+        .set_index("gradient_step")["value"]
+    )
 
 
 def entries():

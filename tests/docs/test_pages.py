@@ -79,7 +79,9 @@ def test_its_links_lead_somewhere(page):
 @pages
 def test_its_lines_are_short(page):
     for number, line in enumerate(page.read_text().splitlines(), 1):
-        free = line.startswith("|") or "](http" in line or line.startswith("- [")
+        free = (
+            line.startswith(("|", "![")) or "](http" in line or line.startswith("- [")
+        )
         assert free or len(line) <= 90, f"line {number} has {len(line)} characters"
 
 

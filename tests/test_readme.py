@@ -9,16 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers import runs
+from helpers import documents, runs, shell
 from redo_dopamine import catalogue, config_diff, configurables, train
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
+PROGRAMS = ("make", "pip", "redo-train", "python")
+
+
 def blocks(language):
-    fences = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-    return [text for name, text in fences if name == language]
+    return [block.text for block in documents.blocks(README, language)]
 
 
 def test_the_example_of_your_own_network_recycles():
@@ -59,6 +61,14 @@ def test_the_combination_it_shows_is_one(clean_gin, tmp_path):
     assert agent.network_def.activation(-1.0) == pytest.approx(-0.01)
     assert agent.network_def.normalize is not None
     assert type(agent.optimizer_state[0]).__name__ == "L2ToInitState"
+
+
+def test_its_commands_are_ones(clean_gin, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # Launchers write down what was asked for.
+    listings = [x for x in blocks("") if x.startswith(PROGRAMS)]
+    assert len(listings) > 5
+    for words in (words for x in listings for words in shell.commands(x)):
+        shell.check(words)
 
 
 def test_the_files_it_names_are_there():

@@ -1,0 +1,48 @@
+"""docs/studies.md: every study, in the words and numbers of its own file."""
+
+import gin
+
+from helpers import documents
+from redo_dopamine import configure
+from redo_dopamine.studies import STUDIES, plan, record
+
+PAGE = documents.ROOT / "docs" / "studies.md"
+
+
+def row(study):
+    """What the page must say of a study."""
+    num_runs = len(study.arms) * len(study.games) * len(study.seeds)
+    length = f"{study.length:,} {study.protocol.unit.name}"
+    counts = (len(study.arms), len(study.games), len(study.seeds), num_runs)
+    cells = (f"`{study.name}`", *map(str, counts), length, study.claim)
+    return f"| {' | '.join(cells)} |"
+
+
+def test_the_table_has_every_study_as_it_is():
+    table = [x for x in PAGE.read_text().splitlines() if x.startswith("| `")]
+    shown = [x for x in table if x.split("`")[1] in STUDIES]
+    expected = [row(study) for study in STUDIES.values()]
+    assert shown == expected, "write:\n" + "\n".join(expected)
+
+
+def test_the_study_of_the_page_is_one(tmp_path, clean_gin, monkeypatch):
+    study = documents.run_python(PAGE, {"__name__": "batch_size"})["STUDY"]
+    monkeypatch.setitem(STUDIES, study.name, study)
+    selection = plan.select(study.name, seeds="1", scale=1e-4)
+    record.write(selection, tmp_path)
+    runs = plan.runs(selection, tmp_path)
+    assert len(runs) == len(study.arms) * len(study.games)
+    settings = set()
+    for run in runs:
+        gin.clear_config()
+        configure.load_gin_configs(run.gin_files, run.gin_bindings)
+        settings.add(gin.query_parameter("ReplayBuffer.batch_size"))
+        # The period is scaled too, where there is one.
+        assert configure.bound("redo.period", 0) < 1_000
+    assert settings == {16, 32, 64}
+
+
+def test_it_tells_of_the_data_of_every_study_that_needs_some():
+    text = PAGE.read_text().partition("## Data that a study needs")[2]
+    for name in ("offline", "distillation", "label_shuffle", "regression_probe"):
+        assert f"`{name}`" in text

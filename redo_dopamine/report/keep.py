@@ -9,6 +9,7 @@ goes on from there: it takes the runs in it for finished.
 
 import argparse
 import io
+import json
 import shutil
 import sys
 import zipfile
@@ -31,17 +32,26 @@ CURVES, RUNS = "curves.csv", "runs.zip"
 _POINTS = 25  # Of a metric, in a run.
 # Of these there are as many as episodes, or as layers and thresholds.
 _LEFT_OUT = ("train/episode_return", "overlap/", "overlap_with_history/")
-_IN_CURVES = ("dormant_fraction/", "dormant_fraction_after/", "largest_q")
+# Pooled over layers.
+_IN_CURVES = r"(dormant_fraction|dormant_fraction_after)/[\d.]+|largest_q"
+# Of a machine, and of no interest to another: settings are in `config.gin`.
+_PLACES = ("command", "host", "pid")
 # So that the same runs give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def keep(base_dir: Path, to: Path, repeats: int = BOOTSTRAP_REPEATS) -> None:
+def keep(
+    base_dir: Path,
+    to: Path,
+    figures: Sequence[str] | None = None,
+    repeats: int = BOOTSTRAP_REPEATS,
+) -> None:
     """Writes the report of a study, and what is to be kept of the study.
 
     Args:
       base_dir: The directory of a study.
       to: Made if missing; what is there of an earlier study is replaced.
+      figures: Names of the report's figures; None for all.
       repeats: Of the bootstrap.
 
     Raises:
@@ -50,6 +60,7 @@ def keep(base_dir: Path, to: Path, repeats: int = BOOTSTRAP_REPEATS) -> None:
     records = study_runs.find_records(base_dir, load_study(base_dir))
     finished = [record for record in records if record.counts]
     page = write_report(base_dir, repeats)
+    shown = _figures(page.parent, figures)
     tables = {record.key: _thinned(record) for record in finished}
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -57,7 +68,7 @@ def keep(base_dir: Path, to: Path, repeats: int = BOOTSTRAP_REPEATS) -> None:
             if old.suffix in (".csv", ".png", ".zip"):
                 old.unlink()
         for path in sorted(page.parent.iterdir()):
-            if path.suffix in (".csv", ".png"):
+            if path.suffix == ".csv" or path in shown:
                 shutil.copy(path, to)
         files.write_whole(to / CURVES, _curves(tables).encode())
         files.write_whole(to / RUNS, _packed(base_dir, tables))
@@ -66,6 +77,17 @@ def keep(base_dir: Path, to: Path, repeats: int = BOOTSTRAP_REPEATS) -> None:
             f"--to must be a directory that can be written, but {to} cannot: "
             f"{error.strerror}. Give another one."
         ) from error
+
+
+def _figures(report: Path, names: Sequence[str] | None) -> list[Path]:
+    there = {path.stem: path for path in sorted(report.glob("*.png"))}
+    for name in names or ():
+        if name not in there:
+            raise UserError(
+                f"--figures must name figures of the report, but {name!r} is none. "
+                f"There are {', '.join(there)}."
+            )
+    return [there[name] for name in (there if names is None else names)]
 
 
 def _thinned(record: Record) -> pd.DataFrame:
@@ -88,7 +110,7 @@ def _kept(length: int) -> np.ndarray:
 
 def _curves(tables: dict[tuple[str, str, str], pd.DataFrame]) -> str:
     parts = [
-        table[table["name"].str.startswith(_IN_CURVES)].assign(
+        table[table["name"].str.fullmatch(_IN_CURVES)].assign(
             arm=arm, game=game, seed=seed
         )
         for (arm, game, seed), table in tables.items()
@@ -115,8 +137,16 @@ def _contents(
         run = "/".join(key)
         rows = table[list(metrics_csv.COLUMNS)].to_csv(index=False, lineterminator="\n")
         yield f"{run}/{METRICS}", rows.encode()
-        for name in (CONFIG, INFO, STATUS):
-            yield f"{run}/{name}", (base_dir / run / name).read_bytes()
+        yield f"{run}/{CONFIG}", (base_dir / run / CONFIG).read_bytes()
+        for name in (INFO, STATUS):
+            yield f"{run}/{name}", _without_places(base_dir / run / name)
+
+
+def _without_places(path: Path) -> bytes:
+    """Returns what is in a file of JSON, but for where it was made."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    kept = {name: x for name, x in content.items() if name not in _PLACES}
+    return (json.dumps(kept, indent=2) + "\n").encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,10 +158,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--base_dir", required=True, help="the directory of a study")
     parser.add_argument("--to", required=True, help="made if missing")
+    parser.add_argument("--figures", help="names with commas between; all without it")
     options = parser.parse_args(arguments)
     logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
     try:
-        keep(Path(options.base_dir), Path(options.to))
+        figures = None if options.figures is None else options.figures.split(",")
+        keep(Path(options.base_dir), Path(options.to), figures)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.USER_ERROR

@@ -1,5 +1,6 @@
 """What is kept of a study: small, the same each time, and enough to go on from."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -24,6 +25,13 @@ def study(tmp_path_factory):
     made.iterations = 20
     made.write_all(noisy)
     made.write_run("redo_rr2", "Pong", 2, 0.1, state="running")
+    for path in made.root.glob("*/*/*"):
+        for name, more in (
+            ("status.json", {"host": "a"}),
+            ("run.json", {"command": 1}),
+        ):
+            content = json.loads((path / name).read_text())
+            (path / name).write_text(json.dumps(content | more))
     return made
 
 
@@ -75,6 +83,10 @@ def test_what_is_unpacked_gives_the_same_scores_and_is_finished(study, kept, tmp
     seeds = [path.parent for path in tmp_path.glob("*/*/*/status.json")]
     assert len(seeds) == 11
     assert {run_status.state_in_truth(path) for path in seeds} == {"done"}
+    status = json.loads((seeds[0] / "status.json").read_text())
+    info = json.loads((seeds[0] / "run.json").read_text())
+    assert info["game"] == "Pong"
+    assert not {"host", "pid", "command"} & {*status, *info}
     rows = (seeds[0] / "metrics.csv").read_text()
     assert "train/episode_return" not in rows
     assert "train/average_return" in rows
@@ -84,6 +96,14 @@ def test_the_same_runs_give_the_same_bytes(study, kept, tmp_path):
     keep_module.keep(study.root, tmp_path / "a" / "b", repeats=20)
     for path in (tmp_path / "a" / "b").iterdir():
         assert path.read_bytes() == (kept / path.name).read_bytes()
+
+
+def test_some_figures_are_kept_where_they_are_named(study, tmp_path):
+    keep_module.keep(study.root, tmp_path, ["headline", "dormant_fraction"], repeats=20)
+    figures = {path.name for path in tmp_path.glob("*.png")}
+    assert figures == {"headline.png", "dormant_fraction.png"}
+    with pytest.raises(UserError, match="'head' is none. There are aggregates, "):
+        keep_module.keep(study.root, tmp_path, ["head"], repeats=20)
 
 
 def test_nothing_is_finished(tmp_path):

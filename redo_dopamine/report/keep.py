@@ -1,10 +1,10 @@
 """`python -m redo_dopamine.report.keep --base_dir=DIR --to=DIR`: results to commit.
 
 In: the directory of a study. Out, in `--to`, small enough for a repository: the
-report's tables and figures; `curves.csv`, the dormancy of every finished run along
-training; and `runs.zip`, those runs with thinned metrics and without checkpoints. Where
-it is unpacked into a study's directory, the report can be written again, and a launch
-goes on from there: it takes the runs in it for finished.
+report's scores, summary and figures; `curves.csv`, the dormancy of every finished run
+along training; and `runs.zip`, those runs with thinned metrics and without checkpoints.
+Where it is unpacked into a study's directory, the report can be written again, and a
+launch goes on from there: it takes the runs in it for finished.
 """
 
 import argparse
@@ -22,18 +22,23 @@ from absl import logging
 
 from redo_dopamine import exit_status
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import files, metrics_csv, study_runs
+from redo_dopamine.report import files, metrics_csv, study_page, study_runs
 from redo_dopamine.report.runs import CONFIG, INFO, METRICS
 from redo_dopamine.report.study import STUDY, load_study
 from redo_dopamine.report.study_runs import STATUS, Record
 from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 
 CURVES, RUNS = "curves.csv", "runs.zip"
+# A study without scores has points of every epoch besides; curves are thinner.
+_TABLES = (study_page.SCORES, study_page.SUMMARY)
 _POINTS = 25  # Of a metric, in a run.
 # Of these there are as many as episodes, or as layers and thresholds.
 _LEFT_OUT = ("train/episode_return", "overlap/", "overlap_with_history/")
-# Pooled over layers.
-_IN_CURVES = r"(dormant_fraction|dormant_fraction_after)/[\d.]+|largest_q"
+# What is pooled over layers, and what is learned.
+_IN_CURVES = (
+    r"(dormant_fraction|dormant_fraction_after)/[\d.]+|zero_gradient_fraction|largest_q"
+    r"|loss|test_loss|train/accuracy|(train|eval)/average_return"
+)
 # Of a machine, and of no interest to another: settings are in `config.gin`.
 _PLACES = ("command", "host", "pid")
 # So that the same runs give the same bytes.
@@ -68,7 +73,7 @@ def keep(
             if old.suffix in (".csv", ".png", ".zip"):
                 old.unlink()
         for path in sorted(page.parent.iterdir()):
-            if path.suffix == ".csv" or path in shown:
+            if path.name in _TABLES or path in shown:
                 shutil.copy(path, to)
         files.write_whole(to / CURVES, _curves(tables).encode())
         files.write_whole(to / RUNS, _packed(base_dir, tables))

@@ -57,13 +57,15 @@ def test_tables_and_figures_are_the_reports(study, kept):
 
 def test_curves_are_thinned_and_of_finished_runs(kept):
     table = pd.read_csv(kept / "curves.csv")
-    assert set(table["name"]) == {"dormant_fraction/0.0", "dormant_fraction/0.1"}
-    sizes = table.groupby(KEY).size()
-    assert len(sizes) == 2 * (4 * 3 - 1)
-    # Of 80 measurements.
-    assert set(sizes) == {25}
+    names = {"dormant_fraction/0.0", "dormant_fraction/0.1", "loss"}
+    assert set(table["name"]) == {*names, "train/average_return"}
+    sizes = table.groupby(KEY).size().groupby("name").agg(list)
+    of_runs = 4 * 3 - 1
+    # Of 80 measurements, and of 20 iterations.
+    assert {name: sizes[name] for name in names} == dict.fromkeys(names, [25] * of_runs)
+    assert sizes["train/average_return"] == [20] * of_runs
     assert set(table.groupby(KEY)["agent_step"].max()) == {2000}
-    assert set(table.groupby(KEY)["agent_step"].min()) == {25}
+    assert set(table[table["name"] == "loss"]["agent_step"]) >= {25, 2000}
 
 
 def test_what_is_unpacked_gives_the_same_scores_and_is_finished(study, kept, tmp_path):

@@ -3,8 +3,8 @@
 `nature` is measured by `python -m redo_dopamine.train` on two cores of a server, with
 no accelerator, one run at a time, as `train/steps_per_second` in `metrics.csv`;
 `classifier` is the processor time of runs of `label_shuffle` on the same machine, `ppo`
-the mean of the runs of `ppo_activation`, two at a time; the other rows are estimates from
-their multiplications and additions:
+the mean of the runs of `ppo_activation`, two at a time; the other rows are estimates
+from their multiplications and additions:
 
     python -m redo_dopamine.train --base_dir=DIR --gin_files=demo.gin
       --gin_bindings="RecycledDQNAgent.replay_ratio = RR"

@@ -73,15 +73,11 @@ def arm(
     )
 
 
-def redo(
-    name: str,
-    label: str,
-    settings: Mapping[str, Setting],
-    series: str | None = None,
-    x: float | None = None,
-    speed: str = "minatar",
-) -> Arm:
-    """Likewise with ReDo, whose threshold and period may be among the settings."""
-    settings = {"RecycledDQNAgent.intervention": "@redo()", **arms.REDO, **settings}
-    settings["redo.score_batch_size"] = 256
-    return arm(name, label, settings, series, x, speed)
+def with_redo(settings: Mapping[str, Setting]) -> dict[str, Setting]:
+    """Settings with ReDo, whose threshold and period may be among them."""
+    return {
+        "RecycledDQNAgent.intervention": "@redo()",
+        **arms.REDO,
+        "redo.score_batch_size": 256,
+        **settings,
+    }

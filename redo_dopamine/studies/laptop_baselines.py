@@ -47,7 +47,7 @@ STUDY = Study(
             "DQN + weight decay",
             {"RecycledDQNAgent.weight_decay": 1e-5},
         ),
-        laptop.redo("redo", "DQN + ReDo", {}),
+        laptop.arm("redo", "DQN + ReDo", laptop.with_redo({})),
         _budget("lowest", "lowest score", "@lowest_score"),
         _budget("random", "at random", "@at_random"),
     ),

@@ -18,11 +18,11 @@ STUDY = Study(
     axis="method",
     arms=(
         laptop.arm("dqn", "DQN", _LARGE),
-        laptop.redo("redo", "DQN + ReDo", _LARGE),
-        laptop.redo(
+        laptop.arm("redo", "DQN + ReDo", laptop.with_redo(_LARGE)),
+        laptop.arm(
             "redo_live_norm",
             "DQN + ReDo, at live neurons' norm",
-            {**_LARGE, "redo.incoming": "@live_norm"},
+            laptop.with_redo({**_LARGE, "redo.incoming": "@live_norm"}),
         ),
     ),
     games=laptop.GAME,

@@ -12,10 +12,10 @@ STUDY = Study(
     source=f"{laptop.PAPER}: search for settings; on MinAtar, at a laptop's size",
     axis="threshold τ",
     arms=tuple(
-        laptop.redo(
+        laptop.arm(
             f"tau{tau:g}_period{period}",
             f"τ = {tau:g}, every {period:,}",
-            {"redo.tau": tau, "redo.period": period},
+            laptop.with_redo({"redo.tau": tau, "redo.period": period}),
             f"every {period:,} gradient steps",
             tau,
         )

@@ -4,10 +4,13 @@ The plan, fixed before the first run, as `laptop` has it, at replay ratio 2.
 """
 
 from redo_dopamine.studies import laptop
-from redo_dopamine.studies.study import Study
+from redo_dopamine.studies.study import Setting, Study
 
 _WIDTHS = {1: "minatar", 2: "minatar_width2", 4: "minatar_width4"}
-_KINDS = {"dqn": ("DQN", laptop.arm), "redo": ("DQN + ReDo", laptop.redo)}
+_KINDS: dict[str, tuple[str, dict[str, Setting]]] = {
+    "dqn": ("DQN", {}),
+    "redo": ("DQN + ReDo", laptop.with_redo({})),
+}
 
 STUDY = Study(
     name="laptop_width",
@@ -15,15 +18,15 @@ STUDY = Study(
     source=f"{laptop.PAPER}: network width; on MinAtar, at a laptop's size",
     axis="width",
     arms=tuple(
-        make(
+        laptop.arm(
             f"{name}_width{width}",
             f"{series}, width {width}",
-            {"MinatarNetwork.width": width},
+            {**settings, "MinatarNetwork.width": width},
             series,
             width,
             speed,
         )
-        for name, (series, make) in _KINDS.items()
+        for name, (series, settings) in _KINDS.items()
         for width, speed in _WIDTHS.items()
     ),
     games=laptop.GAME,

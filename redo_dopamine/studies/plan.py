@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -145,9 +146,8 @@ def parse_seeds(text: str, of_study: Sequence[int]) -> tuple[int, ...]:
         return tuple(sorted(numbers))
     if numbers[0] < 1:
         raise UserError(f"--seeds must ask for at least one seed, but is {text!r}.")
-    if numbers[0] > len(of_study):
-        return tuple(range(numbers[0]))
-    return tuple(of_study[: numbers[0]])
+    following = itertools.count(max(of_study) + 1)
+    return tuple(itertools.islice(itertools.chain(of_study, following), numbers[0]))
 
 
 def runs(selection: Selection, base_dir: str | Path) -> list[Run]:

@@ -52,6 +52,11 @@ def test_seeds(text, seeds):
     assert plan.parse_seeds(text, range(5)) == seeds
 
 
+def test_more_seeds_than_a_study_has_go_on_from_its_own():
+    assert plan.parse_seeds("2", (100, 101, 102)) == (100, 101)
+    assert plan.parse_seeds("5", (100, 101, 102)) == (100, 101, 102, 103, 104)
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [

@@ -132,7 +132,7 @@ def test_an_arm_is_a_configuration(study, arm, scale, clean_gin):
     agent = study.protocol.agent
     if arm.replay_ratio is not None:
         assert gin.query_parameter(f"{agent}.replay_ratio") == arm.replay_ratio
-    assert gin.query_parameter(study.protocol.seed) == 0
+    assert gin.query_parameter(study.protocol.seed) == study.seeds[0]
     assert configure.task() == study.games[0]
     iterations = gin.query_parameter("Runner.num_iterations")
     steps = iterations * gin.query_parameter("Runner.training_steps")

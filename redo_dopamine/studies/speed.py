@@ -3,8 +3,8 @@
 `nature` is measured by `python -m redo_dopamine.train` on two cores of a server, with
 no accelerator, one run at a time, as `train/steps_per_second` in `metrics.csv`;
 `classifier` is the processor time of runs of `label_shuffle` on the same machine, `ppo`
-the mean of the runs of `ppo_activation`, two at a time; the other rows are estimates
-from their multiplications and additions:
+and `sac` the means of runs of `ppo_activation` and `sac_redo`, two at a time; the other
+rows are estimates from their multiplications and additions:
 
     python -m redo_dopamine.train --base_dir=DIR --gin_files=demo.gin
       --gin_bindings="RecycledDQNAgent.replay_ratio = RR"
@@ -49,7 +49,7 @@ SPEEDS: Mapping[str, Speed] = {
     "minatar_width2": Speed(acting=0.0004, update=0.003),
     "minatar_width4": Speed(acting=0.0005, update=0.01),
     "probe": Speed(acting=0.0, update=0.0015),
-    "sac": Speed(acting=0.0005, update=0.006),
+    "sac": Speed(acting=0.0005, update=0.015),
     # An agent step, with its share of a rollout's updates.
     "ppo": Speed(acting=0.0006, update=0.0),
 }

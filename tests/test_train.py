@@ -59,6 +59,7 @@ def test_metrics_have_the_documented_columns_and_names(finished):
         "train/steps_per_second",
         "loss",
         *(f"dormant_fraction/{tau}" for tau in taus),
+        *(f"dormant_fraction_after/{tau}" for tau in taus),
         *(f"dormant_fraction/{tau}/{layer}" for tau in taus for layer in layers),
         *(f"overlap/{tau}/{layer}" for tau in taus for layer in layers),
         *(f"overlap_with_history/{tau}/{layer}" for tau in taus for layer in layers),

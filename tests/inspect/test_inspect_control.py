@@ -28,8 +28,10 @@ def test_every_metric_but_those_of_q_values_is_measured(ended):
     assert np.isfinite(found.measured["dormant_fraction/0.1"])
     assert np.isfinite(found.measured[f"magi/{layer}"])
     assert np.isfinite(found.measured[f"loss_gradient/{layer}"])
-    assert "policy_churn" not in found.measured
-    left_out = "Left out, since they need a network of another kind: policy_churn."
+    of_q_values = ("policy_churn", "largest_q")
+    assert not {*of_q_values} & {*found.measured}
+    names = ", ".join(of_q_values)
+    left_out = f"Left out, since they need a network of another kind: {names}."
     assert left_out in found.notes
     memory = {"ppo": "running rollout", "sac": "replay buffer"}[name]
     assert f"states of the run's {memory}" in found.notes[0]

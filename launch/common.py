@@ -38,7 +38,8 @@ def parser(description: str) -> argparse.ArgumentParser:
     options.add_argument(
         "--print_commands",
         action="store_true",
-        help="print a shell line per run, for any other scheduler, and run nothing",
+        help="print a shell line per run, for any other scheduler; writes study.json, "
+        "which the report needs, and runs nothing",
     )
     return options
 

@@ -1,0 +1,41 @@
+"""results/: every study that is kept there is named, whole, and of the study's arms."""
+
+import json
+import zipfile
+
+import pandas as pd
+import pytest
+
+from helpers import documents
+from redo_dopamine.studies import STUDIES
+
+RESULTS = documents.ROOT / "results"
+KEPT = sorted(path.name for path in RESULTS.iterdir() if path.is_dir())
+PAGE = (RESULTS / "README.md").read_text()
+
+
+def rows():
+    return {row[0].strip("`"): row for row in documents.tables(PAGE)}
+
+
+def test_the_page_names_what_is_there():
+    assert list(rows()) == list(sorted(rows(), key=list(STUDIES).index))
+    assert sorted(rows()) == KEPT
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_study_is_kept_whole(name):
+    summary = pd.read_csv(RESULTS / name / "summary.csv")
+    assert set(summary["arm"]) == {arm.name for arm in STUDIES[name].arms}
+    with zipfile.ZipFile(RESULTS / name / "runs.zip") as archive:
+        study = json.loads(archive.read("study.json"))
+        runs = {entry.rpartition("/")[0] for entry in archive.namelist()} - {""}
+    assert study["name"] == name
+    told = rows()[name]
+    scale = "" if study["scale"] == 1 else f" --scale={study['scale']:g}"
+    assert told[1].startswith(f"`--study={name}{scale}")
+    curves = pd.read_csv(RESULTS / name / "curves.csv", dtype=str)
+    keys = curves[["arm", "game", "seed"]].drop_duplicates()
+    assert {"/".join(key) for key in keys.to_numpy()} == runs
+    seeds = {run.rpartition("/")[2] for run in runs}
+    assert str(len(seeds)) == told[-1]

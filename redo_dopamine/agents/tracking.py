@@ -104,13 +104,15 @@ class Tracking:
         self.metrics = tuple(metrics)
         self.begin_with(params)
         apply, graph = subject.apply, subject.graph
-        self._activations = compiled(
-            lambda params, states: of_layers(graph, collect(apply, params, states))
-        )
+
+        def observe(params: Params, states: Any) -> Activations:
+            return of_layers(graph, collect(apply, params, states))
+
+        self._activations = compiled(observe)
         self._measure = compiled(self._take_all)
         self._dormant_after = compiled(
             lambda params, states: dormant_fractions_after(
-                of_layers(graph, collect(apply, params, states)), self.taus
+                observe(params, states), self.taus
             )
         )
 

@@ -1,21 +1,25 @@
 """Agent steps per second, against Dopamine's agents: `--only=end_to_end`.
 
-Tracking as shipped, no intervention; both have a game of their own and take turns.
+Tracking as shipped, no intervention; both have a game and a process of their own and
+take turns.
 """
 
 from benchmarks import loops  # isort: skip  Before Dopamine.
+
+import functools
 
 from dopamine.jax import networks
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
 from benchmarks import driving
-from benchmarks.measuring import Bar, alternate
+from benchmarks.measuring import Bar, alternate, own_process
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 
-# Replay ratio: update period, updates at a time, target update period, steps a round.
-RATIOS = {0.25: (4, 1, 8_000, 400), 1: (1, 1, 2_000, 150), 2: (1, 2, 1_000, 75)}
+# Replay ratio: update period, target update period, steps a round.
+RATIOS = {0.25: (4, 8_000, 400), 1: (1, 2_000, 150), 2: (1, 1_000, 75)}
+DRQ_STEPS = 60  # a round
 
 
 class TwiceDQNAgent(dqn_agent.JaxDQNAgent):
@@ -30,68 +34,93 @@ class TwiceDQNAgent(dqn_agent.JaxDQNAgent):
 def measure(quick: bool) -> list[Bar]:
     rounds = 2 if quick else 7
     ratios = [0.25] if quick else list(RATIOS)
-    bars = [_bar(f"DQN, replay ratio {r:g}", dqn(r, quick, rounds)) for r in ratios]
+    bars = [
+        _bar(
+            f"DQN, replay ratio {ratio:g}",
+            "DemonAttack, against `JaxDQNAgent` with as many updates",
+            _turns(
+                _our_dqn, _stock_dqn, ratio, 20 if quick else RATIOS[ratio][-1], rounds
+            ),
+        )
+        for ratio in ratios
+    ]
     if not quick:
-        bars.append(_bar("DrQ(ε), replay ratio 1", drq(60, rounds)))
+        bars.append(
+            _bar(
+                "DrQ(ε), replay ratio 1",
+                "Pong, against `Atari100kRainbowAgent` as its runner drives it, with "
+                "one environment",
+                _turns(_our_drq, _stock_drq, 1, DRQ_STEPS, rounds),
+            )
+        )
     return bars
 
 
-def _bar(name, rounds):
-    if name.startswith("DQN"):
-        what = "DemonAttack, against `JaxDQNAgent` with as many updates"
-    else:
-        what = (
-            "Pong, against `Atari100kRainbowAgent` as its runner drives it, with one "
-            "environment"
-        )
+def _bar(name, what, rounds):
     return Bar(
         f"end to end: {name}", what, "steps/s", rounds, "ours / peer", ">=", 1.25
     )
 
 
-def dqn(ratio, quick, rounds):
-    period, updates, target_period, steps = RATIOS[ratio]
+def _turns(ours, peer, ratio, steps, rounds):
+    """The two in turns, each in a process of its own."""
+    with own_process() as our_process, own_process() as peers_process:
+        return alternate(
+            lambda: our_process.submit(_rate, ours, ratio, steps).result(),
+            lambda: peers_process.submit(_rate, peer, ratio, steps).result(),
+            rounds,
+        )
+
+
+def _rate(make, ratio, steps):
+    return loops.steps_per_second(_warm(make, ratio), steps)
+
+
+@functools.cache  # Of the process.
+def _warm(make, ratio):
+    return loops.warm_up(make(ratio), 40)
+
+
+def _our_dqn(ratio):
+    _set_up_dqn(ratio)
+    return loops.make(driving.Loop, RecycledDQNAgent, "DemonAttack", True)
+
+
+def _stock_dqn(ratio):
+    _set_up_dqn(ratio)
+    return loops.make(
+        driving.Loop,
+        TwiceDQNAgent if ratio == 2 else dqn_agent.JaxDQNAgent,
+        "DemonAttack",
+        True,
+        network=networks.NatureDQNNetwork,
+    )
+
+
+def _set_up_dqn(ratio):
+    update_period, target_update_period, _ = RATIOS[ratio]
     loops.set_up(
         "dqn.gin",
         "DemonAttack",
         [
             f"RecycledDQNAgent.replay_ratio = {ratio}",
-            f"JaxDQNAgent.update_period = {period}",
-            f"JaxDQNAgent.target_update_period = {target_period}",
+            f"JaxDQNAgent.update_period = {update_period}",
+            f"JaxDQNAgent.target_update_period = {target_update_period}",
         ],
     )
-    stock = {1: dqn_agent.JaxDQNAgent, 2: TwiceDQNAgent}[updates]
-    return _turns(
-        loops.make(driving.Loop, RecycledDQNAgent, "DemonAttack", True),
-        loops.make(
-            driving.Loop, stock, "DemonAttack", True, network=networks.NatureDQNNetwork
-        ),
-        20 if quick else steps,
-        rounds,
-    )
 
 
-def drq(steps, rounds):
+def _our_drq(_):
     loops.set_up("drq_eps.gin", "Pong")
-    return _turns(
-        loops.make(driving.Loop, RecycledDrQEpsAgent, "Pong", False),
-        loops.make(
-            driving.BatchLoop,
-            atari_100k_rainbow_agent.Atari100kRainbowAgent,
-            "Pong",
-            False,
-            network=networks.FullRainbowNetwork,
-        ),
-        steps,
-        rounds,
-    )
+    return loops.make(driving.Loop, RecycledDrQEpsAgent, "Pong", False)
 
 
-def _turns(ours, peer, steps, rounds):
-    for loop in (ours, peer):
-        loops.warm_up(loop, 40)
-    return alternate(
-        lambda: loops.steps_per_second(ours, steps),
-        lambda: loops.steps_per_second(peer, steps),
-        rounds,
+def _stock_drq(_):
+    loops.set_up("drq_eps.gin", "Pong")
+    return loops.make(
+        driving.BatchLoop,
+        atari_100k_rainbow_agent.Atari100kRainbowAgent,
+        "Pong",
+        False,
+        network=networks.FullRainbowNetwork,
     )

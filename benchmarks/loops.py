@@ -8,7 +8,7 @@ from typing import Any
 
 import gin
 
-from redo_dopamine import configure, emulator
+from redo_dopamine import allocation, configure, emulator
 from redo_dopamine.agents.recycling import RecyclingAgent
 
 MIN_REPLAY_HISTORY = 500
@@ -34,10 +34,12 @@ def make(
 ) -> Any:
     """An agent under gin's configuration with a game of its own.
 
-    Ours plays it as our runners have it play, and Dopamine's as its own do.
+    Ours plays it as our runners have it play, and Dopamine's as its own do. What our
+    command says to the allocator holds for the whole process.
     """
     environment = frames.make_environment(game, sticky_actions=sticky_actions)
     if issubclass(agent_class, RecyclingAgent):
+        allocation.keep_freed_memory()
         environment = emulator.restorable(environment)
     return loop(agent_class(environment.action_space.n, **settings), environment)
 

@@ -86,13 +86,13 @@ def seconds(call: Callable[[], Any], repeats: int = 1) -> float:
 
 def apart(function: Callable[..., Any], *args: Any) -> Any:
     """Call a function of a module in a fresh interpreter of its own."""
-    with _one_process() as pool:
+    with own_process() as pool:
         return pool.submit(function, *args).result()
 
 
 def apart_together(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Several `(function, *args)`, each in an interpreter of its own, at once."""
-    pools = [_one_process() for _ in calls]
+    pools = [own_process() for _ in calls]
     try:
         futures = [pool.submit(*call) for pool, call in zip(pools, calls, strict=True)]
         return [future.result() for future in futures]
@@ -101,6 +101,7 @@ def apart_together(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
             pool.shutdown()
 
 
-def _one_process() -> ProcessPoolExecutor:
+def own_process() -> ProcessPoolExecutor:
+    """A fresh interpreter that does one call after the other and keeps its state."""
     spawn = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(max_workers=1, mp_context=spawn)

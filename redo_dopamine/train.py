@@ -17,6 +17,7 @@ import tensorflow as tf
 from absl import flags, logging
 
 from redo_dopamine import (
+    allocation,
     command_line,
     configure,
     exit_status,
@@ -232,6 +233,7 @@ def main(argv: list[str]) -> None:
 
 def run() -> None:
     """The console script `redo-train`."""
+    allocation.keep_freed_memory()
     # TensorFlow only writes event files here: the accelerator is for jax. Where there
     # is none, it says so, in words that look like a failure.
     with compat.silenced():

@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "redo_dopamine"
 APPLICATION = {
+    "allocation",
     "agents",
     "atari_100k",
     "checkpoints",
@@ -66,6 +67,7 @@ MAY_IMPORT = {
     },
     "report": {"report", "errors", "exit_status", "command_line"},
     "compat": set(),
+    "allocation": set(),
     "errors": set(),
     "exit_status": set(),
     "command_line": {"exit_status"},

@@ -14,7 +14,7 @@ GAME = "DemonAttack"
 
 
 def measure(quick: bool) -> list[Bar]:
-    size, new, rounds = (5_000, 200, 1) if quick else (100_000, 1_000, 3)
+    size, new, rounds = (5_000, 200, 1) if quick else (100_000, 1_000, 5)
     recorded = list(itertools.islice(frames.play(GAME), size // 5))
     full = [
         buffers.fill(make(), itertools.cycle(recorded), size)
@@ -40,7 +40,7 @@ def measure(quick: bool) -> list[Bar]:
         saves = alternate(lambda: save(0), lambda: save(1), rounds)
         loads = alternate(lambda: load(0), lambda: load(1), rounds)
         sizes = [tuple(_megabytes(saved[which]) for which in (0, 1))]
-        growth = _growth(full[0], saved[0], recorded[:new], directories, rounds + 2)
+        growth = _growth(full[0], saved[0], recorded[:new], directories, rounds)
     held = f"{size:,} transitions of {GAME}, against Dopamine's `ReplayBuffer`"
     return [
         Bar("checkpoint: save", held, "s", saves, "peer / ours", ">=", 10),

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from redo_dopamine.report import human_scores
+from redo_dopamine.report import normalisation
 
 FRAMES = {"paper": 10_000_000, "run": 8_000}
 RATIOS = (0.25, 0.5, 1, 2)
+HUMAN = normalisation.human((), "")
 PAPER = {"dqn": (0.41, 0.475, 0.30, 0.09), "redo": (0.40, 0.57, 0.625, 0.54)}
 
 
@@ -80,18 +81,14 @@ class Factory:
     ) -> Path:
         path = self.path(arm, game, seed)
         path.mkdir(parents=True, exist_ok=True)
-        low = 0.0
-        span = 1.0
-        if human_scores.is_known(game):
-            # The return whose normalised score is `score`.
-            low, one = (human_scores.normalise(game, x) for x in (0.0, 1.0))
-            low, span = -low / (one - low), 1 / (one - low)
+        # The return whose normalised score is `score`.
+        low, high = HUMAN.ends.get(game, (0.0, 1.0))
         steps = self.study["frames"]["run"] // 4 // self.iterations
         rows = ["iteration,agent_step,gradient_step,name,value"]
         dormant = 0.3 if "redo" not in arm else 0.05
         done = self.iterations if state == "done" else self.iterations // 2
         for i in range(done):
-            value = low + span * score * (i + 1) / self.iterations
+            value = low + (high - low) * score * (i + 1) / self.iterations
             for quarter in range(1, 5):
                 step = i * steps + quarter * steps // 4
                 fraction = dormant * (step / steps / self.iterations) + 0.005 * int(
@@ -108,7 +105,7 @@ class Factory:
             rows += [f"{at}train/episode_return,{value + 1}"]
             rows += [f"{at}train/average_return,{value}"]
             if evaluated:
-                rows += [f"{at}eval/average_return,{value + span}"]
+                rows += [f"{at}eval/average_return,{value + high - low}"]
         (path / "metrics.csv").write_text("\n".join(rows) + "\n")
         (path / "config.gin").write_text("Atari100kRunner.num_eval_episodes = 100\n")
         info = {"seed": seed, "game": game, "end": "x" if state == "done" else None}

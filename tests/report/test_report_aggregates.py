@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rliable import library, metrics
 
-from redo_dopamine.report import aggregates, human_scores
+from redo_dopamine.report import aggregates
 
 # Two seeds x four games.
 SCORES = np.array([[0.0, 0.2, 0.4, 2.0], [0.2, 0.4, 0.6, 4.0]])
@@ -85,12 +85,3 @@ def test_profiles_are_those_of_rliable():
     # Above 0: 7 of 8; above .2: 5; above .5: 3; above 4: none.
     assert found.value == pytest.approx([1, 7 / 8, 5 / 8, 3 / 8, 0])
     assert found.value == pytest.approx(library.score_distributions(SCORES, thresholds))
-
-
-def test_human_scores():
-    assert len(human_scores.games()) == 57
-    assert human_scores.normalise("Pong", -20.7) == pytest.approx(0, abs=1e-9)
-    assert human_scores.normalise("Pong", 14.6) == pytest.approx(1)
-    # Mean of 152.1 and 1971.0.
-    assert human_scores.normalise("DemonAttack", 1061.55) == pytest.approx(0.5)
-    assert np.isnan(human_scores.normalise("NotAGame", 1.0))

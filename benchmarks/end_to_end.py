@@ -39,7 +39,7 @@ def measure(quick: bool) -> list[Bar]:
             f"DQN, replay ratio {ratio:g}",
             "DemonAttack, against `JaxDQNAgent` with as many updates",
             _turns(
-                _our_dqn, _stock_dqn, ratio, 20 if quick else RATIOS[ratio][-1], rounds
+                our_dqn, stock_dqn, ratio, 20 if quick else RATIOS[ratio][-1], rounds
             ),
         )
         for ratio in ratios
@@ -66,13 +66,14 @@ def _turns(ours, peer, ratio, steps, rounds):
     """The two in turns, each in a process of its own."""
     with own_process() as our_process, own_process() as peers_process:
         return alternate(
-            lambda: our_process.submit(_rate, ours, ratio, steps).result(),
-            lambda: peers_process.submit(_rate, peer, ratio, steps).result(),
+            lambda: our_process.submit(rate, ours, ratio, steps).result(),
+            lambda: peers_process.submit(rate, peer, ratio, steps).result(),
             rounds,
         )
 
 
-def _rate(make, ratio, steps):
+def rate(make, ratio, steps):
+    """Steps per second of this process's agent, warm from its first call on."""
     return loops.steps_per_second(_warm(make, ratio), steps)
 
 
@@ -81,12 +82,12 @@ def _warm(make, ratio):
     return loops.warm_up(make(ratio), 40)
 
 
-def _our_dqn(ratio):
+def our_dqn(ratio):
     _set_up_dqn(ratio)
     return loops.make(driving.Loop, RecycledDQNAgent, "DemonAttack", True)
 
 
-def _stock_dqn(ratio):
+def stock_dqn(ratio):
     _set_up_dqn(ratio)
     return loops.make(
         driving.Loop,

@@ -38,7 +38,7 @@ def rates(rounds: int) -> dict[tuple[str, str], float]:
         for _ in range(rounds):
             for kind, process in processes.items():
                 made = process.submit(end_to_end.rate, AGENTS[kind[0]], RATIO, STEPS)
-                taken[kind].append(made.result())
+                taken[kind].append(made.result()[0])
     finally:
         for process in processes.values():
             process.shutdown()

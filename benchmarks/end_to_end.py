@@ -7,6 +7,7 @@ take turns.
 from benchmarks import loops  # isort: skip  Before Dopamine.
 
 import functools
+import time
 
 from dopamine.jax import networks
 from dopamine.jax.agents.dqn import dqn_agent
@@ -56,25 +57,36 @@ def measure(quick: bool) -> list[Bar]:
     return bars
 
 
-def _bar(name, what, rounds):
+def _bar(name, what, turns):
+    rounds, raw = turns
     return Bar(
-        f"end to end: {name}", what, "steps/s", rounds, "ours / peer", ">=", 1.25
+        f"end to end: {name}", what, "steps/s", rounds, "ours / peer", ">=", 1.25, raw
     )
 
 
 def _turns(ours, peer, ratio, steps, rounds):
-    """The two in turns, each in a process of its own."""
+    """The two in turns, each in a process of its own, and the cores that they used."""
+    used: list[float] = []
+
+    def turn(process, make):
+        speed, cores = process.submit(rate, make, ratio, steps).result()
+        used.append(cores)
+        return speed
+
     with own_process() as our_process, own_process() as peers_process:
-        return alternate(
-            lambda: our_process.submit(rate, ours, ratio, steps).result(),
-            lambda: peers_process.submit(rate, peer, ratio, steps).result(),
-            rounds,
+        pairs = alternate(
+            lambda: turn(our_process, ours), lambda: turn(peers_process, peer), rounds
         )
+    return pairs, {"cores used, in turns": used}
 
 
 def rate(make, ratio, steps):
-    """Steps per second of this process's agent, warm from its first call on."""
-    return loops.steps_per_second(_warm(make, ratio), steps)
+    """Steps per second of this process's agent, warm already, and cores it used."""
+    loop = _warm(make, ratio)
+    start, cpu = time.perf_counter(), time.process_time()
+    loop.run(steps)
+    taken = time.perf_counter() - start
+    return steps / taken, (time.process_time() - cpu) / taken
 
 
 @functools.cache  # Of the process.

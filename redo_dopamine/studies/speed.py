@@ -3,8 +3,8 @@
 `nature` is measured by `python -m redo_dopamine.train` on two cores of a server, with
 no accelerator, one run at a time, as `train/steps_per_second` in `metrics.csv`;
 `classifier` is the processor time of runs of `label_shuffle` on the same machine, `ppo`
-and `sac` the means of runs of `ppo_activation` and `sac_redo`, two at a time; the other
-rows are estimates from their multiplications and additions:
+and `sac` the means of runs of `ppo_activation` and `sac_redo`, and `minatar` that of
+`laptop_replay_ratio`'s seed 101, two at a time; the other rows are estimates from their multiplications and additions:
 
     python -m redo_dopamine.train --base_dir=DIR --gin_files=demo.gin
       --gin_bindings="RecycledDQNAgent.replay_ratio = RR"
@@ -45,9 +45,9 @@ SPEEDS: Mapping[str, Speed] = {
     "impala": Speed(acting=0.005, update=0.22),
     "drq_eps": Speed(acting=0.0018, update=0.045),
     "classifier": Speed(acting=0.0, update=0.015),
-    "minatar": Speed(acting=0.0004, update=0.0011),
-    "minatar_width2": Speed(acting=0.0004, update=0.003),
-    "minatar_width4": Speed(acting=0.0005, update=0.01),
+    "minatar": Speed(acting=0.0002, update=0.0011),
+    "minatar_width2": Speed(acting=0.0002, update=0.003),
+    "minatar_width4": Speed(acting=0.0003, update=0.01),
     "probe": Speed(acting=0.0, update=0.0015),
     "sac": Speed(acting=0.0005, update=0.015),
     # An agent step, with its share of a rollout's updates.

@@ -4,7 +4,8 @@
 no accelerator, one run at a time, as `train/steps_per_second` in `metrics.csv`;
 `classifier` is the processor time of runs of `label_shuffle` on the same machine, `ppo`
 and `sac` the means of runs of `ppo_activation` and `sac_redo`, and `minatar` that of
-`laptop_replay_ratio`'s seed 101, two at a time; the other rows are estimates from their multiplications and additions:
+`laptop_replay_ratio`'s seed 101, two at a time; the other rows are estimates from their
+multiplications and additions:
 
     python -m redo_dopamine.train --base_dir=DIR --gin_files=demo.gin
       --gin_bindings="RecycledDQNAgent.replay_ratio = RR"

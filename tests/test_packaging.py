@@ -55,9 +55,9 @@ def test_an_installed_report_finds_its_human_scores(wheel, tmp_path):
         wheel,
         tmp_path,
         "from redo_dopamine.report import human_scores\n"
-        "print(len(human_scores.games()), human_scores.normalise('Pong', 14.6))\n",
+        "print(len(human_scores.games()), human_scores.ends('Pong'))\n",
     )
-    assert said == "57 1.0\n"
+    assert said == "57 (-20.7, 14.6)\n"
 
 
 @pytest.mark.parametrize("name", ["local", "slurm"])

@@ -7,14 +7,13 @@ take turns.
 from benchmarks import loops  # isort: skip  Before Dopamine.
 
 import functools
-import time
 
 from dopamine.jax import networks
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
 from benchmarks import driving
-from benchmarks.measuring import Bar, alternate, own_process
+from benchmarks.measuring import Bar, alternate, own_process, timed
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 
@@ -83,10 +82,8 @@ def _turns(ours, peer, ratio, steps, rounds):
 def rate(make, ratio, steps):
     """Steps per second of this process's agent, warm already, and cores it used."""
     loop = _warm(make, ratio)
-    start, cpu = time.perf_counter(), time.process_time()
-    loop.run(steps)
-    taken = time.perf_counter() - start
-    return steps / taken, (time.process_time() - cpu) / taken
+    _, seconds, cores = timed(lambda: loop.run(steps))
+    return steps / seconds, cores
 
 
 @functools.cache  # Of the process.

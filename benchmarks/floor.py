@@ -15,7 +15,6 @@ import argparse
 import functools
 import math
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,7 +25,7 @@ import optax
 from dopamine.jax import networks
 from dopamine.jax.agents.dqn import dqn_agent
 
-from benchmarks.measuring import seconds
+from benchmarks.measuring import seconds, timed
 from redo_dopamine.agents import losses
 from redo_dopamine.agents.learner import Learner, make_update
 from redo_dopamine.allocation import keep_freed_memory
@@ -169,11 +168,13 @@ def in_turns(calls: dict[str, Call], rounds: int) -> dict[str, float]:
 
 def repeated(call: Call, repeats: int = 60) -> tuple[float, float]:
     """Milliseconds of a call again and again, and the cores that it uses."""
-    start, cpu = time.perf_counter(), time.process_time()
-    for _ in range(repeats):
-        jax.block_until_ready(call())
-    taken = time.perf_counter() - start
-    return 1e3 * taken / repeats, (time.process_time() - cpu) / taken
+
+    def calls() -> None:
+        for _ in range(repeats):
+            jax.block_until_ready(call())
+
+    _, taken, cores = timed(calls)
+    return 1e3 * taken / repeats, cores
 
 
 def main() -> None:

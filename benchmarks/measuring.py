@@ -10,8 +10,9 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+T = TypeVar("T")
 Pair = tuple[float, float]  # What ours and the peer took or made in one round.
 
 
@@ -82,6 +83,14 @@ def seconds(call: Callable[[], Any], repeats: int = 1) -> float:
         result = call()
     jax.block_until_ready(result)
     return (time.perf_counter() - start) / repeats
+
+
+def timed(call: Callable[[], T]) -> tuple[T, float, float]:
+    """What a call returns, the seconds it took, and the cores that it used."""
+    start, cpu = time.perf_counter(), time.process_time()
+    result = call()
+    taken = time.perf_counter() - start
+    return result, taken, (time.process_time() - cpu) / taken
 
 
 def apart(function: Callable[..., Any], *args: Any) -> Any:

@@ -3,13 +3,14 @@
 Each run is a process of its own: `python -m benchmarks.workers [CORE]`.
 """
 
+import functools
 import json
 import os
 import subprocess
 import sys
 import time
 
-from benchmarks.measuring import Bar, alternate
+from benchmarks.measuring import Bar, alternate, timed
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -103,12 +104,17 @@ def work() -> None:
     loops.warm_up(loop)
     _tell(len(os.listdir("/proc/self/task")))
     for line in sys.stdin:
-        start, cpu, steps = time.perf_counter(), time.process_time(), 0
-        while time.perf_counter() - start < float(line):
-            loop.run(4)
-            steps += 4
-        taken = time.perf_counter() - start
-        _tell((steps / taken, (time.process_time() - cpu) / taken))
+        steps, taken, cores = timed(functools.partial(_step_for, loop, float(line)))
+        _tell((steps / taken, cores))
+
+
+def _step_for(loop, duration):
+    """Steps that were made; no fewer seconds than that."""
+    start, steps = time.perf_counter(), 0
+    while time.perf_counter() - start < duration:
+        loop.run(4)
+        steps += 4
+    return steps
 
 
 def _tell(value):

@@ -13,6 +13,7 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
+    relu,
     scale_width,
 )
 
@@ -39,7 +40,7 @@ class ConvClassifier(nn.Module):
 
     num_classes: int
     width: float = 1
-    activation: Activation = nn.relu
+    activation: Activation = relu
     normalize: MakeNormalization | None = None
 
     @nn.compact

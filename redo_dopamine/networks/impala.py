@@ -14,6 +14,7 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
+    relu,
     scale_width,
 )
 from redo_dopamine.networks.nature import QNetworkOutput, from_bytes
@@ -73,7 +74,7 @@ class ImpalaNetwork(nn.Module):
     num_actions: int
     inputs_preprocessed: bool = False
     width: float = 1
-    activation: Activation = nn.relu
+    activation: Activation = relu
     normalize: MakeNormalization | None = None
     stack_sizes: tuple[int, ...] = (32, 64, 64)
 

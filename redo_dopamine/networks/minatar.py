@@ -14,6 +14,7 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
+    relu,
     scale_width,
 )
 from redo_dopamine.networks.nature import QNetworkOutput
@@ -40,7 +41,7 @@ class MinatarNetwork(nn.Module):
     num_actions: int
     inputs_preprocessed: bool = False
     width: float = 1
-    activation: Activation = nn.relu
+    activation: Activation = relu
     normalize: MakeNormalization | None = None
 
     @nn.compact

@@ -15,6 +15,7 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
+    relu,
     scale_width,
 )
 
@@ -47,7 +48,7 @@ class NatureNetwork(nn.Module):
     num_actions: int
     inputs_preprocessed: bool = False
     width: float = 1
-    activation: Activation = nn.relu
+    activation: Activation = relu
     normalize: MakeNormalization | None = None
 
     @nn.compact

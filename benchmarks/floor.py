@@ -108,7 +108,7 @@ def _adam(params: jax.Array, grads: jax.Array) -> Call:
     return call
 
 
-def _batch(rng: np.random.Generator) -> dict[str, np.ndarray]:
+def random_batch(rng: np.random.Generator) -> dict[str, np.ndarray]:
     states = rng.integers(0, 256, (2, BATCH_SIZE, 84, 84, 4), np.uint8)
     return {
         "state": states[0],
@@ -184,7 +184,7 @@ def main() -> None:
     keep_freed_memory()
     rng = np.random.default_rng(0)
     rows = list(operations(rng))
-    batch = _batch(rng)
+    batch = random_batch(rng)
     updates = {
         "our update": our_update(batch),
         "Dopamine's update": dopamines_update(batch),

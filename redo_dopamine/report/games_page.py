@@ -10,7 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from redo_dopamine.report import files, markup, study_dormancy, study_style, summary
+from redo_dopamine.report import (
+    files,
+    markup,
+    study_dormancy,
+    study_ends,
+    study_style,
+    summary,
+)
 from redo_dopamine.report import study_sections as sections
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
@@ -55,6 +62,11 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
             "a game without scores."
         ),
     ]
+    ends = study_ends.table(analysis)
+    if len(ends):
+        parts += ["<h2>Where each arm ended</h2>", markup.table(ends, {})]
+        parts.append(markup.paragraph(study_ends.METHOD))
+        parts.append(markup.links([study_ends.ENDS], "As a file"))
     if CURVES in images:
         parts.append("<h2>Curves by game</h2>")
         uri, alt = files.data_uri(images[CURVES]), f"return by game of {study.name}"

@@ -1,10 +1,10 @@
 """`python -m redo_dopamine.report.keep --base_dir=DIR --to=DIR`: results to commit.
 
 In: the directory of a study. Out, in `--to`, small enough for a repository: the
-report's scores, summary and figures; `curves.csv`, the dormancy of every finished run
-along training; and `runs.zip`, those runs with thinned metrics and without checkpoints.
-Where it is unpacked into a study's directory, the report can be written again, and a
-launch goes on from there: it takes the runs in it for finished.
+report's scores, summary, ends and figures; `curves.csv`, the dormancy of every finished
+run along training; and `runs.zip`, those runs with thinned metrics and without
+checkpoints. Where it is unpacked into a study's directory, the report can be written
+again, and a launch goes on from there: it takes the runs in it for finished.
 """
 
 import argparse
@@ -22,7 +22,13 @@ from absl import logging
 
 from redo_dopamine import exit_status
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import files, metrics_csv, study_page, study_runs
+from redo_dopamine.report import (
+    files,
+    metrics_csv,
+    study_ends,
+    study_page,
+    study_runs,
+)
 from redo_dopamine.report.runs import CONFIG, INFO, METRICS
 from redo_dopamine.report.study import STUDY, load_study
 from redo_dopamine.report.study_runs import STATUS, Record
@@ -30,7 +36,7 @@ from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 
 CURVES, RUNS = "curves.csv", "runs.zip"
 # A study without scores has points of every epoch besides; curves are thinner.
-_TABLES = (study_page.SCORES, study_page.SUMMARY)
+_TABLES = (study_page.SCORES, study_page.SUMMARY, study_ends.ENDS)
 _POINTS = 25  # Of a metric, in a run.
 # Of these there are as many as episodes, or as layers and thresholds.
 _LEFT_OUT = ("train/episode_return", "overlap/", "overlap_with_history/")

@@ -1,9 +1,9 @@
 """Writes the report of a study.
 
 In: the directory of a study. Out, in `<base_dir>/report/`: `index.html` and
-`games.html`, which open without a network; `scores.csv` and `summary.csv`; every
-figure as PNG and SVG. A study without scores has no `games.html`, and `epochs.csv` in
-the place of `scores.csv`.
+`games.html`, which open without a network; `scores.csv`, `summary.csv` and `ends.csv`;
+every figure as PNG and SVG. A study without scores has no `games.html` and `ends.csv`,
+and `epochs.csv` in the place of `scores.csv`.
 """
 
 from pathlib import Path
@@ -18,6 +18,7 @@ from redo_dopamine.report import (
     games_page,
     markup,
     scores,
+    study_ends,
     study_progress,
     study_tables,
 )
@@ -118,7 +119,11 @@ def _tables(analysis: Analysis) -> dict[str, str]:
     if analysis.study.scored:
         unit = analysis.study.unit
         points = analysis.scores.rename(columns={"frames": unit})
-        tables = {SCORES: points, SUMMARY: analysis.summary()}
+        tables = {
+            SCORES: points,
+            SUMMARY: analysis.summary(),
+            study_ends.ENDS: study_ends.ends(analysis),
+        }
     else:
         tables = {
             EPOCHS: study_progress.table(analysis),

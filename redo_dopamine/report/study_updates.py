@@ -24,7 +24,7 @@ def dormant(analysis: Analysis) -> Figure | None:
 
 def dormant_after(analysis: Analysis) -> Figure | None:
     """Draws the dormant fraction just after an intervention has acted."""
-    name = "dormant fraction just after an intervention"
+    name = "dormant fraction just after intervening"
     return _of_neurons(analysis, "dormant_fraction_after", name)
 
 
@@ -37,7 +37,7 @@ def _of_neurons(analysis: Analysis, metric: str, text: str) -> Figure | None:
     tau = study_dormancy.tau_of(analysis)
     if tau is None:
         return None
-    text += f" of all neurons, τ = {tau:g}"
+    text += f", τ = {tau:g}"
     figure = _draw(analysis, f"{metric}/{float(tau)}", text, "fraction of neurons")
     if figure is not None:
         for axes in figure.axes:

@@ -1,0 +1,134 @@
+"""Where each arm ended, and was when others ended: means over runs, with intervals.
+
+In: an `Analysis`. Out: `ends.csv` and the same as a table to read. Arms of different
+replay ratios end after different numbers of gradient steps; so that they can be
+compared when trained as often, each is read wherever some arm ended.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+from redo_dopamine.report import aggregates, study_dormancy, study_tables, summary
+from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.runs import Run
+
+ENDS = "ends.csv"
+COLUMNS = ["arm", "game", "gradient_step", "metric", "mean", "low", "high", "runs"]
+_ALL_BUT_EQUAL = 1.05  # Iterations end with an episode, not all at one step.
+METHOD = (
+    "Means over the finished runs of an arm in a game; a return is the score's, before "
+    "it is normalised. In brackets: bootstrap 95% intervals by rliable, where there "
+    "are two seeds or more. A row is where the arm ended, or where another arm of the "
+    "game did: there its metrics are read on the line between two measurements. Ends "
+    "within a twentieth count as one, the earliest."
+)
+
+
+def ends(analysis: Analysis) -> pd.DataFrame:
+    """Returns `ends.csv`: a row per arm, game, gradient step and metric."""
+    rows = []
+    for game in analysis.study.games:
+        runs = study_dormancy.finished_runs(analysis, game)
+        ends = {arm: _end(of_arm) for arm, of_arm in runs.items()}
+        for arm, of_arm in runs.items():
+            key = {"arm": arm, "game": game}
+            steps = [step for step in _apart(ends.values()) if step <= ends[arm]]
+            values = _returns(analysis, arm, game)
+            if len(values):
+                rows.append(key | _row(steps[-1], "return", values, analysis))
+            for metric in _metrics(analysis):
+                for step in steps:
+                    values = _at(of_arm, metric, step)
+                    if len(values):
+                        rows.append(key | _row(step, metric, values, analysis))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def table(analysis: Analysis) -> pd.DataFrame:
+    """Returns the same in words, a column per metric."""
+    labels = {arm.name: arm.label for arm in analysis.study.arms}
+    headings = _headings(analysis)
+    rows: dict[tuple[str, str, int], dict[str, object]] = {}
+    for row in ends(analysis).itertuples():
+        key = labels[row.arm], row.game, row.gradient_step
+        heading, digits = headings[row.metric]
+        shown = study_tables.interval(row.mean, row.low, row.high, digits)
+        rows.setdefault(key, {})[heading] = shown
+    return pd.DataFrame(
+        [
+            {"arm": arm, "game": game, "gradient steps": f"{step:,}", **cells}
+            for (arm, game, step), cells in rows.items()
+        ]
+    )
+
+
+def _metrics(analysis: Analysis) -> list[str]:
+    return [name for name in _headings(analysis) if name != "return"]
+
+
+def _headings(analysis: Analysis) -> Mapping[str, tuple[str, str]]:
+    """What the table calls each metric, and its digits."""
+    found = {"return": ("return", ",.1f")}
+    tau = study_dormancy.tau_of(analysis)
+    if tau is not None:
+        at = f"at τ = {tau:g}"
+        found |= {
+            f"dormant_fraction/{float(tau)}": (f"dormant {at}", ".3f"),
+            f"dormant_fraction_after/{float(tau)}": (
+                f"just after an intervention, {at}",
+                ".3f",
+            ),
+        }
+    return found | {"largest_q": ("largest Q", ",.1f")}
+
+
+def _returns(analysis: Analysis, arm: str, game: str) -> np.ndarray:
+    scores = analysis.scores
+    of_arm = scores[(scores["arm"] == arm) & (scores["game"] == game)]
+    finished = {
+        r.seed for r in analysis.records if r.counts and r.key[:2] == (arm, game)
+    }
+    last = of_arm[of_arm["seed"].isin(finished)].groupby("seed")["return"].last()
+    return last.dropna().to_numpy()
+
+
+def _end(runs: list[Run]) -> int:
+    """Returns the gradient step at which the first of the runs ended."""
+    return min(int(run.metrics["gradient_step"].max()) for run in runs)
+
+
+def _apart(ends: Iterable[int]) -> list[int]:
+    """Returns ends in rising order, of each that are all but equal the first."""
+    kept: list[int] = []
+    for end in sorted(ends):
+        if not kept or end > _ALL_BUT_EQUAL * kept[-1]:
+            kept.append(end)
+    return kept
+
+
+def _at(runs: list[Run], metric: str, step: int) -> np.ndarray:
+    """Returns each run's value at a step, of runs that have measured it by then."""
+    values = []
+    for run in runs:
+        rows = summary.series(run, metric).dropna(subset="value")
+        if len(rows) and rows["gradient_step"].iloc[0] <= step:
+            values.append(np.interp(step, rows["gradient_step"], rows["value"]))
+    return np.array(values)
+
+
+def _row(
+    step: int, metric: str, values: np.ndarray, analysis: Analysis
+) -> dict[str, object]:
+    estimate: Estimate = aggregates.mean_curve(values[:, None], analysis.repeats)
+    mean, low, high = (float(end[0]) for end in estimate)
+    return {
+        "gradient_step": step,
+        "metric": metric,
+        "mean": mean,
+        "low": low,
+        "high": high,
+        "runs": len(values),
+    }

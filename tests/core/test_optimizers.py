@@ -40,7 +40,7 @@ def test_l2_to_init_adds_the_gradient_of_the_squared_distance():
     params = {"a": jnp.array([[2.0, 0.0]]), "b": jnp.array([3.0])}
 
     def distance(params):
-        return 0.5 * optax.global_norm(jax.tree.map(jnp.subtract, params, start)) ** 2
+        return 0.5 * optax.tree.norm(jax.tree.map(jnp.subtract, params, start)) ** 2
 
     grads = {"a": jnp.array([[10.0, 20.0]]), "b": jnp.array([30.0])}
     updates, state = link.update(grads, link.init(start), params)

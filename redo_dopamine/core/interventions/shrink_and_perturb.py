@@ -72,7 +72,7 @@ def shrink_and_perturb(
 
             mixed = jax.tree.map(mix, params, draw_params(key))
             change = jax.tree.map(jnp.subtract, mixed, params)
-            metrics = {"perturbation_norm": optax.global_norm(change)}
+            metrics = {"perturbation_norm": optax.tree.norm(change)}
             return mixed, opt_state, state, metrics
 
         return Intervention(lambda params: (), apply, schedule, observe_nothing)

@@ -1,7 +1,8 @@
 """Agent steps per second, against Dopamine's agents: `--only=end_to_end`.
 
 Tracking as shipped, no intervention; both have a game and a process of their own and
-take turns.
+take turns. How the memory of a process comes to lie decides a tenth of its speed, for
+as long as it lives; so there are several processes of each.
 """
 
 from benchmarks import loops  # isort: skip  Before Dopamine.
@@ -20,6 +21,7 @@ from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 # Replay ratio: update period, target update period, steps a round.
 RATIOS = {0.25: (4, 8_000, 400), 1: (1, 2_000, 150), 2: (1, 1_000, 75)}
 DRQ_STEPS = 60  # a round
+PROCESSES, ROUNDS = 5, 2  # Of each agent; of each process.
 
 
 class TwiceDQNAgent(dqn_agent.JaxDQNAgent):
@@ -32,14 +34,18 @@ class TwiceDQNAgent(dqn_agent.JaxDQNAgent):
 
 
 def measure(quick: bool) -> list[Bar]:
-    rounds = 2 if quick else 7
+    processes = 1 if quick else PROCESSES
     ratios = [0.25] if quick else list(RATIOS)
     bars = [
         _bar(
             f"DQN, replay ratio {ratio:g}",
             "DemonAttack, against `JaxDQNAgent` with as many updates",
             _turns(
-                our_dqn, stock_dqn, ratio, 20 if quick else RATIOS[ratio][-1], rounds
+                our_dqn,
+                stock_dqn,
+                ratio,
+                20 if quick else RATIOS[ratio][-1],
+                processes,
             ),
         )
         for ratio in ratios
@@ -50,7 +56,7 @@ def measure(quick: bool) -> list[Bar]:
                 "DrQ(ε), replay ratio 1",
                 "Pong, against `Atari100kRainbowAgent` as its runner drives it, with "
                 "one environment",
-                _turns(_our_drq, _stock_drq, 1, DRQ_STEPS, rounds),
+                _turns(_our_drq, _stock_drq, 1, DRQ_STEPS, processes),
             )
         )
     return bars
@@ -63,19 +69,22 @@ def _bar(name, what, turns):
     )
 
 
-def _turns(ours, peer, ratio, steps, rounds):
-    """The two in turns, each in a process of its own, and the cores that they used."""
-    used: list[float] = []
+def _turns(ours, peer, ratio, steps, processes):
+    """The two in turns, each in processes of its own, and the cores that they used."""
+    pairs, used = [], []
 
     def turn(process, make):
         speed, cores = process.submit(rate, make, ratio, steps).result()
         used.append(cores)
         return speed
 
-    with own_process() as our_process, own_process() as peers_process:
-        pairs = alternate(
-            lambda: turn(our_process, ours), lambda: turn(peers_process, peer), rounds
-        )
+    for _ in range(processes):
+        with own_process() as our_process, own_process() as peers_process:
+            pairs += alternate(
+                lambda a=our_process: turn(a, ours),
+                lambda b=peers_process: turn(b, peer),
+                ROUNDS,
+            )
     return pairs, {"cores used, in turns": used}
 
 

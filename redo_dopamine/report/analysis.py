@@ -94,6 +94,20 @@ class Analysis:
             rows.append(row)
         return pd.DataFrame(rows)
 
+    def comparisons(self) -> pd.DataFrame:
+        """Returns `improvements.csv`: how likely a run of an arm beats another's."""
+        rows = [
+            {
+                "arm": found.arm.name,
+                "over": found.over.name,
+                "probability": float(found.estimate.value),
+                "low": float(found.estimate.low),
+                "high": float(found.estimate.high),
+            }
+            for found in self.improvements
+        ]
+        return pd.DataFrame(rows, columns=["arm", "over", "probability", "low", "high"])
+
 
 def analyse(base_dir: Path, repeats: int) -> Analysis:
     """Reads a study's runs and computes all that its report shows."""

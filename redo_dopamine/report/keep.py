@@ -1,7 +1,7 @@
 """`python -m redo_dopamine.report.keep --base_dir=DIR --to=DIR`: results to commit.
 
 In: the directory of a study. Out, in `--to`, small enough for a repository: the
-report's scores, summary, ends and figures; `curves.csv`, the dormancy of every finished
+report's tables and figures; `curves.csv`, the dormancy of every finished
 run along training; and `runs.zip`, those runs with thinned metrics and without
 checkpoints. Where it is unpacked into a study's directory, the report can be written
 again, and a launch goes on from there: it takes the runs in it for finished.
@@ -36,7 +36,12 @@ from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 
 CURVES, RUNS = "curves.csv", "runs.zip"
 # A study without scores has points of every epoch besides; curves are thinner.
-_TABLES = (study_page.SCORES, study_page.SUMMARY, study_ends.ENDS)
+_TABLES = (
+    study_page.SCORES,
+    study_page.SUMMARY,
+    study_page.IMPROVEMENTS,
+    study_ends.ENDS,
+)
 _POINTS = 25  # Of a metric, in a run.
 # Of these there are as many as episodes, or as layers and thresholds.
 _LEFT_OUT = ("train/episode_return", "overlap/", "overlap_with_history/")

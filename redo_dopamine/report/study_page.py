@@ -1,9 +1,9 @@
 """Writes the report of a study.
 
 In: the directory of a study. Out, in `<base_dir>/report/`: `index.html` and
-`games.html`, which open without a network; `scores.csv`, `summary.csv` and `ends.csv`;
-every figure as PNG and SVG. A study without scores has no `games.html` and `ends.csv`,
-and `epochs.csv` in the place of `scores.csv`.
+`games.html`, which open without a network; `scores.csv`, `summary.csv`,
+`improvements.csv` and `ends.csv`; every figure as PNG and SVG. A study without scores
+has none of these but `index.html`, `summary.csv` and figures, and `epochs.csv`.
 """
 
 from pathlib import Path
@@ -27,6 +27,7 @@ from redo_dopamine.report.analysis import Analysis, analyse
 
 SCORES = "scores.csv"
 SUMMARY = "summary.csv"
+IMPROVEMENTS = "improvements.csv"
 EPOCHS = "epochs.csv"
 _FEW_SEEDS = 5
 
@@ -122,6 +123,7 @@ def _tables(analysis: Analysis) -> dict[str, str]:
         tables = {
             SCORES: points,
             SUMMARY: analysis.summary(),
+            IMPROVEMENTS: analysis.comparisons(),
             study_ends.ENDS: study_ends.ends(analysis),
         }
     else:
@@ -141,7 +143,9 @@ def _scores(analysis: Analysis) -> list[str]:
         "<h2>Scores</h2>",
         markup.table(*study_tables.summary_table(analysis)),
         *(markup.paragraph(text) for text in _method(analysis)),
-        markup.links([SCORES, SUMMARY, "games.html"], "As files, and by game"),
+        markup.links(
+            [SCORES, SUMMARY, IMPROVEMENTS, "games.html"], "As files, and by game"
+        ),
     ]
 
 

@@ -32,7 +32,8 @@ def results():
 
 def values(study):
     """What the committed tables of a study have, means and the ends of intervals."""
-    tables = [ROOT / "results" / study / name for name in ("summary.csv", "ends.csv")]
+    names = ("summary.csv", "improvements.csv", "ends.csv")
+    tables = [ROOT / "results" / study / name for name in names]
     found = [pd.read_csv(path) for path in tables if path.is_file()]
     return [x for t in found for x in t.select_dtypes("number").to_numpy().ravel()]
 

@@ -64,7 +64,7 @@ def check(words):
         _check_pip(rest)
     elif program == "redo-train":
         _check_train(rest)
-    elif program == "python":
+    elif program in ("python", ".venv/bin/python"):
         _check_python(rest)
     else:
         raise AssertionError(f"unknown program {program!r} in {words}")

@@ -139,7 +139,8 @@ def test_pages_stand_alone_and_say_the_scale(page):
         *("performance_profiles", "probability_of_improvement"),
     )
     names = {f"{slug}.{end}" for slug in (*slugs, "games") for end in ("png", "svg")}
-    names |= {"index.html", "games.html", "scores.csv", "summary.csv", "ends.csv"}
+    names |= {"index.html", "games.html", "scores.csv", "summary.csv"}
+    names |= {"ends.csv", "improvements.csv"}
     assert {entry.name for entry in page.iterdir()} == names
     index = (page / "index.html").read_text()
     warning = "8,000 frames instead of 10,000,000 (scale 0.0008): these points do not"

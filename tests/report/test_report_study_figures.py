@@ -114,5 +114,11 @@ def test_improvement_compares_series_at_the_same_place(ratios, bars):
     assert found == [(f"redo_rr{x}", f"dqn_rr{x}") for x in ("0.25", "0.5", "1", "2")]
     found = [(x.arm.name, x.over.name) for x in bars.improvements]
     assert found == [(name, "none") for name in ("reset", "decay", "redo")]
+    table = ratios.comparisons()
+    assert list(zip(table["arm"], table["over"], strict=True)) == [
+        (x.arm.name, x.over.name) for x in ratios.improvements
+    ]
+    assert (table["low"] <= table["probability"]).all()
+    assert (table["probability"] <= table["high"]).all()
     labels = study_figures.improvement(ratios).axes[0].get_yticklabels()
     assert labels[0].get_text() == "DQN + ReDo, RR 0.25  >  DQN, RR 0.25"

@@ -90,14 +90,14 @@ def _turns(ours, peer, ratio, steps, processes):
 
 def rate(make, ratio, steps):
     """Steps per second of this process's agent, warm already, and cores it used."""
-    loop = _warm(make, ratio)
+    loop = _warm(make, ratio, steps)
     _, seconds, cores = timed(lambda: loop.run(steps))
     return steps / seconds, cores
 
 
-@functools.cache  # Of the process.
-def _warm(make, ratio):
-    return loops.warm_up(make(ratio), 40)
+@functools.cache  # Of the process. An allocator takes as long to find its ways.
+def _warm(make, ratio, steps):
+    return loops.warm_up(make(ratio), steps)
 
 
 def our_dqn(ratio):

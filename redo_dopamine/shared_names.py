@@ -14,7 +14,7 @@ from redo_dopamine.networks import layers, mlp
 # Settings of any network: `NatureNetwork.activation = @leaky_relu`,
 # `NatureNetwork.normalize = @LayerNorm`.
 NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
-    "relu": layers.relu,
+    "relu": nn.relu,
     "tanh": nn.tanh,
     "identity": mlp.identity,
     "leaky_relu": nn.leaky_relu,

@@ -13,7 +13,6 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
-    relu,
     scale_width,
 )
 
@@ -40,7 +39,7 @@ class ConvClassifier(nn.Module):
 
     num_classes: int
     width: float = 1
-    activation: Activation = relu
+    activation: Activation = nn.relu
     normalize: MakeNormalization | None = None
 
     @nn.compact

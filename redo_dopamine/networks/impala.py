@@ -14,7 +14,6 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
-    relu,
     scale_width,
 )
 from redo_dopamine.networks.nature import QNetworkOutput, from_bytes
@@ -74,7 +73,7 @@ class ImpalaNetwork(nn.Module):
     num_actions: int
     inputs_preprocessed: bool = False
     width: float = 1
-    activation: Activation = relu
+    activation: Activation = nn.relu
     normalize: MakeNormalization | None = None
     stack_sizes: tuple[int, ...] = (32, 64, 64)
 

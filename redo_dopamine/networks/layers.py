@@ -29,28 +29,6 @@ def scale_width(num_neurons: int, width: float) -> int:
     return math.ceil(num_neurons * width)
 
 
-@jax.custom_jvp
-def relu(x: jax.Array) -> jax.Array:
-    r"""Rectified linear unit, `flax.linen.relu` bit for bit, gradients too.
-
-    .. math:: \max(x, 0)
-
-    Its derivative is taken where the output is positive, not where x is. So nobody
-    needs x any more, and XLA's CPU compiler can rectify within a convolution. (Only
-    for a denormal x, which XLA rectifies to 0, is it another: 0.)
-    """
-    return nn.relu(x)
-
-
-@relu.defjvp
-def _relu_jvp(
-    primals: tuple[jax.Array], tangents: tuple[jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    (x,), (tangent,) = primals, tangents
-    y = relu(x)
-    return y, jnp.where(y > 0, tangent, 0)
-
-
 def crelu(x: jax.Array) -> jax.Array:
     r"""Concatenated ReLU: two outputs per neuron, of which one is always silent.
 
@@ -96,7 +74,7 @@ class Nonlinearity(NamedTuple):
             layer, so that recycling at tau = 0 may change the network's output.
     """
 
-    activation: Activation = relu
+    activation: Activation = nn.relu
     normalize: MakeNormalization | None = None
 
     def __call__(self, module: nn.Module, layer: str, x: jax.Array) -> jax.Array:

@@ -14,7 +14,6 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
-    relu,
     scale_width,
 )
 from redo_dopamine.networks.nature import QNetworkOutput
@@ -41,7 +40,7 @@ class MinatarNetwork(nn.Module):
     num_actions: int
     inputs_preprocessed: bool = False
     width: float = 1
-    activation: Activation = relu
+    activation: Activation = nn.relu
     normalize: MakeNormalization | None = None
 
     @nn.compact

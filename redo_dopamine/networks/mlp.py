@@ -20,7 +20,6 @@ from redo_dopamine.networks.layers import (
     MakeNormalization,
     Nonlinearity,
     kernel,
-    relu,
 )
 
 # Dopamine's agents read these fields of what a network returns.
@@ -100,7 +99,7 @@ class ActorCritic(nn.Module):
     num_layers: int = 2
     hidden_units: int = 256
     action_limits: ActionLimits | None = None
-    activation: Activation = relu
+    activation: Activation = nn.relu
     width: float = 1
     normalize: MakeNormalization | None = None
 

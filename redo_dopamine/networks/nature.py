@@ -15,7 +15,6 @@ from redo_dopamine.networks.layers import (
     Nonlinearity,
     kernel,
     neurons,
-    relu,
     scale_width,
 )
 
@@ -48,7 +47,7 @@ class NatureNetwork(nn.Module):
     num_actions: int
     inputs_preprocessed: bool = False
     width: float = 1
-    activation: Activation = relu
+    activation: Activation = nn.relu
     normalize: MakeNormalization | None = None
 
     @nn.compact

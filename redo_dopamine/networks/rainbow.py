@@ -7,12 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.graph import NetworkGraph
-from redo_dopamine.networks.layers import (
-    Activation,
-    MakeNormalization,
-    Nonlinearity,
-    relu,
-)
+from redo_dopamine.networks.layers import Activation, MakeNormalization, Nonlinearity
 from redo_dopamine.networks.nature import (
     QNetworkOutput,
     from_bytes,
@@ -59,7 +54,7 @@ class RainbowNetwork(nn.Module):
     distributional: bool = True
     inputs_preprocessed: bool = False
     width: float = 1
-    activation: Activation = relu
+    activation: Activation = nn.relu
     normalize: MakeNormalization | None = None
 
     def __post_init__(self) -> None:

@@ -1,10 +1,9 @@
-"""How the commands that absl runs begin: their flags, and what is never collected.
+"""Flags of the commands that absl runs: a wrong one ends with the status of a mistake.
 
 What comes in: a command's `main` behind the flags. What leaves: the process, by its
 status.
 """
 
-import gc
 import sys
 from collections.abc import Callable
 
@@ -26,10 +25,5 @@ def parse(argv: list[str]) -> list[str]:
 
 
 def run(main: Callable[[list[str]], int | None]) -> None:
-    """Parse the flags, run `main` with what is left, and end the process.
-
-    What has been imported lives as long as the process: the garbage collector is not to
-    look through it again, least of all at the end, where that takes a second.
-    """
-    gc.freeze()
+    """Parse the flags, run `main` with what is left, and end the process."""
     app.run(main, flags_parser=parse)

@@ -1,10 +1,10 @@
 """`python -m redo_dopamine.report.keep --base_dir=DIR --to=DIR`: results to commit.
 
 In: the directory of a study. Out, in `--to`, small enough for a repository: the
-report's tables and figures; `curves.csv`, the dormancy of every finished
-run along training; and `runs.zip`, those runs with thinned metrics and without
-checkpoints. Where it is unpacked into a study's directory, the report can be written
-again, and a launch goes on from there: it takes the runs in it for finished.
+report's tables and figures; `curves.csv`, the dormancy of every finished run along
+training; and `runs.zip`, those runs with thinned metrics and without checkpoints.
+Where it is unpacked into a study's directory, the report can be written again, and a
+launch goes on from there: it takes the runs in it for finished.
 """
 
 import argparse

@@ -5,6 +5,7 @@ replay ratios end after different numbers of gradient steps; so that they can be
 compared when trained as often, each is read wherever some arm ended.
 """
 
+import functools
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -27,6 +28,8 @@ METHOD = (
 )
 
 
+# The file and the page ask for the same one.
+@functools.lru_cache(maxsize=1)
 def ends(analysis: Analysis) -> pd.DataFrame:
     """Returns `ends.csv`: a row per arm, game, gradient step and metric."""
     rows = []

@@ -73,14 +73,18 @@ def iqm_curve(scores: np.ndarray, repeats: int) -> Estimate:
     return _estimate(iqm_of_points, scores, repeats)
 
 
-def mean_curve(values: np.ndarray, repeats: int) -> Estimate:
-    """Returns the mean over runs at each point, of any metric.
+def mean_curve(games: Sequence[np.ndarray], repeats: int) -> Estimate:
+    """Returns the mean over all runs at each point, of any metric.
 
     Args:
-      values: Runs x points.
+      games: Runs x points, of each game.
       repeats: Of the bootstrap.
     """
-    return _estimate(lambda x: x.mean(axis=(0, 1)), values[:, None], repeats)
+    return _estimate(
+        lambda *of_games: np.concatenate(of_games).mean(axis=(0, 1)),
+        [runs[:, None] for runs in games],
+        repeats,
+    )
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray, repeats: int) -> Estimate:

@@ -1,41 +1,23 @@
 """The page of a study's games: a table by game and arm, curves, and every run.
 
-In: an `Analysis`. Out: two figures, and HTML.
+In: an `Analysis`, and figures as PNG. Out: HTML.
 """
 
 import math
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from redo_dopamine.report import (
     files,
+    game_curves,
     markup,
     study_dormancy,
     study_ends,
-    study_style,
     summary,
 )
 from redo_dopamine.report import study_sections as sections
-from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
-from redo_dopamine.report.study import Arm
-
-CURVES = "games"
-MAX_BANDS = 4
-_CAPTION = (
-    "The return in each game along training: the mean over finished runs and, "
-    "in studies of few arms, a band from the lowest to the highest run. The colour is "
-    "the series, the line style the place on the study's axis. Each panel has a scale "
-    "of its own."
-)
-
-
-def draw(analysis: Analysis) -> dict[str, Figure | None]:
-    """Returns the page's figures by slug."""
-    return {CURVES: _curves(analysis)}
 
 
 def render(analysis: Analysis, images: dict[str, bytes]) -> str:
@@ -67,11 +49,17 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
         parts += ["<h2>Where each arm ended</h2>", markup.table(ends, {})]
         parts.append(markup.paragraph(study_ends.METHOD))
         parts.append(markup.links([study_ends.ENDS], "As a file"))
-    if CURVES in images:
-        parts.append("<h2>Curves by game</h2>")
-        uri, alt = files.data_uri(images[CURVES]), f"return by game of {study.name}"
-        parts.append(markup.figure(uri, alt, sections.caption(analysis, _CAPTION)))
-        parts.append(markup.links([f"{CURVES}.png", f"{CURVES}.svg"], "As files"))
+    for curve in game_curves.CURVES:
+        if curve.slug in images:
+            parts.append(f"<h2>{markup.text(curve.title)}</h2>")
+            uri, alt = (
+                files.data_uri(images[curve.slug]),
+                f"{study.name}: {curve.title}",
+            )
+            text = sections.caption(analysis, f"{curve.caption} {game_curves.LOOK}")
+            parts.append(markup.figure(uri, alt, text))
+            names = [f"{curve.slug}.png", f"{curve.slug}.svg"]
+            parts.append(markup.links(names, "As files"))
     parts += ["<h2>Every run</h2>", markup.table(*_every_run(analysis)), "</main>"]
     return markup.page(f"Study {study.name}: games", "\n".join(parts))
 
@@ -107,48 +95,6 @@ def _cell(values: list[float], digits: int) -> str | None:
         return f"{mean} (1)"
     deviation = markup.number(float(np.std(values, ddof=1)), digits)
     return f"{mean} ± {deviation} ({len(values)})"
-
-
-def _curves(analysis: Analysis) -> Figure | None:
-    """Draws the mean return along training, a panel per game."""
-    study = analysis.study
-    counted = [record.key for record in analysis.records if record.counts]
-    of_run = dict(list(analysis.scores.groupby(["arm", "game", "seed"], sort=False)))
-    keys = [key for key in counted if key in of_run]
-    games = [game for game in study.games if any(key[1] == game for key in keys)]
-    if not games:
-        return None
-    figure, panels = study_style.panels(
-        study,
-        f"{study.name}: return by game",
-        games,
-        study.length_label,
-        "return",
-        share=False,
-    )
-    for axes, game in zip(panels, games, strict=True):
-        for arm in study.arms:
-            tables = [of_run[key] for key in keys if key[:2] == (arm.name, game)]
-            if tables:
-                _draw(axes, analysis, arm, tables)
-    study_style.legend(figure, study, study.arms, lines=True)
-    return figure
-
-
-def _draw(axes: Axes, analysis: Analysis, arm: Arm, tables: list[pd.DataFrame]) -> None:
-    length = min(len(table) for table in tables)
-    frames = np.mean([table["frames"].to_numpy()[:length] for table in tables], axis=0)
-    values = np.array([table["return"].to_numpy()[:length] for table in tables])
-    mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
-    # The bands of more arms would hide one another.
-    if len(tables) == 1 or len(analysis.study.arms) > MAX_BANDS:
-        low = high = np.full_like(mean, np.nan)
-    study = analysis.study
-    look = {
-        "color": study_style.colour(study, arm),
-        "linestyle": study_style.line(study, arm),
-    }
-    study_style.band(axes, frames, Estimate(mean, low, high), **look)
 
 
 def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -4,7 +4,8 @@ In: an `Analysis`. Out: one matplotlib Figure per function, or None where no run
 recorded dormancy. Every finished run counts, games without a human score too.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +35,13 @@ class Final(NamedTuple):
 
 def tau_of(analysis: Analysis) -> float | None:
     """Returns 0.1, or the largest threshold that was tracked; None without any."""
-    runs = [run for of_arm in finished_runs(analysis).values() for run in of_arm]
-    found = {tau for run in runs for tau in summary.taus(run)}
+    found = {
+        tau
+        for games in finished_runs(analysis).values()
+        for runs in games.values()
+        for run in runs
+        for tau in summary.taus(run)
+    }
     return TAU if TAU in found else max(found, default=None)
 
 
@@ -44,10 +50,11 @@ def dormant_curves(analysis: Analysis) -> Figure | None:
     tau, study = tau_of(analysis), analysis.study
     if tau is None:
         return None
+    rows = functools.partial(summary.pooled_dormant_fraction, tau=tau)
     curves = {
         arm: curve
-        for arm, runs in finished_runs(analysis).items()
-        if (curve := _curve(runs, tau, analysis.repeats)) is not None
+        for arm, games in finished_runs(analysis).items()
+        if (curve := mean_curve(games.values(), rows, "frames", analysis.repeats))
     }
     names = [
         g for g, arms in study.groups.items() if any(a.name in curves for a in arms)
@@ -76,13 +83,6 @@ def dormant_curves(analysis: Analysis) -> Figure | None:
     arms = [arm for name in names for arm in study.groups[name]]
     study_style.legend(figure, study, arms, lines=not study.xs)
     return figure
-
-
-def _curve(
-    runs: list[Run], tau: float, repeats: int
-) -> tuple[np.ndarray, Estimate] | None:
-    tables = [summary.pooled_dormant_fraction(run, tau) for run in runs]
-    return mean_curve(tables, "frames", repeats)
 
 
 def dormant_at_the_end(analysis: Analysis) -> Figure | None:
@@ -123,51 +123,91 @@ def _panel_name(value: PaperValue, unit: str) -> str:
     return f"{value.game} only{when}"
 
 
-def finished_runs(analysis: Analysis, game: str | None = None) -> dict[str, list[Run]]:
-    """Returns the finished runs of each arm, of one game or of all."""
-    found: dict[str, list[Run]] = {}
+def finished_runs(analysis: Analysis) -> dict[str, dict[str, list[Run]]]:
+    """Returns the finished runs of each arm, by game."""
+    found: dict[str, dict[str, list[Run]]] = {}
     for record in analysis.records:
-        finished = record.state in ("done", "no score")
-        if finished and record.run and game in (None, record.game):
-            found.setdefault(record.arm, []).append(record.run)
+        if record.state in ("done", "no score") and record.run:
+            of_arm = found.setdefault(record.arm, {})
+            of_arm.setdefault(record.game, []).append(record.run)
     return found
 
 
 def mean_curve(
-    tables: Sequence[pd.DataFrame], x: str, repeats: int
+    games: Iterable[Sequence[Run]],
+    rows: Callable[[Run], pd.DataFrame],
+    x: str,
+    repeats: int,
 ) -> tuple[np.ndarray, Estimate] | None:
     """Returns places along `x`, and the mean over runs with its 95% interval.
 
-    Runs are read where they were measured; between two measurements, on the line
-    that joins them, and only where all of them have begun and none has ended. Where
-    all of them are NaN, so is the mean.
+    The interval is of runs drawn within each game: how far apart games are is not
+    part of it.
 
     Args:
-      tables: Rows of one metric, a table per run.
+      games: The runs of each game.
+      rows: Returns the rows of one metric of a run.
       x: A column.
       repeats: Of the bootstrap.
     """
-    rows = [table.dropna(subset="value") for table in tables]
-    data = [(r[x].to_numpy(), r["value"].to_numpy()) for r in rows if len(r)]
-    if not data:
+    found = measured(games, rows, x)
+    if found is None:
         return None
-    grid = np.unique(np.concatenate([places for places, _ in data]))
-    begin, end = max(x[0] for x, _ in data), min(x[-1] for x, _ in data)
-    grid = grid[(begin <= grid) & (grid <= end)]
-    if len(grid) > _MAX_POINTS:
-        grid = np.linspace(begin, end, _MAX_POINTS)
-    if not len(grid):
-        return None
-    values = np.array([np.interp(grid, *of_run) for of_run in data])
+    grid, values = found
     return grid, aggregates.mean_curve(values, repeats)
 
 
+def measured(
+    games: Iterable[Sequence[Run]], rows: Callable[[Run], pd.DataFrame], x: str
+) -> tuple[np.ndarray, list[np.ndarray]] | None:
+    """Returns places along `x`, and of each game what its runs measured there.
+
+    Runs are read where they were measured; between two measurements, on the line
+    that joins them, and only where all of them have begun and none has ended. Those
+    that measured nothing are left out.
+
+    Args:
+      games: The runs of each game.
+      rows: Returns the rows of one metric of a run.
+      x: A column.
+
+    Returns:
+      Places, and arrays [runs, places]; None where nothing was measured.
+    """
+    of_games = [[_points(rows(run), x) for run in runs] for runs in games]
+    of_games = [[p for p in runs if len(p[0])] for runs in of_games]
+    of_games = [runs for runs in of_games if runs]
+    if not of_games:
+        return None
+    grid = _grid([places for runs in of_games for places, _ in runs])
+    if not len(grid):
+        return None
+    return grid, [np.array([np.interp(grid, *p) for p in runs]) for runs in of_games]
+
+
+def _points(table: pd.DataFrame, x: str) -> tuple[np.ndarray, np.ndarray]:
+    found = table.dropna(subset="value")
+    return found[x].to_numpy(), found["value"].to_numpy()
+
+
+def _grid(places: list[np.ndarray]) -> np.ndarray:
+    """Returns where some run was measured, after all began and before any ended."""
+    begin, end = max(p[0] for p in places), min(p[-1] for p in places)
+    grid = np.unique(np.concatenate(places))
+    grid = grid[(begin <= grid) & (grid <= end)]
+    return grid if len(grid) <= _MAX_POINTS else np.linspace(begin, end, _MAX_POINTS)
+
+
 def _finals(analysis: Analysis, tau: float, game: str | None) -> list[Final]:
-    runs = finished_runs(analysis, game)
+    runs = finished_runs(analysis)
     found = []
     for arm in analysis.study.arms:
-        of_arm = runs.get(arm.name, [])
-        values = [summary.final_dormant_fraction(run, tau) for run in of_arm]
+        values = [
+            summary.final_dormant_fraction(run, tau)
+            for name, of_game in runs.get(arm.name, {}).items()
+            if game in (None, name)
+            for run in of_game
+        ]
         kept = np.array([value for value in values if np.isfinite(value)])
         if len(kept):
             found.append(Final(arm, kept))

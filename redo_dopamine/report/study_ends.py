@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from redo_dopamine.report import aggregates, study_dormancy, study_tables, summary
-from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.runs import Run
 
@@ -33,8 +32,9 @@ METHOD = (
 def ends(analysis: Analysis) -> pd.DataFrame:
     """Returns `ends.csv`: a row per arm, game, gradient step and metric."""
     rows = []
+    finished = study_dormancy.finished_runs(analysis)
     for game in analysis.study.games:
-        runs = study_dormancy.finished_runs(analysis, game)
+        runs = {arm: games[game] for arm, games in finished.items() if game in games}
         ends = {arm: _end(of_arm) for arm, of_arm in runs.items()}
         for arm, of_arm in runs.items():
             key = {"arm": arm, "game": game}
@@ -125,7 +125,7 @@ def _at(runs: list[Run], metric: str, step: int) -> np.ndarray:
 def _row(
     step: int, metric: str, values: np.ndarray, analysis: Analysis
 ) -> dict[str, object]:
-    estimate: Estimate = aggregates.mean_curve(values[:, None], analysis.repeats)
+    estimate = aggregates.mean_curve([values[:, None]], analysis.repeats)
     mean, low, high = (float(end[0]) for end in estimate)
     return {
         "gradient_step": step,

@@ -15,6 +15,7 @@ from redo_dopamine.report import (
     aggregates,
     epoch_tables,
     files,
+    game_curves,
     games_page,
     markup,
     scores,
@@ -49,7 +50,7 @@ def write_study(base_dir: Path, repeats: int) -> Path:
     shown = sections.of(analysis.study)
     figures = {section.slug: section.draw(analysis) for section in shown}
     if analysis.study.scored:
-        figures |= games_page.draw(analysis)
+        figures |= {c.slug: c.draw(analysis) for c in game_curves.CURVES}
     images = {slug: files.png(figure) for slug, figure in figures.items() if figure}
     pages = {"index.html": render(analysis, images), **_tables(analysis)}
     if analysis.study.scored:

@@ -138,7 +138,7 @@ def curve(analysis: Analysis, arm: Arm, game: str, metric: str) -> Curve | None:
     if not len(shared):
         return None
     values = shared.to_numpy(dtype=float).T
-    mean = aggregates.mean_curve(values, analysis.repeats)
+    mean = aggregates.mean_curve([values], analysis.repeats)
     return Curve(shared.index.to_numpy(), values, mean)
 
 
@@ -166,7 +166,7 @@ def beside(analysis: Analysis, point: PaperPoint, game: str) -> Estimate | None:
     if not inside.any():
         return None
     highest = found.runs[:, inside].max(axis=1)
-    estimate = aggregates.mean_curve(highest[:, None], analysis.repeats)
+    estimate = aggregates.mean_curve([highest[:, None]], analysis.repeats)
     return Estimate(*(end[0] for end in estimate))
 
 

@@ -4,6 +4,8 @@ In: an `Analysis`. Out: one matplotlib Figure per function, or None where no fin
 run recorded what it shows. A panel is a series; of a study without an axis, all arms.
 """
 
+import functools
+
 from matplotlib import colormaps, colors
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -48,9 +50,11 @@ def _of_neurons(analysis: Analysis, metric: str, text: str) -> Figure | None:
 def _draw(analysis: Analysis, metric: str, text: str, label: str) -> Figure | None:
     study = analysis.study
     curves = {}
-    for name, runs in study_dormancy.finished_runs(analysis).items():
-        rows = [summary.series(run, metric) for run in runs]
-        curve = study_dormancy.mean_curve(rows, "gradient_step", analysis.repeats)
+    rows = functools.partial(summary.series, name=metric)
+    for name, games in study_dormancy.finished_runs(analysis).items():
+        curve = study_dormancy.mean_curve(
+            games.values(), rows, "gradient_step", analysis.repeats
+        )
         if curve is not None:
             curves[name] = curve
     panels = {

@@ -55,6 +55,18 @@ def test_one_seed_has_points_and_no_interval():
     assert np.isnan([e.high for e in found.values()]).all()
 
 
+def test_the_interval_of_a_mean_is_of_runs_within_each_game():
+    alike = [np.full((3, 2), 1.0), np.full((2, 2), 6.0)]
+    estimate = aggregates.mean_curve(alike, 50)
+    np.testing.assert_array_equal(estimate, np.full((3, 2), 3.0))  # (3·1 + 2·6) / 5
+    apart = [np.array([[0.0], [2.0]]), np.full((2, 1), 6.0)]
+    estimate = aggregates.mean_curve(apart, 500)
+    assert [float(end[0]) for end in estimate] == [3.5, 3.0, 4.0]
+    one_run = aggregates.mean_curve([alike[0], alike[1][:1]], 50)
+    assert np.isfinite(one_run.value).all()
+    assert np.isnan(one_run.low).all()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (5, 17), (3, 2)])
 def test_iqm_is_that_of_rliable_at_each_point(shape):
     scores = np.random.default_rng(1).normal(size=(*shape, 4))

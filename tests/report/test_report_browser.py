@@ -70,6 +70,6 @@ def test_the_studys_page(open_page):
 
 def test_the_page_of_games(open_page):
     dom = open_page("games.html")
-    assert "images 1 shown 1 spilt false" in dom
+    assert "images 2 shown 2 spilt false" in dom
     tables = re.findall(r"<table>.*?</table>", dom, flags=re.DOTALL)
     assert [table.count("<tr>") - 1 for table in tables] == [2, 2, 16, 32]

@@ -138,7 +138,8 @@ def test_pages_stand_alone_and_say_the_scale(page):
         *("dormant_at_the_end", "dormant_by_gradient_step"),
         *("performance_profiles", "probability_of_improvement"),
     )
-    names = {f"{slug}.{end}" for slug in (*slugs, "games") for end in ("png", "svg")}
+    drawn = (*slugs, "games", "games_dormant")
+    names = {f"{slug}.{end}" for slug in drawn for end in ("png", "svg")}
     names |= {"index.html", "games.html", "scores.csv", "summary.csv"}
     names |= {"ends.csv", "improvements.csv"}
     assert {entry.name for entry in page.iterdir()} == names
@@ -146,7 +147,7 @@ def test_pages_stand_alone_and_say_the_scale(page):
     warning = "8,000 frames instead of 10,000,000 (scale 0.0008): these points do not"
     assert index.count("data:image/png;base64") == len(slugs)
     assert index.count(warning) == len(slugs) + 1
-    assert (page / "games.html").read_text().count(warning) == 2
+    assert (page / "games.html").read_text().count(warning) == 3
     assert "<b>ValueError" not in index
     assert "&lt;b&gt;ValueError" in index
     assert "://" not in index

@@ -89,6 +89,11 @@ def _spans(names: Iterable[str]) -> list[tuple[int, int]]:
     return sorted((int(p[1]), int(p[2])) for p in parts if p[0] == _FRAMES)
 
 
+def _num_bands(part: Segment, span: tuple[int, int]) -> int:
+    start, stop = span
+    return int(np.bitwise_count(part[f"{_CHANGED}_{start}_{stop}"]).sum())
+
+
 class _Block(NamedTuple):
     """Frames `start` to `stop - 1`, as `FrameStore.changes` gives them."""
 
@@ -123,6 +128,7 @@ def _unpack(part: Segment, start: int, stop: int, bands_per_frame: int) -> _Bloc
 def _add_frames(frames: FrameStore, part: Segment) -> None:
     # What is older than what the buffer held is passed over.
     spans = [span for span in _spans(part) if span[1] > frames.end]
+    frames.touch(sum(_num_bands(part, span) for span in spans))
     blocks = _one_ahead(
         lambda span: _unpack(part, *span, frames.bands_per_frame), spans
     )

@@ -30,7 +30,9 @@ def live_bands(store, frames):
 @given(
     seed=st.integers(0, 2**16),
     operations=st.lists(
-        st.tuples(st.booleans(), st.integers(0, 90)), min_size=1, max_size=25
+        st.tuples(st.sampled_from(["extend", "drop", "touch"]), st.integers(0, 90)),
+        min_size=1,
+        max_size=25,
     ),
 )
 def test_every_live_frame_comes_back_and_no_band_leaks(seed, operations):
@@ -39,8 +41,10 @@ def test_every_live_frame_comes_back_and_no_band_leaks(seed, operations):
     shape = (8, 160)
     store, frames = FrameStore(shape, np.uint8, first=seed), {}
     assert store._num_bands > 1
-    for grows, amount in operations:
-        if grows:
+    for operation, amount in operations:
+        if operation == "touch":
+            store.touch(amount)
+        elif operation == "extend":
             new = walk(rng, amount, shape)
             first = store.extend(new)
             frames |= {first + i: frame for i, frame in enumerate(new)}

@@ -1,7 +1,6 @@
 """The families that `python -m benchmarks` runs, one module each."""
 
 import importlib
-import logging
 from typing import Any
 
 FAMILIES = (
@@ -12,7 +11,6 @@ FAMILIES = (
 
 def run_family(name: str, quick: bool) -> list[dict[str, Any]]:
     """All bars of a family, measured in this process."""
-    logging.disable(logging.ERROR)  # What gin and orbax say is not for this table.
     module = importlib.import_module(f"benchmarks.{name}")
     return [bar.as_json() for bar in module.measure(quick)]
 

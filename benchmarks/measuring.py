@@ -5,6 +5,7 @@ Imported by `python -m benchmarks` and by every family.
 
 import dataclasses
 import gc
+import logging
 import multiprocessing
 import statistics
 import time
@@ -111,6 +112,13 @@ def apart_together(calls: Sequence[tuple[Any, ...]]) -> list[Any]:
 
 
 def own_process() -> ProcessPoolExecutor:
-    """A fresh interpreter that does one call after the other and keeps its state."""
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=1, mp_context=spawn)
+    """A fresh interpreter that does one call after the other and keeps its state.
+
+    It logs nothing: what Dopamine and orbax say is not for the table.
+    """
+    return ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=logging.disable,
+        initargs=(logging.ERROR,),
+    )

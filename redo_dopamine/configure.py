@@ -11,7 +11,6 @@ from typing import Any
 import ale_py
 import gin
 import gymnasium
-from absl import logging
 
 from redo_dopamine import (
     configurables,  # noqa: F401  Registers the names.
@@ -49,17 +48,10 @@ def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> N
     Raises:
         UserError: a file that is not there or not gin, or a name nobody knows.
     """
-    gin_files_lib.find(gin_files)
-    verbosity = logging.get_verbosity()
-    # Gin logs an error for every place where it looks for a file in vain.
-    logging.set_verbosity(logging.FATAL)
     try:
-        gin.parse_config(_DEFAULTS)
-        gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+        gin_files_lib.parse(_DEFAULTS, gin_files, gin_bindings)
     except gin_files_lib.GIN_ERRORS as error:
         raise UserError(_explain_gin_error(error, gin_bindings)) from error
-    finally:
-        logging.set_verbosity(verbosity)
     with gin.unlock_config():
         _keep_csv()
         _apply_schedule()

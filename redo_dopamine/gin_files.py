@@ -3,8 +3,10 @@
 What every command that reads gin files shares; it knows no names of agents.
 """
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import gin
@@ -27,16 +29,26 @@ def shipped_configs() -> list[str]:
     return sorted(str(p.relative_to(CONFIG_DIR)) for p in CONFIG_DIR.rglob("*.gin"))
 
 
-def find(gin_files: Sequence[str]) -> None:
-    """Have gin find shipped files by name, and see that all of these are there.
+def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
+    """Have gin read files and bindings, strictly.
 
     Args:
+        defaults: bindings that hold unless the files say otherwise.
         gin_files: paths, or names of files that ship with the package.
+        gin_bindings: single bindings, which win over the files.
 
     Raises:
         UserError: a file that is not there.
+        one of GIN_ERRORS: what is there is not gin, or names what nobody knows.
     """
     gin.add_config_file_search_path(str(CONFIG_DIR))
+    _check_all_there(gin_files)
+    with _without_errors_logged():
+        gin.parse_config(defaults)
+        gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+
+
+def _check_all_there(gin_files: Sequence[str]) -> None:
     for name in gin_files:
         if not Path(name).is_file() and not (CONFIG_DIR / name).is_file():
             raise UserError(
@@ -44,6 +56,17 @@ def find(gin_files: Sequence[str]) -> None:
                 f"package, but {name!r} is neither. "
                 + suggest(name, shipped_configs(), "Shipped are")
             )
+
+
+@contextlib.contextmanager
+def _without_errors_logged() -> Iterator[None]:
+    """Gin logs an error for every place where it looks for a file in vain."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def brief(error: BaseException) -> str:

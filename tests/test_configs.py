@@ -96,6 +96,11 @@ def test_the_documented_configs_ship():
     assert named == set(CONFIGS)
 
 
+def test_a_shipped_file_is_found_without_a_word(caplog):
+    configure.load_gin_configs(["dqn_redo.gin"], [])  # It includes dqn.gin.
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_is_read_to_the_last_binding(config, data, tmp_path):
     runs.configure_run(config, ())

@@ -97,10 +97,8 @@ def load(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
         UserError: a file that is not there or not gin, or a name nobody knows.
     """
     register()
-    gin_files_lib.find(gin_files)
     try:
-        gin.parse_config(_DEFAULTS)
-        gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+        gin_files_lib.parse(_DEFAULTS, gin_files, gin_bindings)
     except gin_files_lib.GIN_ERRORS as error:
         raise UserError(
             f"The gin configuration could not be read: {brief(error)}\n"

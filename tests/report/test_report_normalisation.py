@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import analysis, normalisation, write_report
+from redo_dopamine.report import analysis, normalisation, study, write_report
 from report.study_factory import Factory, bar_arms
 
 ARMS = bar_arms()[:2]
@@ -83,3 +83,7 @@ def test_another_scale_is_an_error(tmp_path):
     made.write_study()
     with pytest.raises(UserError, match=r"must be one of .* but is 'mean'"):
         of(made)
+
+
+def test_a_study_may_ask_for_every_kind_and_no_other():
+    assert tuple(normalisation.KINDS) == study.SCORES

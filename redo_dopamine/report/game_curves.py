@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from redo_dopamine.report import study_dormancy, study_style, summary
+from redo_dopamine.report import arm_curves, study_dormancy, study_style, summary
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.study import Arm
@@ -55,9 +55,9 @@ def dormant(analysis: Analysis) -> Figure | None:
         return None
     rows = functools.partial(summary.pooled_dormant_fraction, tau=tau)
     curves = {}
-    for arm, games in study_dormancy.finished_runs(analysis).items():
+    for arm, games in arm_curves.finished_runs(analysis).items():
         for game, runs in games.items():
-            found = study_dormancy.measured([runs], rows, "frames")
+            found = arm_curves.measured([runs], rows, "frames")
             if found is not None:
                 curves[arm, game] = found[0], found[1][0]
     text = f"dormant fraction of all neurons by game, τ = {tau:g}"

@@ -5,25 +5,20 @@ recorded dormancy. Every finished run counts, games without a human score too.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from redo_dopamine.report import aggregates, study_style, style, summary
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report import arm_curves, study_style, style, summary
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperValue
-from redo_dopamine.report.runs import Run
 from redo_dopamine.report.study import Arm
 
 TAU = 0.1
-_MAX_POINTS = 200
 
 
 class Final(NamedTuple):
@@ -37,7 +32,7 @@ def tau_of(analysis: Analysis) -> float | None:
     """Returns 0.1, or the largest threshold that was tracked; None without any."""
     found = {
         tau
-        for games in finished_runs(analysis).values()
+        for games in arm_curves.finished_runs(analysis).values()
         for runs in games.values()
         for run in runs
         for tau in summary.taus(run)
@@ -53,8 +48,8 @@ def dormant_curves(analysis: Analysis) -> Figure | None:
     rows = functools.partial(summary.pooled_dormant_fraction, tau=tau)
     curves = {
         arm: curve
-        for arm, games in finished_runs(analysis).items()
-        if (curve := mean_curve(games.values(), rows, "frames", analysis.repeats))
+        for arm, games in arm_curves.finished_runs(analysis).items()
+        if (curve := arm_curves.mean(games.values(), rows, "frames", analysis.repeats))
     }
     names = [
         g for g, arms in study.groups.items() if any(a.name in curves for a in arms)
@@ -123,83 +118,8 @@ def _panel_name(value: PaperValue, unit: str) -> str:
     return f"{value.game} only{when}"
 
 
-def finished_runs(analysis: Analysis) -> dict[str, dict[str, list[Run]]]:
-    """Returns the finished runs of each arm, by game."""
-    found: dict[str, dict[str, list[Run]]] = {}
-    for record in analysis.records:
-        if record.state in ("done", "no score") and record.run:
-            of_arm = found.setdefault(record.arm, {})
-            of_arm.setdefault(record.game, []).append(record.run)
-    return found
-
-
-def mean_curve(
-    games: Iterable[Sequence[Run]],
-    rows: Callable[[Run], pd.DataFrame],
-    x: str,
-    repeats: int,
-) -> tuple[np.ndarray, Estimate] | None:
-    """Returns places along `x`, and the mean over runs with its 95% interval.
-
-    The interval is of runs drawn within each game: how far apart games are is not
-    part of it.
-
-    Args:
-      games: The runs of each game.
-      rows: Returns the rows of one metric of a run.
-      x: A column.
-      repeats: Of the bootstrap.
-    """
-    found = measured(games, rows, x)
-    if found is None:
-        return None
-    grid, values = found
-    return grid, aggregates.mean_curve(values, repeats)
-
-
-def measured(
-    games: Iterable[Sequence[Run]], rows: Callable[[Run], pd.DataFrame], x: str
-) -> tuple[np.ndarray, list[np.ndarray]] | None:
-    """Returns places along `x`, and of each game what its runs measured there.
-
-    Runs are read where they were measured; between two measurements, on the line
-    that joins them, and only where all of them have begun and none has ended. Those
-    that measured nothing are left out.
-
-    Args:
-      games: The runs of each game.
-      rows: Returns the rows of one metric of a run.
-      x: A column.
-
-    Returns:
-      Places, and arrays [runs, places]; None where nothing was measured.
-    """
-    of_games = [[_points(rows(run), x) for run in runs] for runs in games]
-    of_games = [[p for p in runs if len(p[0])] for runs in of_games]
-    of_games = [runs for runs in of_games if runs]
-    if not of_games:
-        return None
-    grid = _grid([places for runs in of_games for places, _ in runs])
-    if not len(grid):
-        return None
-    return grid, [np.array([np.interp(grid, *p) for p in runs]) for runs in of_games]
-
-
-def _points(table: pd.DataFrame, x: str) -> tuple[np.ndarray, np.ndarray]:
-    found = table.dropna(subset="value")
-    return found[x].to_numpy(), found["value"].to_numpy()
-
-
-def _grid(places: list[np.ndarray]) -> np.ndarray:
-    """Returns where some run was measured, after all began and before any ended."""
-    begin, end = max(p[0] for p in places), min(p[-1] for p in places)
-    grid = np.unique(np.concatenate(places))
-    grid = grid[(begin <= grid) & (grid <= end)]
-    return grid if len(grid) <= _MAX_POINTS else np.linspace(begin, end, _MAX_POINTS)
-
-
 def _finals(analysis: Analysis, tau: float, game: str | None) -> list[Final]:
-    runs = finished_runs(analysis)
+    runs = arm_curves.finished_runs(analysis)
     found = []
     for arm in analysis.study.arms:
         values = [

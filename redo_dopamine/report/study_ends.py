@@ -11,7 +11,13 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import aggregates, study_dormancy, study_tables, summary
+from redo_dopamine.report import (
+    aggregates,
+    arm_curves,
+    study_dormancy,
+    study_tables,
+    summary,
+)
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.runs import Run
 
@@ -32,7 +38,7 @@ METHOD = (
 def ends(analysis: Analysis) -> pd.DataFrame:
     """Returns `ends.csv`: a row per arm, game, gradient step and metric."""
     rows = []
-    finished = study_dormancy.finished_runs(analysis)
+    finished = arm_curves.finished_runs(analysis)
     for game in analysis.study.games:
         runs = {arm: games[game] for arm, games in finished.items() if game in games}
         ends = {arm: _end(of_arm) for arm, of_arm in runs.items()}

@@ -12,7 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from redo_dopamine.report import study_dormancy, study_style, style, summary
+from redo_dopamine.report import (
+    arm_curves,
+    study_dormancy,
+    study_style,
+    style,
+    summary,
+)
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.study import Arm, Study
 
@@ -51,10 +57,8 @@ def _draw(analysis: Analysis, metric: str, text: str, label: str) -> Figure | No
     study = analysis.study
     curves = {}
     rows = functools.partial(summary.series, name=metric)
-    for name, games in study_dormancy.finished_runs(analysis).items():
-        curve = study_dormancy.mean_curve(
-            games.values(), rows, "gradient_step", analysis.repeats
-        )
+    for name, games in arm_curves.finished_runs(analysis).items():
+        curve = arm_curves.mean(games.values(), rows, "gradient_step", analysis.repeats)
         if curve is not None:
             curves[name] = curve
     panels = {

@@ -65,11 +65,11 @@ def dormant(analysis: Analysis) -> Figure | None:
 
 
 CURVES = (
-    GameCurves("games", "Return by game", "The return along training.", returns),
+    GameCurves("games", "Return along training", "The return.", returns),
     GameCurves(
         "games_dormant",
-        "Dormant neurons by game",
-        "The dormant fraction of all neurons along training.",
+        "Dormant neurons along training",
+        "The dormant fraction of all neurons.",
         dormant,
     ),
 )

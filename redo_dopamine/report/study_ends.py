@@ -57,7 +57,7 @@ def ends(analysis: Analysis) -> pd.DataFrame:
 
 
 def table(analysis: Analysis) -> pd.DataFrame:
-    """Returns the same in words, a column per metric."""
+    """Returns the same in words: a row per arm, game and step, a column per metric."""
     labels = {arm.name: arm.label for arm in analysis.study.arms}
     headings = _headings(analysis)
     rows: dict[tuple[str, str, int], dict[str, object]] = {}
@@ -66,12 +66,15 @@ def table(analysis: Analysis) -> pd.DataFrame:
         heading, digits = headings[row.metric]
         shown = study_tables.interval(row.mean, row.low, row.high, digits)
         rows.setdefault(key, {})[heading] = shown
-    return pd.DataFrame(
+    found = pd.DataFrame(
         [
             {"arm": arm, "game": game, "gradient steps": f"{step:,}", **cells}
             for (arm, game, step), cells in rows.items()
-        ]
+        ],
+        dtype=object,
     )
+    found = found.where(found.notna(), None)
+    return found.set_index("arm") if rows else found
 
 
 def _metrics(analysis: Analysis) -> list[str]:

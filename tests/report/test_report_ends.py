@@ -90,5 +90,14 @@ def test_the_report_has_them_as_a_file_and_on_the_page_of_games(sweep):
     assert "dormant at τ = 0.1" in games
     assert 'href="ends.csv"' in games
     row = study_ends.table(analysis.analyse(sweep.root, repeats=50)).iloc[0]
-    assert (row["arm"], row["gradient steps"]) == ("DQN, RR 1", "500")
+    assert (row.name, row["gradient steps"]) == ("DQN, RR 1", "500")
     assert row["dormant at τ = 0.1"].startswith("0.305 [0.30")
+
+
+def test_what_was_not_measured_is_a_dash_on_the_page(sweep):
+    add(sweep, "dqn_rr1", 500, "largest_q", lambda seed: 2.0)
+    page = write_report(sweep.root, 50).with_name("games.html").read_text()
+    section = page.split("Where each arm ended")[1].split("</table>")[0]
+    assert "nan" not in section.lower()
+    assert section.count("<td>–</td>") == 3  # Of the arms without largest Q.
+    assert '<th scope="row">DQN, RR 1</th>' in section

@@ -68,13 +68,13 @@ def table(analysis: Analysis) -> pd.DataFrame:
         rows.setdefault(key, {})[heading] = shown
     found = pd.DataFrame(
         [
-            {"arm": arm, "game": game, "gradient steps": f"{step:,}", **cells}
-            for (arm, game, step), cells in rows.items()
+            {"game": game, "gradient steps": f"{step:,}", **cells}
+            for (_, game, step), cells in rows.items()
         ],
+        index=pd.Index([arm for arm, _, _ in rows], name="arm"),
         dtype=object,
     )
-    found = found.where(found.notna(), None)
-    return found.set_index("arm") if rows else found
+    return found.where(found.notna(), None)
 
 
 def _metrics(analysis: Analysis) -> list[str]:

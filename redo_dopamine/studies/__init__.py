@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from redo_dopamine.studies import (
     activations,
     atari_100k,
+    atari_100k_benchmark,
     baselines,
     constraints,
     distillation,
@@ -43,6 +44,7 @@ _MODULES = (
     replay_ratio_nstep,
     replay_ratio_impala,
     atari_100k,
+    atari_100k_benchmark,
     width,
     baselines,
     selection,

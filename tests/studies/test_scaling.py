@@ -26,6 +26,7 @@ REPLAY_RATIO = STUDIES["replay_ratio"]
         ("atari_100k", 1, Length(40, 10_000)),
         ("atari_100k", 0.01, Length(8, 500)),
         ("atari_100k", 0.0005, Length(1, 200)),
+        ("atari_100k_benchmark", 1, Length(10, 10_000)),
         ("long_schedule", 1, Length(200, 250_000)),
         ("long_schedule", 0.0005, Length(10, 2_500)),
         ("label_shuffle", 1, Length(100, 156)),

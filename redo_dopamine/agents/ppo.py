@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.agents.ppo import ppo_agent
 
 from redo_dopamine.agents import proximal
@@ -132,12 +131,10 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
             return network.init(unrolled(key), state)
 
         self._rng, key = jax.random.split(self._rng)
-        self.online_params = compiled(draw_params)(key)
-        self.optimizer = self._with_links(
+        self._start_learning(
+            compiled(draw_params)(key),
             optax.clip_by_global_norm(self._max_gradient_norm),
-            dqn_agent.create_optimizer(self._optimizer_name),
         )
-        self.optimizer_state = self.optimizer.init(self.online_params)
         loss = self._loss()
         self._update = make_update(loss.of_prepared(proximal.take), self.optimizer)
         self._prepare = proximal.make_prepare(

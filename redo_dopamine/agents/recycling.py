@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from dopamine.jax.agents.dqn import dqn_agent
 
 from redo_dopamine.agents.batches import as_batch, network_inputs
 from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
@@ -97,13 +96,9 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
         self._rng, key = jax.random.split(self._rng)
         # One program, where Dopamine compiles every operation of it on its own.
         draw_initial = compiled(draw_params)
-        self.online_params = draw_initial(key)
+        self._start_learning(draw_initial(key))
         # Not the same arrays, because the update donates the online parameters' memory.
         self.target_network_params = draw_initial(key)
-        self.optimizer = self._with_links(
-            dqn_agent.create_optimizer(self._optimizer_name)
-        )
-        self.optimizer_state = self.optimizer.init(self.online_params)
         self._build_acting()
         self._copy_over = make_copy_over()
         loss = self._loss()

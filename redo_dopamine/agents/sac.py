@@ -132,13 +132,9 @@ class RecycledSACAgent(
 
         self._rng, key = jax.random.split(self._rng)
         draw_initial = compiled(draw_params)
-        self.online_params = draw_initial(key)
+        self._start_learning(draw_initial(key))
         # Not the same arrays, because the update donates the online parameters' memory.
         self.target_network_params = draw_initial(key)
-        self.optimizer = self._with_links(
-            dqn_agent.create_optimizer(self._optimizer_name)
-        )
-        self.optimizer_state = self.optimizer.init(self.online_params)
         alpha_optimizer = dqn_agent.create_optimizer(self._optimizer_name)
         log_alpha = jnp.zeros(1)
         self.temperature = Learner(log_alpha, alpha_optimizer.init(log_alpha))

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
 from redo_dopamine.agents.learner import Batch, Learner, Loss
@@ -58,6 +59,7 @@ class TrackedAgent(SavedAgent):
     """
 
     optimizer: optax.GradientTransformation
+    _optimizer_name: str  # Set by Dopamine's constructor.
 
     def __init__(
         self,
@@ -113,12 +115,24 @@ class TrackedAgent(SavedAgent):
 
     # What it is given for that.
 
-    def _with_links(
-        self, *stock: optax.GradientTransformation
-    ) -> optax.GradientTransformation:
-        """Dopamine's optimizer, between what the settings put before and after it."""
-        links = [*self._before_optimizer, *stock, *self._after_optimizer]
-        return links[0] if len(links) == 1 else optax.chain(*links)
+    def _start_learning(
+        self, params: Params, *stock: optax.GradientTransformation
+    ) -> None:
+        """Take these parameters, and build the optimizer with its state.
+
+        Args:
+            params: which the updates will donate.
+            *stock: what stands before Dopamine's optimizer without any setting.
+        """
+        links = [
+            *self._before_optimizer,
+            *stock,
+            dqn_agent.create_optimizer(self._optimizer_name),
+            *self._after_optimizer,
+        ]
+        self.online_params = params
+        self.optimizer = links[0] if len(links) == 1 else optax.chain(*links)
+        self.optimizer_state = self.optimizer.init(params)
 
     def _watch_over(
         self,

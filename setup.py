@@ -22,6 +22,28 @@ if sys.version_info[:2] not in SUPPORTED:
     r'__version__ = "(.+)"', (ROOT / "redo_dopamine" / "__init__.py").read_text()
 )
 
+# By what they are for; [dev] has all but the first, because the tests need them.
+EXTRAS = {
+    "cuda": ["jax[cuda12]>=0.6,<0.7"],
+    "cluster": ["submitit>=1.5,<2"],
+    "evolution": ["evosax>=0.3,<0.4"],
+    "minatar": ["MinAtar>=1.0.15,<2"],
+    "mujoco": ["gymnasium[mujoco]>=1.0,<2"],
+}
+TESTED = [need for name in EXTRAS if name != "cuda" for need in EXTRAS[name]]
+DEVELOPMENT = [
+    "hypothesis>=6.100",
+    "ipykernel>=7",
+    "mypy>=1.13",
+    "nbclient>=0.10",
+    "nbformat>=5.10",
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
+    "ruff>=0.8",
+    "setuptools>=70.1",
+]
+
 setup(
     name="redo-dopamine",
     version=VERSION,
@@ -62,29 +84,7 @@ setup(
         "tqdm>=4.66,<5",
         "rich>=13,<16",
     ],
-    extras_require={
-        "cuda": ["jax[cuda12]>=0.6,<0.7"],
-        "cluster": ["submitit>=1.5,<2"],
-        "minatar": ["MinAtar>=1.0.15,<2"],
-        "mujoco": ["gymnasium[mujoco]>=1.0,<2", "dm-control>=1.0.20,<2"],
-        "evolution": ["evosax>=0.3,<0.4"],
-        "dev": [
-            "evosax>=0.3,<0.4",
-            "MinAtar>=1.0.15,<2",
-            "gymnasium[mujoco]>=1.0,<2",
-            "hypothesis>=6.100",
-            "ipykernel>=7",
-            "mypy>=1.13",
-            "nbclient>=0.10",
-            "nbformat>=5.10",
-            "pytest>=8",
-            "pytest-timeout>=2.3",
-            "pytest-xdist>=3.6",
-            "ruff>=0.8",
-            "setuptools>=70.1",
-            "submitit>=1.5,<2",
-        ],
-    },
+    extras_require={**EXTRAS, "dev": [*DEVELOPMENT, *TESTED]},
     entry_points={"console_scripts": ["redo-train=redo_dopamine.train:run"]},
     classifiers=[
         "Development Status :: 4 - Beta",

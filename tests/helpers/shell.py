@@ -191,7 +191,7 @@ def _check_pip(rest):
         elif word != "-e":
             wanted.append(word)
     setup = (ROOT / "setup.py").read_text()
-    extras = set(re.findall(r'^        "(\w+)": \[', setup, re.MULTILINE))
+    extras = {"dev", *re.findall(r'^    "(\w+)": \[', setup, re.MULTILINE)}
     for word in wanted:
         match = re.fullmatch(r"(?:\.|redo-dopamine)(?:\[([\w,]+)\])?", word)
         assert match, f"not this package: {word}"

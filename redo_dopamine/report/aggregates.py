@@ -51,8 +51,8 @@ def aggregate(scores: np.ndarray, repeats: int) -> dict[str, Estimate]:
     """Returns IQM, median, mean and optimality gap.
 
     Args:
-      scores: Seeds x games.
-      repeats: Of the bootstrap.
+        scores: seeds x games.
+        repeats: of the bootstrap.
     """
     estimate = _estimate(
         lambda x: np.array([metric(x) for metric in METRICS.values()]), scores, repeats
@@ -67,8 +67,8 @@ def iqm_curve(scores: np.ndarray, repeats: int) -> Estimate:
     """Returns the IQM at each point.
 
     Args:
-      scores: Seeds x games x points.
-      repeats: Of the bootstrap.
+        scores: seeds x games x points.
+        repeats: of the bootstrap.
     """
     return _estimate(iqm_of_points, scores, repeats)
 
@@ -77,8 +77,8 @@ def mean_curve(games: Sequence[np.ndarray], repeats: int) -> Estimate:
     """Returns the mean over all runs at each point, of any metric.
 
     Args:
-      games: Runs x points, of each game.
-      repeats: Of the bootstrap.
+        games: runs x points, of each game.
+        repeats: of the bootstrap.
     """
     return _estimate(
         lambda *of_games: np.concatenate(of_games).mean(axis=(0, 1)),

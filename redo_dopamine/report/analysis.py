@@ -41,20 +41,20 @@ class Analysis:
     """A study in numbers.
 
     Attributes:
-      study: What was asked for.
-      records: What became of each run.
-      strangers: Run directories that the study did not ask for.
-      repeats: Of the bootstrap.
-      metric: The metric that is the score, where the study has one.
-      scale: That returns are normalised by.
-      scores: As in `scores.csv`; its column `frames` counts the study's unit.
-      games: What the aggregates are over; none where the study has no scores.
-      matrices: Of each arm that has one, by name.
-      aggregates: Of the final scores, by arm and metric.
-      curves: The IQM at each point of a matrix, by arm.
-      thresholds: Of the performance profiles.
-      profiles: By arm.
-      improvements: Of each series over the first, at the same place of the axis.
+        study: what was asked for.
+        records: what became of each run.
+        strangers: run directories that the study did not ask for.
+        repeats: of the bootstrap.
+        metric: the metric that is the score, where the study has one.
+        scale: that returns are normalised by.
+        scores: as in `scores.csv`; its column `frames` counts the study's unit.
+        games: what the aggregates are over; none where the study has no scores.
+        matrices: of each arm that has one, by name.
+        aggregates: of the final scores, by arm and metric.
+        curves: the IQM at each point of a matrix, by arm.
+        thresholds: of the performance profiles.
+        profiles: by arm.
+        improvements: of each series over the first, at the same place of the axis.
     """
 
     study: Study

@@ -39,10 +39,10 @@ def mean(
     part of it.
 
     Args:
-      games: The runs of each game.
-      rows: Returns the rows of one metric of a run.
-      x: A column.
-      repeats: Of the bootstrap.
+        games: the runs of each game.
+        rows: returns the rows of one metric of a run.
+        x: a column.
+        repeats: of the bootstrap.
     """
     found = measured(games, rows, x)
     if found is None:
@@ -61,12 +61,12 @@ def measured(
     that measured nothing are left out.
 
     Args:
-      games: The runs of each game.
-      rows: Returns the rows of one metric of a run.
-      x: A column.
+        games: the runs of each game.
+        rows: returns the rows of one metric of a run.
+        x: a column.
 
     Returns:
-      Places, and arrays [runs, places]; None where nothing was measured.
+        Places, and arrays [runs, places]; None where nothing was measured.
     """
     of_games = [[_points(rows(run), x) for run in runs] for runs in games]
     of_games = [[p for p in runs if len(p[0])] for runs in of_games]

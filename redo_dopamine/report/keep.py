@@ -65,13 +65,13 @@ def keep(
     """Writes the report of a study, and what is to be kept of the study.
 
     Args:
-      base_dir: The directory of a study.
-      to: Made if missing; what is there of an earlier study is replaced.
-      figures: Names of the report's figures; None for all.
-      repeats: Of the bootstrap.
+        base_dir: the directory of a study.
+        to: made if missing; what is there of an earlier study is replaced.
+        figures: names of the report's figures; None for all.
+        repeats: of the bootstrap.
 
     Raises:
-      UserError: There is no study, or `to` cannot be written.
+        UserError: there is no study, or `to` cannot be written.
     """
     records = study_runs.find_records(base_dir, load_study(base_dir))
     finished = [record for record in records if record.counts]

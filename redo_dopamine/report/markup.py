@@ -75,9 +75,9 @@ def table(frame: pd.DataFrame, decimals: Mapping[str, int]) -> str:
     """Returns a table with one line per row of the frame and its index first.
 
     Args:
-      frame: Its column names become the headings.
-      decimals: The digits after the point of each column of numbers; columns that
-        are not named here are text.
+        frame: its column names become the headings.
+        decimals: the digits after the point of each column of numbers; columns that
+            are not named here are text.
     """
     head = [f'<th scope="col">{text(frame.index.name)}</th>']
     for name in frame.columns:

@@ -25,13 +25,13 @@ def read_metrics(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     wrote a second time (the later row stands).
 
     Args:
-      path: A file whose first line is `iteration,agent_step,gradient_step,name,value`.
+        path: a file that begins `iteration,agent_step,gradient_step,name,value`.
 
     Returns:
-      The metrics, with the columns of the file, and the notes.
+        The metrics, with the columns of the file, and the notes.
 
     Raises:
-      UserError: The first line is something else.
+        UserError: the first line is something else.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     header, _, body = text.partition("\n")
@@ -103,7 +103,7 @@ def _drop_superseded(metrics: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     are compared with themselves only, so that a writer may buffer some of them.
 
     Returns:
-      The rows that stand, and how many times the run was resumed.
+        The rows that stand, and how many times the run was resumed.
     """
     resumes = 0
     while True:

@@ -26,11 +26,11 @@ class Normalisation:
     """A linear scale for the returns of each game.
 
     Attributes:
-      name: An adjective, such as "human-normalised".
-      zero: What scores 0, in words.
-      one: What scores 1, in words.
-      ends: By game; a game without them has no score.
-      lacking: Why a game has none, in words.
+        name: an adjective, such as "human-normalised".
+        zero: what scores 0, in words.
+        one: what scores 1, in words.
+        ends: by game; a game without them has no score.
+        lacking: why a game has none, in words.
     """
 
     name: str

@@ -22,14 +22,14 @@ def write_page(base_dir: str | Path) -> Path:
     """Writes the page of the runs in `base_dir`, over an earlier one if there.
 
     Args:
-      base_dir: A run directory, or a directory of run directories.
+        base_dir: a run directory, or a directory of run directories.
 
     Returns:
-      The path of the page.
+        The path of the page.
 
     Raises:
-      UserError: There are no runs, a run is not readable, or the report cannot be
-        written.
+        UserError: there are no runs, a run is not readable, or the report cannot be
+            written.
     """
     runs = find_runs(base_dir)
     images = _draw(runs)
@@ -57,8 +57,8 @@ def render(runs: list[Run], images: dict[str, bytes]) -> str:
     """Returns the page as HTML.
 
     Args:
-      runs: What the tables, notes and configurations are about.
-      images: The PNG of each section that has one, by slug.
+        runs: what the tables, notes and configurations are about.
+        images: the PNG of each section that has one, by slug.
     """
     games = sorted({str(run.info["game"]) for run in runs if run.info.get("game")})
     subject = ", ".join(games) or "unknown game"

@@ -15,12 +15,12 @@ class PaperValue:
     """A number of the paper: an IQM, or a dormant fraction in one game.
 
     Attributes:
-      arm: The name of the arm that it is about.
-      value: The number; None where only a range is known.
-      low: Where its interval starts; None if the paper gives none.
-      high: Where its interval ends.
-      game: The game; empty for an aggregate over games.
-      at: After how many units, where that is not the end of the paper's runs.
+        arm: the name of the arm that it is about.
+        value: the number; None where only a range is known.
+        low: where its interval starts; None if the paper gives none.
+        high: where its interval ends.
+        game: the game; empty for an aggregate over games.
+        at: after how many units, where that is not the end of the paper's runs.
     """
 
     arm: str
@@ -36,11 +36,11 @@ class PaperPoint:
     """The highest dormant fraction of a stretch of the paper's curve.
 
     Attributes:
-      arm: The name of the arm that it is about.
-      game: On which the paper found it; empty where that is not known.
-      first: Where the stretch begins, in the study's unit and the paper's length.
-      last: Where it ends; where it begins, for a single measurement.
-      value: The fraction, in [0, 1].
+        arm: the name of the arm that it is about.
+        game: on which the paper found it; empty where that is not known.
+        first: where the stretch begins, in the study's unit and the paper's length.
+        last: where it ends; where it begins, for a single measurement.
+        value: the fraction, in [0, 1].
     """
 
     arm: str

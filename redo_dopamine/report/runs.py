@@ -25,13 +25,13 @@ class Run:
     """What one training run left.
 
     Attributes:
-      label: The name of its directory, by which figures and tables call it.
-      path: Its directory.
-      metrics: Columns `iteration`, `agent_step`, `gradient_step`, `name`, `value`.
-      info: The content of `run.json`; empty where that file is missing or unreadable.
-      config: The content of `config.gin`; None where that file is missing.
-      notes: Sentences about what is missing or was left out.
-      units_per_step: How many frames, or units of its study, an agent step is.
+        label: the name of its directory, by which figures and tables call it.
+        path: its directory.
+        metrics: columns `iteration`, `agent_step`, `gradient_step`, `name`, `value`.
+        info: the content of `run.json`; empty where that file is missing or unreadable.
+        config: the content of `config.gin`; None where that file is missing.
+        notes: sentences about what is missing or was left out.
+        units_per_step: how many frames, or units of its study, an agent step is.
     """
 
     label: str
@@ -47,14 +47,14 @@ def load_run(path: str | Path) -> Run:
     """Loads the run that wrote its files into `path`.
 
     Args:
-      path: A directory that holds a `metrics.csv`; `run.json` and `config.gin` are
-        used where they are there, and missed in the notes where not.
+        path: a directory that holds a `metrics.csv`; `run.json` and `config.gin` are
+            used where they are there, and missed in the notes where not.
 
     Returns:
-      The run, labelled with the name of the directory.
+        The run, labelled with the name of the directory.
 
     Raises:
-      UserError: There is no `metrics.csv`, or it has a wrong header.
+        UserError: there is no `metrics.csv`, or it has a wrong header.
     """
     path = Path(path)
     if not (path / METRICS).is_file():
@@ -84,13 +84,13 @@ def find_runs(base_dir: str | Path) -> list[Run]:
     """Loads the run in `base_dir`, or else the runs in its sub-directories.
 
     Args:
-      base_dir: A run directory, or a directory of run directories.
+        base_dir: a run directory, or a directory of run directories.
 
     Returns:
-      At least one run, in the order of their names.
+        At least one run, in the order of their names.
 
     Raises:
-      UserError: There is no such directory, or no run in it.
+        UserError: there is no such directory, or no run in it.
     """
     base_dir = Path(base_dir)
     if not base_dir.is_dir():

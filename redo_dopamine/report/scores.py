@@ -31,12 +31,12 @@ class Matrix:
     """What one arm is judged by: normalised scores, seeds x games x points.
 
     Attributes:
-      seeds: The rows: those that every game has.
-      games: The columns.
-      frames: Of the points, as a mean over the runs.
-      curve: The scores at these points; the last point need not be the end.
-      final: The scores at the end, seeds x games.
-      left_out: Finished runs, as `game/seed`, that a rectangle has no room for.
+        seeds: the rows: those that every game has.
+        games: the columns.
+        frames: of the points, as a mean over the runs.
+        curve: the scores at these points; the last point need not be the end.
+        final: the scores at the end, seeds x games.
+        left_out: finished runs, as `game/seed`, that a rectangle has no room for.
     """
 
     seeds: tuple[str, ...]

@@ -19,11 +19,11 @@ class Section:
     """One figure of the page.
 
     Attributes:
-      slug: The name of its PNG file, without the ending.
-      heading: What it is about.
-      caption: How to read it, in one to three sentences.
-      draw: Draws the runs; None where no run recorded what it shows.
-      needs: The metrics it is drawn from, as named in `metrics.csv`.
+        slug: the name of its PNG file, without the ending.
+        heading: what it is about.
+        caption: how to read it, in one to three sentences.
+        draw: draws the runs; None where no run recorded what it shows.
+        needs: the metrics it is drawn from, as named in `metrics.csv`.
     """
 
     slug: str

@@ -27,10 +27,10 @@ class Arm:
     """One setting that the study compares.
 
     Attributes:
-      name: Of its directory.
-      label: How figures and tables call it.
-      series: Arms of one series differ in `x` only and share a colour.
-      x: Its place on the study's axis; None where the study has none.
+        name: of its directory.
+        label: how figures and tables call it.
+        series: arms of one series differ in `x` only and share a colour.
+        x: its place on the study's axis; None where the study has none.
     """
 
     name: str
@@ -44,22 +44,22 @@ class Study:
     """A study: arms x games x seeds.
 
     Attributes:
-      name: As the launcher calls it.
-      claim: What the paper claims.
-      source: The paper and the figure.
-      scale: The factor on lengths; 1 is the paper's.
-      unit: What lengths are counted in, such as "frames".
-      length_paper: The length of a run in the paper.
-      length_run: The length of a run here.
-      scored: Whether runs end with returns that can be normalised.
-      score: What they are normalised by: a name in `normalisation.KINDS`.
-      games: In the order of the study.
-      seeds: Likewise.
-      axis: What `Arm.x` is, in words.
-      arms: In the order of the study.
-      paper: IQMs of the paper.
-      paper_dormant: Dormant fractions of the paper, in [0, 1].
-      paper_curve: Points of the paper's curves of dormant fractions.
+        name: as the launcher calls it.
+        claim: what the paper claims.
+        source: the paper and the figure.
+        scale: the factor on lengths; 1 is the paper's.
+        unit: what lengths are counted in, such as "frames".
+        length_paper: the length of a run in the paper.
+        length_run: the length of a run here.
+        scored: whether runs end with returns that can be normalised.
+        score: what they are normalised by: a name in `normalisation.KINDS`.
+        games: in the order of the study.
+        seeds: likewise.
+        axis: what `Arm.x` is, in words.
+        arms: in the order of the study.
+        paper: IQMs of the paper.
+        paper_dormant: dormant fractions of the paper, in [0, 1].
+        paper_curve: points of the paper's curves of dormant fractions.
     """
 
     name: str
@@ -139,7 +139,7 @@ def load_study(path: str | Path) -> Study:
     """Loads the study that was launched into `path`.
 
     Raises:
-      UserError: `study.json` is not what a launcher writes.
+        UserError: `study.json` is not what a launcher writes.
     """
     file = Path(path) / STUDY
     try:

@@ -37,14 +37,14 @@ def write_study(base_dir: Path, repeats: int) -> Path:
     """Writes the report of a study, over an earlier one if there.
 
     Args:
-      base_dir: A directory that holds a `study.json`.
-      repeats: Of the bootstrap.
+        base_dir: a directory that holds a `study.json`.
+        repeats: of the bootstrap.
 
     Returns:
-      The path of the page.
+        The path of the page.
 
     Raises:
-      UserError: `study.json` is not readable, or the report cannot be written.
+        UserError: `study.json` is not readable, or the report cannot be written.
     """
     analysis = analyse(base_dir, repeats)
     shown = sections.of(analysis.study)
@@ -74,8 +74,8 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
     """Returns the page as HTML.
 
     Args:
-      analysis: What it is about.
-      images: The PNG of each section that has one, by slug.
+        analysis: what it is about.
+        images: the PNG of each section that has one, by slug.
     """
     study = analysis.study
     parts = [

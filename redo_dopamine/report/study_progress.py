@@ -38,9 +38,9 @@ class Curve(NamedTuple):
     """A metric of an arm on a data set, over its finished runs.
 
     Attributes:
-      epochs: From 1, those that every run has.
-      runs: The values of each run [runs, epochs].
-      mean: Over the runs, with its interval.
+        epochs: from 1, those that every run has.
+        runs: the values of each run [runs, epochs].
+        mean: over the runs, with its interval.
     """
 
     epochs: np.ndarray

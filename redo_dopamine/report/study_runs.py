@@ -22,13 +22,13 @@ class Record:
     """What became of one run of the study.
 
     Attributes:
-      arm: Its name.
-      game: Its name.
-      seed: As the directory is called.
-      state: `done`, `running`, `stopped`, `failed`, `missing` or `damaged`; `no score`
-        for a run that is done and has none.
-      reason: Why it is not counted; for a run that is done, what else is to know.
-      run: What it left; None where that could not be read.
+        arm: its name.
+        game: its name.
+        seed: as the directory is called.
+        state: `done`, `running`, `stopped`, `failed`, `missing` or `damaged`; `no
+            score` for a run that is done and has none.
+        reason: why it is not counted; for a run that is done, what else is to know.
+        run: what it left; None where that could not be read.
     """
 
     arm: str

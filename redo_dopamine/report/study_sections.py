@@ -27,12 +27,12 @@ class StudySection:
     """One figure of the page.
 
     Attributes:
-      slug: The name of its files, without the ending.
-      heading: What it is about.
-      caption: How to read it.
-      draw: Draws it; None where there is nothing to show.
-      needs: What it is drawn from, in words; empty where the page need not say that
-        it is lacking.
+        slug: the name of its files, without the ending.
+        heading: what it is about.
+        caption: how to read it.
+        draw: draws it; None where there is nothing to show.
+        needs: what it is drawn from, in words; empty where the page need not say that
+            it is lacking.
     """
 
     slug: str

@@ -122,9 +122,9 @@ def place(study: Study, arm: Arm, aside: float = 0.0) -> float:
     without a place of its own stands with the first.
 
     Args:
-      study: The study.
-      arm: One of its arms.
-      aside: How many marks' widths to the side, so that series do not overlap.
+        study: the study.
+        arm: one of its arms.
+        aside: how many marks' widths to the side, so that series do not overlap.
     """
     x = study.xs[0] if arm.x is None else arm.x
     at = math.log2(x) if is_doubling(study) else float(study.xs.index(x))

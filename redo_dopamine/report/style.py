@@ -76,11 +76,11 @@ def panels(
     A single panel gets no title of its own.
 
     Args:
-      title: Of the figure.
-      names: Of the panels.
-      x_label: What the panels' x axes count.
-      y_label: What their y axes show.
-      share: Whether all panels have the same scales.
+        title: of the figure.
+        names: of the panels.
+        x_label: what the panels' x axes count.
+        y_label: what their y axes show.
+        share: whether all panels have the same scales.
     """
     count = len(names)
     columns = count if count < 4 else (2 if count == 4 else 3)
@@ -135,9 +135,9 @@ def name_places(axes: Axes, labels: Sequence[str], panels: int = 1) -> None:
     Names are wrapped to the room there is, or slanted where that is not enough.
 
     Args:
-      axes: The panel.
-      labels: The names.
-      panels: How many panels share the figure's width.
+        axes: the panel.
+        labels: the names.
+        panels: how many panels share the figure's width.
     """
     room = _PLACES_CHARACTERS // panels // len(labels)
     # An equation stays on one line.
@@ -174,11 +174,11 @@ def mark_recycles(axes: Axes, steps: Sequence[Sequence[int]]) -> list[Line2D]:
     A line has the colour of its run, or is grey where several runs share it.
 
     Args:
-      axes: The panel; its x axis counts gradient steps.
-      steps: For each run, the gradient steps at which it recycled neurons.
+        axes: the panel; its x axis counts gradient steps.
+        steps: for each run, the gradient steps at which it recycled neurons.
 
     Returns:
-      What the legend explains: nothing where there was no recycle.
+        What the legend explains: nothing where there was no recycle.
     """
     label = "recycle"
     owners: dict[int, list[int]] = {}
@@ -215,9 +215,9 @@ def fraction_limits(axes: Axes, highest: float, rug: bool) -> None:
     """Starts a fraction's axis at 0 and ends it above the data, at most at 1.
 
     Args:
-      axes: The panel.
-      highest: The largest value of any curve; NaN where there is none.
-      rug: Whether triangles at the foot need room below 0.
+        axes: the panel.
+        highest: the largest value of any curve; NaN where there is none.
+        rug: whether triangles at the foot need room below 0.
     """
     top = 1.0 if math.isnan(highest) else min(1.0, max(0.1, 1.12 * highest))
     # A little air at both ends, so that a curve on 0 or 1 is not cut in half.

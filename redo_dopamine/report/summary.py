@@ -17,9 +17,9 @@ class BeforeAndAfter(NamedTuple):
     """Dormant fractions around a run's recycles.
 
     Attributes:
-      before: Mean at the recycles, measured just before them.
-      after: Mean at the measurements that came next.
-      recycles: The number of recycles that the two means are over.
+        before: mean at the recycles, measured just before them.
+        after: mean at the measurements that came next.
+        recycles: the number of recycles that the two means are over.
     """
 
     before: float
@@ -52,13 +52,13 @@ def per_layer(
     """Returns the rows of a metric that is recorded per layer.
 
     Args:
-      run: The run.
-      metric: `dormant_fraction`, `overlap`, `recycled`, or any `<metric>` of
-        `<metric>/<layer>`.
-      tau: The threshold in `<metric>/<tau>/<layer>`; None where the name has none.
+        run: the run.
+        metric: `dormant_fraction`, `overlap`, `recycled`, or any `<metric>` of
+            `<metric>/<layer>`.
+        tau: the threshold in `<metric>/<tau>/<layer>`; None where the name has none.
 
     Returns:
-      Layer name -> rows, in the order in which the run first wrote them.
+        Layer name -> rows, in the order in which the run first wrote them.
     """
     found = {}
     for name in run.metrics["name"].unique():
@@ -76,8 +76,8 @@ def recycles(run: Run) -> pd.DataFrame:
     """Returns how many neurons each recycle recycled.
 
     Returns:
-      One row per recycle, indexed by `gradient_step`; one integer column per layer,
-      and their `total`. A recycle that found no dormant neuron has total 0.
+        One row per recycle, indexed by `gradient_step`; one integer column per layer,
+        and their `total`. A recycle that found no dormant neuron has total 0.
     """
     counts = {
         layer: rows.set_index("gradient_step")["value"].groupby(level=0).last()

@@ -18,14 +18,14 @@ def write_report(
     """Writes the report of what is in `base_dir`, over an earlier one if there.
 
     Args:
-      base_dir: A run directory, a directory of run directories, or that of a study.
-      bootstrap_repeats: Of a study: the draws behind each interval.
+        base_dir: a run directory, a directory of run directories, or that of a study.
+        bootstrap_repeats: of a study: the draws behind each interval.
 
     Returns:
-      The path of the page.
+        The path of the page.
 
     Raises:
-      UserError: There are no runs, or the report cannot be read or written.
+        UserError: there are no runs, or the report cannot be read or written.
     """
     if not is_study(base_dir):
         return write_page(base_dir)

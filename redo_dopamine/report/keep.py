@@ -165,8 +165,7 @@ def _without_places(path: Path) -> bytes:
     return (json.dumps(kept, indent=2) + "\n").encode()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Keeps results and returns the exit status."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m redo_dopamine.report.keep",
         description="Put a study's results where they can be committed.",
@@ -175,7 +174,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--base_dir", required=True, help="the directory of a study")
     parser.add_argument("--to", required=True, help="made if missing")
     parser.add_argument("--figures", help="names with commas between; all without it")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Keeps results and returns the exit status."""
+    options = _parser().parse_args(arguments)
     logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
     try:
         figures = None if options.figures is None else options.figures.split(",")

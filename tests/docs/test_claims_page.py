@@ -21,8 +21,9 @@ def statuses():
 
 
 def results():
-    """All that was ever committed as a result: the README, and `results/`."""
-    files = [ROOT / "README.md", *sorted(ROOT.glob("results/**/*.csv"))]
+    """All that was ever committed as a result: in `results/`, and on three pages."""
+    pages = [ROOT / name for name in ("README.md", "docs/laptop.md", "docs/causes.md")]
+    files = [*pages, *sorted(ROOT.glob("results/**/*.csv"))]
     return "\n".join(path.read_text() for path in files)
 
 

@@ -34,6 +34,7 @@ def test_the_pages_are_there():
     assert names == {
         *("README", "getting_started", "your_own_network", "metrics", "configs"),
         *("studies", "cluster", "claims", "released_code", "faq"),
+        *("laptop", "causes"),
     }
 
 

@@ -17,6 +17,7 @@ from helpers.documents import ROOT
 from launch import local, slurm
 from redo_dopamine import catalogue, configure
 from redo_dopamine.offline.__main__ import _parser as offline_parser
+from redo_dopamine.report.keep import _parser as keep_parser
 from redo_dopamine.studies import __main__ as studies
 from redo_dopamine.supervised import (
     command,
@@ -29,6 +30,10 @@ PACKAGE = "redo_dopamine"
 EXPERIMENTS = {
     f"{PACKAGE}.supervised.{module.__name__.rpartition('.')[2]}": module
     for module in (label_shuffle, distillation, regression_probe)
+}
+_PARSERS = {
+    f"{PACKAGE}.offline": offline_parser,
+    f"{PACKAGE}.report.keep": keep_parser,
 }
 _RUN_NAME = "redo_dopamine_in_a_shell"
 _FLAGS_COMMANDS = {
@@ -146,8 +151,8 @@ def _check_python(rest):
             pass
     elif module == f"{PACKAGE}.studies":
         assert studies.main(rest) == 0
-    elif module == f"{PACKAGE}.offline":
-        offline_parser().parse_args(rest)
+    elif module in _PARSERS:
+        _PARSERS[module]().parse_args(rest)
     elif module in EXPERIMENTS:
         _check_experiment(EXPERIMENTS[module], rest)
     elif module == f"{PACKAGE}.catalogue":

@@ -9,6 +9,7 @@ _MAY_CHANGE = ("Runner.num_iterations",)
 _IDENTITY = (
     "create_atari_environment.game_name",
     "create_control_environment.environment_id",
+    "create_minatar_environment.game_name",
     "Runner.create_environment_fn",
     "JaxDQNAgent.seed",
     "PPOAgent.seed",

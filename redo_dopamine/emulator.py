@@ -41,6 +41,18 @@ class Restorable(Protocol):
         """Go on from a state of `get_state`."""
 
 
+@runtime_checkable
+class Lasting(Protocol):
+    """An environment of which a part goes on from episode to episode."""
+
+    def get_lasting(self) -> State:
+        """That part, as arrays by name."""
+        ...
+
+    def set_lasting(self, state: State) -> None:
+        """Take up what `get_lasting` gave."""
+
+
 class DirectAtari:
     """An Atari environment of Dopamine's that talks to the emulator itself.
 
@@ -184,14 +196,20 @@ def is_restorable(environment: Any) -> bool:
 
 
 def get_state(environment: Any) -> State:
-    """Its state; nothing where it cannot be restored."""
-    return environment.get_state() if is_restorable(environment) else {}
+    """Its state; where it cannot be restored, what of it outlasts an episode."""
+    if is_restorable(environment):
+        return environment.get_state()
+    return environment.get_lasting() if isinstance(environment, Lasting) else {}
 
 
 def set_state(environment: Any, state: State) -> None:
-    """Put it into a state of `get_state`; left as it is where it cannot be."""
-    if state and is_restorable(environment):
+    """Put it into a state of `get_state`, as far as it can be."""
+    if not state:
+        return
+    if is_restorable(environment):
         environment.set_state(state)
+    elif isinstance(environment, Lasting):
+        environment.set_lasting(state)
 
 
 def seed_environment(environment: Any, rng: np.random.Generator) -> None:

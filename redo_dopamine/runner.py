@@ -124,7 +124,9 @@ class PlasticityRunner(ResumableRunner):
 
     def _cuts_off(self, phase: TrainPhase) -> bool:
         """Whether the end of the iteration cuts off the running episode."""
-        return self._evaluates and self._is_over(phase)
+        # An evaluation needs the environment; a checkpoint must be able to hold it.
+        goes_on = emulator.is_restorable(self._environment) and not self._evaluates
+        return self._is_over(phase) and not goes_on
 
     def _advance(self, phase: TrainPhase) -> None:
         """One step of the environment and what the agent makes of it."""

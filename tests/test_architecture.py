@@ -171,7 +171,7 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 PURE = {"jax", "jaxlib", "flax", "optax", "chex"}
-STANDARD = {"collections", "dataclasses", "functools", "math", "typing"}
+STANDARD = {"collections", "dataclasses", "functools", "math", "operator", "typing"}
 
 
 def imports(path):

@@ -22,11 +22,11 @@ def recorded_widths(
     apply: Callable[..., Any],
     graph: graph_lib.NetworkGraph,
     params: graph_lib.Params,
-    state_example: Any,
+    example: Any,
 ) -> dict[str, int]:
     """Neurons per layer, after a check that the network records what graph says."""
-    states = jax.tree.map(lambda x: jnp.asarray(x)[None], state_example)
-    shapes = jax.eval_shape(lambda p, s: collect(apply, p, s), params, states)
+    inputs = jax.tree.map(lambda x: jnp.asarray(x)[None], example)
+    shapes = jax.eval_shape(lambda p, x: collect(apply, p, x), params, inputs)
     kernels = graph_lib.leaves_by_path(params)
     widths = {layer.name: kernels[layer.kernel].shape[-1] for layer in graph.layers}
     for name, width in widths.items():

@@ -20,6 +20,7 @@ from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.interventions import Intervention
 from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.schedules import Periodic, Schedule, never
+from redo_dopamine.core.whole import whole
 from redo_dopamine.networks.activations import loss_gradients
 
 # A batch of transitions, states as the network takes them, from `(batch_size, rng)`.
@@ -37,12 +38,13 @@ class Plasticity:
     first one acts.
 
     Args:
-        apply: `network.apply` of a network that takes one state.
+        apply: `(params, input) -> output` of the network for one input.
+        inputs: what the network takes of a batch.
         graph: the network's layers; must fit `params` (`core.graph.validate`).
         params: the network's parameters.
         loss: the loss that the updates descend.
         intervention: what to do, and when.
-        state_example: one network input, for shapes only.
+        example: one network input, for shapes only.
         taus: thresholds to track dormancy at; empty for none.
         tracking_period: gradient steps between two measurements.
         tracking_batch_size: states that a measurement averages over.
@@ -64,11 +66,12 @@ class Plasticity:
     def __init__(
         self,
         apply: Callable[..., Any],
+        inputs: Callable[[Batch], Any],
         graph: graph_lib.NetworkGraph,
         params: graph_lib.Params,
         loss: Loss,
         intervention: Intervention,
-        state_example: Any,
+        example: Any,
         *,
         taus: Sequence[float],
         tracking_period: int,
@@ -76,17 +79,20 @@ class Plasticity:
         seed: int,
         metrics: Sequence[Metric] = (),
     ):
-        if tracking_batch_size < 1:
-            raise ValueError(
-                "tracking_batch_size must be at least 1 state, but is "
-                f"{tracking_batch_size}. The paper scores on 64."
-            )
-        graph_lib.validate(graph, params)
-        widths = recorded_widths(apply, graph, params, state_example)
-        self.tracking = Tracking(
-            Subject(apply, graph, loss, widths), params, taus=taus, metrics=metrics
+        self.tracking_batch_size = whole(
+            tracking_batch_size,
+            1,
+            "tracking_batch_size must be a whole number of states",
+            "The paper scores on 64.",
         )
-        self.tracking_batch_size = tracking_batch_size
+        graph_lib.validate(graph, params)
+        widths = recorded_widths(apply, graph, params, example)
+        self.tracking = Tracking(
+            Subject(apply, inputs, graph, loss, widths),
+            params,
+            taus=taus,
+            metrics=metrics,
+        )
         measures = bool(self.tracking.taus or self.tracking.metrics)
         self._tracking_due: Schedule = Periodic(tracking_period) if measures else never
         self._intervention = intervention
@@ -97,7 +103,11 @@ class Plasticity:
             lambda params, target_params, batch: of_layers(
                 graph,
                 loss_gradients(
-                    apply, lambda p, b: loss(p, target_params, b), params, batch
+                    apply,
+                    lambda p, b: loss(p, target_params, b),
+                    params,
+                    batch,
+                    inputs,
                 ),
             )
         )
@@ -165,8 +175,7 @@ class Plasticity:
             learner = Learner(params, opt_state)
             found |= done
             if tracked is not None:
-                states = tracked["state"]
-                found |= self.tracking.measure_after(learner.params, states)
+                found |= self.tracking.measure_after(learner.params, tracked)
         return learner, {k: v[()] for k, v in jax.device_get(found).items()}
 
     def _track(
@@ -190,7 +199,7 @@ class Plasticity:
     ) -> Observer:
         return Observer(
             lambda size: self.tracking.activations(
-                learner.params, draw_batch(size, rng)["state"]
+                learner.params, draw_batch(size, rng)
             ),
             lambda size: self._loss_gradients(
                 learner.params, target_params, draw_batch(size, rng)

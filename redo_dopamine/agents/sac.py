@@ -98,11 +98,9 @@ class RecycledSACAgent(
         return self._inputs(drawn | {"key": key}, self.log_alpha)
 
     def _next_action(self) -> jax.Array:
-        act = (
-            self._act
-            if self._replay.add_count > self.min_replay_history
-            else self._act_at_random
-        )
+        # Dopamine's draws at random in an early evaluation, too.
+        learned = self._replay.add_count > self.min_replay_history
+        act = self._act if learned or self.eval_mode else self._act_at_random
         self._rng, action = act(
             self.online_params, self._rng, self.state, self.eval_mode
         )
@@ -151,7 +149,14 @@ class RecycledSACAgent(
         # One state: the default is faster.
         self._act = jax.jit(self._draw_action)
         self._act_at_random = jax.jit(self._draw_random_action)
-        self._watch_over(network.apply, network.graph(), draw_params, loss, state)
+        action = np.zeros(self.action_shape, np.float32)
+        self._watch_over(
+            self._judge, network.graph(), draw_params, loss, (state, action), _judged
+        )
+
+    def _judge(self, params: Params, judged: tuple[Any, ...], **settings: Any) -> Any:
+        network = self.network_def
+        return network.apply(params, *judged, method=network.judge, **settings)
 
     def _draw_action(
         self, params: Params, rng: jax.Array, state: jax.Array, eval_mode: jax.Array
@@ -199,6 +204,11 @@ class RecycledSACAgent(
             self.target_network_params = self._follow(
                 self.target_network_params, self.online_params
             )
+
+
+def _judged(batch: Batch) -> tuple[jax.Array, ...]:
+    """What the networks are observed on: Q-networks have seen the batch's actions."""
+    return tuple(batch[name] for name in ("state", "action") if name in batch)
 
 
 def _prepared(batch: Batch) -> Batch:

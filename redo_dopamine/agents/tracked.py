@@ -6,6 +6,7 @@ makes no difference to it: it is handed learners, and hands them back.
 
 import collections
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -122,11 +123,12 @@ class TrackedAgent(SavedAgent):
 
         Args:
             params: which the updates will donate.
-            *stock: what stands before Dopamine's optimizer without any setting.
+            *stock: what is done to the gradient of the loss before anything else,
+                such as clipping: what the settings add to it is not clipped.
         """
         links = [
-            *self._before_optimizer,
             *stock,
+            *self._before_optimizer,
             dqn_agent.create_optimizer(self._optimizer_name),
             *self._after_optimizer,
         ]
@@ -140,24 +142,27 @@ class TrackedAgent(SavedAgent):
         graph: NetworkGraph,
         draw_params: Callable[[jax.Array], Params],
         loss: Loss,
-        state: Any,
+        example: Any,
+        inputs: Callable[[Batch], Any] = operator.itemgetter("state"),
     ) -> None:
         """To be called once there are parameters and an optimizer.
 
         Args:
-            apply: `network.apply` of a network that takes one state.
+            apply: `(params, input) -> output` of the network for one input.
             graph: the network's layers.
             draw_params: new parameters from a key.
             loss: the loss that the updates descend.
-            state: one network input, for shapes only.
+            example: one network input, for shapes only.
+            inputs: what the network takes of a batch.
         """
         self._plasticity = Plasticity(
             apply,
+            inputs,
             graph,
             self.online_params,
             loss,
             self._build_intervention(graph, draw_params, self.optimizer),
-            state,
+            example,
             seed=self._seed,
             **self._tracking,
         )

@@ -34,13 +34,15 @@ class Subject(NamedTuple):
     """A network, apart from its parameters.
 
     Attributes:
-        apply: `network.apply` of a network that takes one state.
+        apply: `(params, input) -> output` of the network for one input.
+        inputs: what the network takes of a batch.
         graph: its layers.
         loss: the loss that the updates descend.
         widths: neurons per layer.
     """
 
     apply: Callable[..., Any]
+    inputs: Callable[[Batch], Any]
     graph: NetworkGraph
     loss: Loss
     widths: Mapping[str, int]
@@ -105,14 +107,14 @@ class Tracking:
         self.begin_with(params)
         apply, graph = subject.apply, subject.graph
 
-        def observe(params: Params, states: Any) -> Activations:
-            return of_layers(graph, collect(apply, params, states))
+        def observe(params: Params, inputs: Any) -> Activations:
+            return of_layers(graph, collect(apply, params, inputs))
 
         self._activations = compiled(observe)
         self._measure = compiled(self._take_all)
         self._dormant_after = compiled(
-            lambda params, states: dormant_fractions_after(
-                observe(params, states), self.taus
+            lambda params, inputs: dormant_fractions_after(
+                observe(params, inputs), self.taus
             )
         )
 
@@ -124,9 +126,9 @@ class Tracking:
         )
         self.memories = Memories(start, start)
 
-    def activations(self, params: Params, states: Any) -> Activations:
-        """Post-activation outputs [B, ..., N] per layer for states [B, ...]."""
-        return self._activations(params, states)
+    def activations(self, params: Params, batch: Batch) -> Activations:
+        """Post-activation outputs [B, ..., N] per layer on a batch."""
+        return self._activations(params, self.subject.inputs(batch))
 
     def measure(self, params: Params, target_params: Params, batch: Batch) -> Measured:
         """All metrics by name, of these parameters on this batch; remembers them."""
@@ -135,12 +137,12 @@ class Tracking:
         self.memories = Memories(new, memory)
         return found
 
-    def measure_after(self, params: Params, states: Any) -> Measured:
-        """What an intervention has left dormant, on the states [B, ...] from before.
+    def measure_after(self, params: Params, batch: Batch) -> Measured:
+        """What an intervention has left dormant, on the batch from before.
 
         It is not remembered: the next measurement compares with the one before.
         """
-        return self._dormant_after(params, states)
+        return self._dormant_after(params, self.subject.inputs(batch))
 
     def others(
         self,
@@ -187,16 +189,16 @@ class Tracking:
         self, params: Params, target_params: Params, batch: Batch, memory: Memory
     ) -> tuple[Measured, Memory]:
         subject = self.subject
+        inputs = subject.inputs(batch)
 
         def observe(params: Params) -> Activations:
-            return of_layers(
-                subject.graph, collect(subject.apply, params, batch["state"])
-            )
+            return of_layers(subject.graph, collect(subject.apply, params, inputs))
 
         view = View(
             graph=subject.graph,
             params=params,
             batch=batch,
+            inputs=inputs,
             activations=observe(params),
             observe=observe,
             apply=subject.apply,

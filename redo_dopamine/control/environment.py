@@ -12,8 +12,12 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces, wrappers
 
+from redo_dopamine.emulator import State
+
 # What is done to observations, actions and rewards on their way to the agent.
 Preprocessing = Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]
+
+_STATISTICS = ("mean", "var", "count")
 
 
 class _TrueReward(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -113,6 +117,7 @@ class ControlEnvironment:
                 layer, wrappers.NormalizeObservation | wrappers.NormalizeReward
             )
         ]
+        before = self.get_lasting()
         for layer in normalizing:
             layer.update_running_mean = False
         try:
@@ -120,6 +125,37 @@ class ControlEnvironment:
         finally:
             for layer in normalizing:
                 layer.update_running_mean = True
+            # The discounted return goes on all the same.
+            self.set_lasting(before)
+
+    def get_lasting(self) -> State:
+        """What outlasts an episode: the statistics of the preprocessing.
+
+        Returns:
+            Arrays by name.
+        """
+        # In their own precision: until its first update an array has fewer bits.
+        return {
+            name: np.array(getattr(owner, attribute))
+            for name, owner, attribute in self._statistics()
+        }
+
+    def set_lasting(self, state: State) -> None:
+        """Take up statistics of `get_lasting`; other arrays may stand beside them."""
+        for name, owner, attribute in self._statistics():
+            saved = state[name]
+            setattr(owner, attribute, saved.copy() if saved.ndim else float(saved))
+
+    def _statistics(self) -> Iterator[tuple[str, Any, str]]:
+        """Where preprocessing keeps its numbers: a name, and an object's attribute."""
+        for layer in self.layers():
+            if isinstance(layer, wrappers.NormalizeObservation):
+                for name in _STATISTICS:
+                    yield f"observation_{name}", layer.obs_rms, name
+            elif isinstance(layer, wrappers.NormalizeReward):
+                for name in _STATISTICS:
+                    yield f"return_{name}", layer.return_rms, name
+                yield "discounted_return", layer, "discounted_reward"
 
     def layers(self) -> Iterator[gymnasium.Env[Any, Any]]:
         """The environment and those inside of it, from the outermost on."""

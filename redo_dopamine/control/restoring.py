@@ -5,18 +5,15 @@ which is not all that the next steps depend on.
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from gymnasium import wrappers
 
 from redo_dopamine.control.environment import ControlEnvironment
 from redo_dopamine.emulator import State
 
 # Beside the state that MuJoCo integrates: read by environments before they step.
 _POSITIONS = ("xpos", "xipos")
-_STATISTICS = ("mean", "var", "count")
 
 
 class RestorableControl(ControlEnvironment):
@@ -44,10 +41,7 @@ class RestorableControl(ControlEnvironment):
         random = self._physics.np_random.bit_generator.state
         found["random"] = np.array(json.dumps(random))
         found["game_over"] = np.asarray(self.game_over)
-        for name, owner, attribute in self._numbers():
-            # In its own precision: until its first update an array has fewer bits.
-            found[name] = np.array(getattr(owner, attribute))
-        return found
+        return found | dict(self.get_lasting())
 
     def set_state(self, state: State) -> None:
         """Go on from a state of `get_state`, of the same kind of environment."""
@@ -65,17 +59,4 @@ class RestorableControl(ControlEnvironment):
         random = json.loads(str(state["random"]))
         self._physics.np_random.bit_generator.state = random
         self.game_over = bool(state["game_over"])
-        for name, owner, attribute in self._numbers():
-            saved = state[name]
-            setattr(owner, attribute, saved.copy() if saved.ndim else float(saved))
-
-    def _numbers(self) -> Iterator[tuple[str, Any, str]]:
-        """Where preprocessing keeps its numbers: a name, and an object's attribute."""
-        for layer in self.layers():
-            if isinstance(layer, wrappers.NormalizeObservation):
-                for name in _STATISTICS:
-                    yield f"observation_{name}", layer.obs_rms, name
-            elif isinstance(layer, wrappers.NormalizeReward):
-                for name in _STATISTICS:
-                    yield f"return_{name}", layer.return_rms, name
-                yield "discounted_return", layer, "discounted_reward"
+        self.set_lasting(state)

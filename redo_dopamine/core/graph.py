@@ -50,9 +50,17 @@ class Layer(NamedTuple):
 
 
 class NetworkGraph(NamedTuple):
-    """All layers of neurons of a network. Hashable, so static under `jax.jit`."""
+    """All layers of neurons of a network. Hashable, so static under `jax.jit`.
+
+    Attributes:
+        layers: from the input to the output.
+        heads: paths of the kernels that give the network's outputs, where those are
+            not just the ones that read the last layer: of several networks side by
+            side, the heads of each.
+    """
 
     layers: tuple[Layer, ...]
+    heads: tuple[Path, ...] = ()
 
     @property
     def recyclable_layers(self) -> tuple[Layer, ...]:
@@ -94,6 +102,13 @@ def validate(graph: NetworkGraph, params: Params) -> None:
     for layer in graph.layers:
         _validate_layer(layer, shapes)
     _validate_ownership(graph)
+    read = {edge.kernel for layer in graph.layers for edge in layer.outgoing}
+    for head in graph.heads:
+        if head not in read:
+            raise ValueError(
+                f"A head must read a layer of the graph, but {_show(head)} reads none. "
+                f"Name one of: {', '.join(sorted(map(_show, read)))}."
+            )
 
 
 def _validate_ownership(graph: NetworkGraph) -> None:

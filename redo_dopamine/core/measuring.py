@@ -27,16 +27,18 @@ class View(NamedTuple):
     Attributes:
         graph: the network's layers.
         params: the parameters that are measured.
-        batch: arrays [B, ...] of transitions; `state` holds network inputs.
-        activations: post-activation outputs [B, ..., N] per layer, of these states.
-        observe: activations of the same states as a function of parameters.
-        apply: `(params, state) -> output` of the network for one state.
+        batch: arrays [B, ...] of transitions.
+        inputs: what of them the network takes, a pytree of arrays [B, ...].
+        activations: post-activation outputs [B, ..., N] per layer, for these inputs.
+        observe: activations for the same inputs as a function of parameters.
+        apply: `(params, input) -> output` of the network for one input.
         loss: the loss on the batch as a function of parameters.
     """
 
     graph: NetworkGraph
     params: Params
     batch: Mapping[str, jax.Array]
+    inputs: Any
     activations: Mapping[str, jax.Array]
     observe: Observe
     apply: Callable[[Params, Any], Any]

@@ -67,4 +67,4 @@ def _q_values(metric: str, view: View, params: Params) -> jax.Array:
             )
         return output.q_values
 
-    return jax.vmap(of_state)(view.batch["state"])
+    return jax.vmap(of_state)(view.inputs)

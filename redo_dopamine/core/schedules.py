@@ -7,6 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from redo_dopamine.core.whole import whole
+
 # An int on the host or a traced scalar under jit; a boolean of the same kind.
 Step = Any
 Schedule = Callable[[Step], Any]
@@ -39,7 +41,6 @@ class Periodic:
             self._keep_whole("stop", minimum=self.start + 1)
 
     def _keep_whole(self, name: str, minimum: int) -> None:
-        """Store a setting as an int: gin may hand over 1e3, and floats drift."""
         value = getattr(self, name)
         object.__setattr__(self, name, _whole_steps(name, value, minimum))
 
@@ -103,10 +104,5 @@ def _validate_share(value: float) -> None:
 
 
 def _whole_steps(name: str, value: Any, minimum: int) -> int:
-    number = isinstance(value, int | float) and math.isfinite(value)
-    if not number or value != int(value) or value < minimum:
-        raise ValueError(
-            f"{name} must be a whole number of gradient steps >= {minimum}, but is "
-            f"{value}. To switch an intervention off use none()."
-        )
-    return int(value)
+    rule = f"{name} must be a whole number of gradient steps"
+    return whole(value, minimum, rule, "To switch an intervention off use none().")

@@ -164,7 +164,7 @@ def _measure(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Scores per layer, and metrics by name."""
     params = agent.online_params
-    activations = tracking.activations(params, look.batch["state"])
+    activations = tracking.activations(params, look.batch)
     per_neuron = {k: scores.dormancy_score(h) for k, h in activations.items()}
     found = tracking.measure(params, agent.target_network_params, look.batch)
     on_host = jax.device_get((per_neuron, found))

@@ -1,5 +1,6 @@
 """The one way in which activations leave a network."""
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,21 +44,21 @@ def record(module: nn.Module, layer: str, activation: jax.Array) -> jax.Array:
 
 
 def collect(
-    apply: Callable[..., Any], params: Any, states: jax.Array
+    apply: Callable[..., Any], params: Any, states: Any
 ) -> Mapping[str, jax.Array]:
     """Recorded activations of a network for a batch of states.
 
     Args:
         apply: `network.apply` of a module that takes one state.
         params: the tree that `network.init` returned.
-        states: a batch of network inputs [B, ...].
+        states: a batch of network inputs, arrays [B, ...].
 
     Returns:
         Activations [B, ..., N] per layer name. A layer that a submodule recorded
         has the submodule's name in front: `Stack_0/Conv_1`.
     """
 
-    def one_state(state: jax.Array) -> Mapping[str, jax.Array]:
+    def one_state(state: Any) -> Mapping[str, jax.Array]:
         return _by_layer(_recorded(apply, params, state))
 
     return jax.vmap(one_state)(states)
@@ -68,23 +69,25 @@ def loss_gradients(
     loss: Callable[[Any, Any], jax.Array],
     params: Any,
     batch: Mapping[str, jax.Array],
+    inputs: Callable[[Mapping[str, jax.Array]], Any] = operator.itemgetter("state"),
 ) -> Mapping[str, jax.Array]:
     r"""Gradient of the loss of each example in each recorded activation.
 
     .. math:: \partial L(x) / \partial h_i(x)
 
     Args:
-        apply: `network.apply` of a module that takes one state.
+        apply: `network.apply` of a module that takes one input.
         loss: scalar of `(params, batch)`, built on `apply`.
         params: the tree that `network.init` returned.
-        batch: arrays [B, ...], `state` among them.
+        batch: arrays [B, ...].
+        inputs: what the module takes of an example; `state` without it.
 
     Returns:
         Gradients [B, ..., N] per layer name, as `collect` gives activations.
     """
 
     def one_example(example: Mapping[str, jax.Array]) -> Mapping[str, jax.Array]:
-        shapes = jax.eval_shape(lambda: _recorded(apply, params, example["state"]))
+        shapes = jax.eval_shape(lambda: _recorded(apply, params, inputs(example)))
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         alone = jax.tree.map(lambda x: x[None], example)
         gradient = jax.grad(lambda x: loss({**params, _PERTURBATIONS: x}, alone))(zeros)
@@ -93,7 +96,7 @@ def loss_gradients(
     return jax.vmap(one_example)(batch)
 
 
-def _recorded(apply: Callable[..., Any], params: Any, state: jax.Array) -> Any:
+def _recorded(apply: Callable[..., Any], params: Any, state: Any) -> Any:
     """The recorded activations of one state, nested by module."""
     _, variables = apply(params, state, mutable=[_COLLECTION])
     recorded = flatten_dict(variables.get(_COLLECTION, {}))

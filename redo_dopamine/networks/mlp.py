@@ -126,5 +126,9 @@ class ActorCritic(nn.Module):
                 )
                 for name, module in networks.items()
                 for i in range(self.num_layers)
-            )
+            ),
+            heads=tuple(
+                kernel(module, f"Dense_{self.num_layers}")
+                for module in networks.values()
+            ),
         )

@@ -44,6 +44,14 @@ class SACNetwork(ActorCritic):
         action = actor.mean_action if mean_action else actor.sampled_action
         return ActorCriticOutput(actor, self.critic(state, action))
 
+    def judge(
+        self, state: jax.Array, action: jax.Array | None = None
+    ) -> ActorCriticOutput:
+        """What the networks say of one state and action, by default the policy's."""
+        actor = self.actor(state)
+        chosen = actor.mean_action if action is None else action
+        return ActorCriticOutput(actor, self.critic(state, chosen))
+
     def actor(self, state: jax.Array, key: jax.Array | None = None) -> SACActorOutput:
         """The mean action of one state, one drawn, and the log density [] of that.
 

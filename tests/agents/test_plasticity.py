@@ -1,5 +1,7 @@
 """What a network must offer to be tracked; the rest is tested through the agents."""
 
+import operator
+
 import flax.linen as nn
 import gin
 import jax
@@ -52,6 +54,7 @@ def plasticity(network, **settings):
     params = network.init(jax.random.PRNGKey(0), STATE)
     return params, Plasticity(
         network.apply,
+        operator.itemgetter("state"),
         GRAPH,
         params,
         settings.pop("loss", None),

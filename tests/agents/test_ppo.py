@@ -49,6 +49,17 @@ def test_it_acts_and_learns_as_dopamines_agent():
     )
 
 
+def test_weight_decay_is_not_part_of_the_gradient_that_is_clipped():
+    gin.bind_parameter("create_optimizer.learning_rate", 1.0)
+    agent = controllers.ppo(weight_decay=0.5, optimizer="sgd", max_gradient_norm=1.0)
+    params = jax.tree.map(np.ones_like, agent.online_params)
+    gradients = jax.tree.map(lambda x: np.full_like(x, 1e6), params)
+    updates, _ = agent.optimizer.update(gradients, agent.optimizer_state, params)
+    num_weights = sum(x.size for x in jax.tree.leaves(params))
+    for update in jax.tree.leaves(updates):
+        np.testing.assert_allclose(update, -(num_weights**-0.5) - 0.5, rtol=1e-5)
+
+
 def test_a_rollout_is_learnt_from_once_it_is_full():
     agent, stream = controllers.ppo(), Stream()
     agent.set_collector_dispatcher(recorder := Recorder())

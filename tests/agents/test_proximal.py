@@ -1,6 +1,7 @@
 """PPO's update makes the parameters that Dopamine's makes from the same rollout."""
 
 import functools
+import operator
 
 from redo_dopamine import compat  # noqa: F401  isort: skip
 import jax
@@ -178,6 +179,7 @@ def test_plasticity_tracks_policy_and_value_layers_of_this_loss():
     params = draw()(KEY)
     plasticity = Plasticity(
         NETWORK.apply,
+        operator.itemgetter("state"),
         NETWORK.graph(),
         params,
         loss(),

@@ -67,6 +67,13 @@ def test_evaluation_takes_the_mean_action_and_remembers_nothing():
     assert (agent._replay.add_count, agent.training_steps) == (count, 40)
 
 
+def test_an_evaluation_before_there_is_anything_to_learn_from_takes_the_mean_too():
+    agent = controllers.sac()
+    agent.eval_mode = True
+    first, second = (agent.begin_episode(np.ones(5)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
 # The loss, by hand.
 
 Critic = namedtuple("Critic", ["q_value1", "q_value2"])
@@ -145,6 +152,29 @@ def test_tracking_does_not_change_training():
     for network in ("actor", "critic1", "critic2"):
         name = f"dormant_fraction/0.1/{network}/Dense_1"
         assert len(recorder.values(name)) == tracked.gradient_step // 3
+
+
+def test_q_networks_are_observed_on_the_actions_that_they_learn_from():
+    agent = controllers.sac(**TRACKING)
+    tracking = agent._plasticity.tracking
+    states, actions = np.ones((2, 5), np.float32), np.array([[-0.9, 0.9], [0.9, -0.9]])
+    found = tracking.activations(
+        agent.online_params, {"state": states, "action": actions.astype(np.float32)}
+    )
+    np.testing.assert_array_equal(*found["actor/Dense_1"])
+    for critic in ("critic1", "critic2"):
+        first, second = found[f"{critic}/Dense_0"]
+        assert not np.array_equal(first, second)
+
+
+def test_without_actions_q_networks_are_observed_on_the_policys_mean():
+    agent = controllers.sac(**TRACKING)
+    network, states = agent.network_def, np.ones((1, 5), np.float32)
+    mean = network.apply(agent.online_params, states[0], method=network.actor)
+    observe = agent._plasticity.tracking.activations
+    alone = observe(agent.online_params, {"state": states})
+    batch = {"state": states, "action": np.asarray(mean.mean_action)[None]}
+    assert_trees_equal(alone, observe(agent.online_params, batch))
 
 
 def test_recycled_neurons_lose_their_outgoing_weights():

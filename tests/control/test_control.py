@@ -123,15 +123,15 @@ def test_held_statistics_do_not_move():
     environment.reset()
     drive(environment, actions_of(environment, 50))
 
-    def count():
-        return float(environment.get_state()["observation_count"])
-
-    before = count()
+    before = environment.get_lasting()
+    assert before["discounted_return"] != 0
     with environment.held_statistics():
         drive(environment, actions_of(environment, 50))
-    assert count() == before
+    for name, array in environment.get_lasting().items():
+        np.testing.assert_array_equal(array, before[name], err_msg=name)
     drive(environment, actions_of(environment, 50))
-    assert count() > before + 49
+    after = environment.get_lasting()
+    assert after["observation_count"] > before["observation_count"] + 49
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,20 @@ def test_making_one_leaves_no_notes(tmp_path, monkeypatch, capfd, recwarn):
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
     assert not recwarn
+
+
+def test_other_physics_keep_their_statistics():
+    first, second = (
+        creating.create_control_environment("Pendulum-v1", creating.ppo_preprocessing)
+        for _ in range(2)
+    )
+    first.reset()
+    drive(first, actions_of(first, 50))
+    state = emulator.get_state(first)
+    assert state["observation_count"] > 50
+    emulator.set_state(second, state)
+    for name, array in emulator.get_state(second).items():
+        np.testing.assert_array_equal(array, state[name], err_msg=name)
 
 
 def test_other_physics_are_played_and_not_restored():

@@ -112,7 +112,7 @@ def test_the_default_is_the_papers():
         ({"fraction": 0.1}, r"fraction must be a function, but is 0\.1\. Use sched"),
         ({"select": "lowest"}, "select must be a function, but is 'lowest'"),
         ({"period": -1}, "period must be a whole number"),
-        ({"score_batch_size": 0}, "score_batch_size must be at least 1"),
+        ({"score_batch_size": 0}, "score_batch_size must be .* >= 1, but is 0"),
     ],
 )
 def test_a_setting_out_of_range_is_an_error(settings, message):

@@ -201,7 +201,10 @@ def test_redo_has_the_settings_of_the_paper_as_defaults():
             {"start": 5, "stop": 5},
             "stop must be a whole number .* >= 6, but is 5",
         ),
-        ({"score_batch_size": 0}, "score_batch_size must be at least 1 .* but is 0"),
+        ({"score_batch_size": 0}, "score_batch_size must be .* >= 1, but is 0"),
+        ({"score_batch_size": 64.5}, "score_batch_size must be .*, but is 64.5"),
+        ({"score_batch_size": float("nan")}, "score_batch_size .*, but is nan"),
+        ({"score_batch_size": "x"}, "score_batch_size must be .*, but is x"),
     ],
 )
 def test_a_setting_out_of_range_is_an_error_before_there_is_a_network(

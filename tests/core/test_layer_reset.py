@@ -12,6 +12,9 @@ from redo_dopamine.core.interventions import layer_reset
 
 ADAM = optax.adam(1e-3)
 KEY = jax.random.PRNGKey(3)
+# Networks side by side.
+SAC = ("_actor", "_critic1", "_critic2")
+PPO = ("_actor", "_critic")
 
 
 def reset(network, num_layers):
@@ -54,6 +57,9 @@ def reset(network, num_layers):
         ("nested", 3, {"Torso_0/Dense_0", "Dense_0", "Dense_1"}),
         ("mlp_without_bias", 2, {"Dense_1", "Dense_2"}),
         ("impala_crelu", 2, {"Dense_0", "Dense_1"}),
+        ("sac", 1, {"_actor/Dense_2", "_critic1/Dense_2", "_critic2/Dense_2"}),
+        ("sac", 2, {f"{x}/Dense_{i}" for x in SAC for i in (1, 2)}),
+        ("ppo", 2, {f"{x}/Dense_{i}" for x in PPO for i in (1, 2)}),
     ],
 )
 def test_the_last_layers_are_drawn_anew_and_the_encoder_is_bit_identical(

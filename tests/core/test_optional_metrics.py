@@ -27,7 +27,7 @@ def view(params=None, activation=None, states=None, **parts):
     if activation is not None:
         view = view._replace(activations={"hidden": jnp.asarray(activation)})
     if states is not None:
-        view = view._replace(batch={"state": jnp.asarray(states)})
+        view = view._replace(inputs=jnp.asarray(states))
     return view._replace(**parts)
 
 
@@ -264,6 +264,7 @@ def network_view(params):
         graph=CASE.graph,
         params=params,
         batch={"state": NETWORK_STATES},
+        inputs=NETWORK_STATES,
         activations=observe(params),
         observe=observe,
         apply=lambda params, state: Output(CASE.network.apply(params, state)),

@@ -5,6 +5,7 @@ docs/metrics.md must tell of every metric that the code can give, and of no othe
 
 import functools
 import math
+import operator
 import os
 import re
 from pathlib import Path
@@ -125,7 +126,7 @@ def tracked():
     params = draw()
     widths = {x: 6 for x in LAYERS}
     tracking = Tracking(
-        Subject(NETWORK.apply, GRAPH, loss, widths),
+        Subject(NETWORK.apply, operator.itemgetter("state"), GRAPH, loss, widths),
         params,
         taus=(0.0, 0.5),
         metrics=[make() for make in configurables.METRICS],

@@ -48,6 +48,10 @@ def test_changes_are_listed_with_the_flag_and_hold_from_then_on(
             "atari_lib.create_atari_environment.game_name = 'Pong'",
             "atari_lib.create_atari_environment.game_name = 'Qbert'",
         ),
+        (
+            "create_minatar_environment.game_name = 'Breakout'",
+            "create_minatar_environment.game_name = 'Asterix'",
+        ),
     ],
 )
 def test_another_seed_or_game_is_another_run(line, other, tmp_path):

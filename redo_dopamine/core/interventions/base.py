@@ -8,6 +8,7 @@ import optax
 
 from redo_dopamine.core.graph import NetworkGraph, Params
 from redo_dopamine.core.schedules import Schedule
+from redo_dopamine.core.whole import whole
 
 State = Any
 Activations = Mapping[str, jax.Array]
@@ -43,21 +44,22 @@ def observe_activations(batch_size: int) -> Observe:
     Raises:
         ValueError: fewer than one state.
     """
-    validate_batch_size(batch_size)
-    return lambda observer: observer.activations(batch_size)
+    size = whole_batch_size(batch_size)
+    return lambda observer: observer.activations(size)
 
 
-def validate_batch_size(score_batch_size: int) -> None:
-    """Check a number of states to score neurons on.
+def whole_batch_size(score_batch_size: float) -> int:
+    """How many states to score neurons on.
 
     Raises:
-        ValueError: fewer than one.
+        ValueError: no whole number of them, or fewer than one.
     """
-    if score_batch_size < 1:
-        raise ValueError(
-            f"score_batch_size must be at least 1 state, but is {score_batch_size}. "
-            "The paper uses 64, and saw no difference from 32 to 1024."
-        )
+    return whole(
+        score_batch_size,
+        1,
+        "score_batch_size must be a whole number of states",
+        "The paper uses 64, and saw no difference from 32 to 1024.",
+    )
 
 
 class Intervention(NamedTuple):

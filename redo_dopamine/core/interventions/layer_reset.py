@@ -22,6 +22,7 @@ from redo_dopamine.core.interventions.base import (
 )
 from redo_dopamine.core.recycle import map_moments
 from redo_dopamine.core.schedules import Periodic
+from redo_dopamine.core.whole import whole
 
 
 def layer_reset(
@@ -38,9 +39,9 @@ def layer_reset(
     Layers are counted from the output backwards and the output heads are the first:
     1 resets the heads, 2 the penultimate layer as well. The two heads of a dueling
     network count as one. With branches, a layer counts by its longest way to the
-    output, so that nothing behind a reset layer is kept. A head is a kernel that
-    reads the last layer of the graph and feeds no layer of it; of parallel towers
-    only the last layer's is reset.
+    output, so that nothing behind a reset layer is kept. Heads are those that the
+    graph names; where it names none, the kernels that read its last layer and feed no
+    layer of it.
 
     Nikishin et al., "The Primacy Bias in Deep Reinforcement Learning", ICML 2022.
     Defaults are those of the baseline in Sokar et al., ICML 2023: penultimate layer
@@ -62,11 +63,13 @@ def layer_reset(
     Raises:
         ValueError: a setting out of its range.
     """
-    if not (math.isfinite(num_layers) and num_layers == int(num_layers) >= 1):
-        raise ValueError(
-            f"num_layers must be a whole number >= 1, but is {num_layers}. 1 is the "
-            "output head, 2 the penultimate layer as well; to reset none use none()."
-        )
+    depth = whole(
+        num_layers,
+        1,
+        "num_layers must be a whole number",
+        "1 is the output head, 2 the penultimate layer as well; to reset none use "
+        "none().",
+    )
     schedule = Periodic(period, start, stop)
 
     def build(
@@ -74,7 +77,7 @@ def layer_reset(
         draw_params: DrawParams,
         optimizer: optax.GradientTransformation,
     ) -> Intervention:
-        modules = _last_modules(graph, int(num_layers))
+        modules = _last_modules(graph, depth)
 
         def apply(key, params, opt_state, state, activations, step):
             del activations
@@ -95,7 +98,7 @@ def layer_reset(
                 draw_params(key),
             )
             opt_state = map_moments(forget, params, opt_state, optimizer)
-            return new_params, opt_state, state, {"reset_layers": due * int(num_layers)}
+            return new_params, opt_state, state, {"reset_layers": due * depth}
 
         return Intervention(
             lambda params: _no_state(modules, params), apply, schedule, observe_nothing
@@ -123,8 +126,8 @@ def _last_modules(graph: NetworkGraph, num_layers: int) -> frozenset[Path]:
 
     # Other kernels that feed no layer need not be heads: in a residual network some
     # write on a stream that is not tracked.
-    last = graph.layers[-1:]
-    heads = {e.kernel for layer in last for e in layer.outgoing} - set(readers)
+    last = {edge.kernel for layer in graph.layers[-1:] for edge in layer.outgoing}
+    heads = set(graph.heads) or last - set(readers)
 
     @functools.cache
     def distance(kernel: Path) -> float:

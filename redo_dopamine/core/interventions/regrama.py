@@ -5,7 +5,7 @@ from redo_dopamine.core.interventions.base import (
     Activations,
     InterventionFactory,
     Observer,
-    validate_batch_size,
+    whole_batch_size,
 )
 from redo_dopamine.core.interventions.recycling import recycling
 from redo_dopamine.core.interventions.redo import dormant_neurons
@@ -51,9 +51,9 @@ def regrama(
     """
     masks.validate_threshold(tau)
     schedule = Periodic(period, start, stop)
-    validate_batch_size(score_batch_size)
+    size = whole_batch_size(score_batch_size)
 
     def observe(observer: Observer) -> Activations:
-        return observer.loss_gradients(score_batch_size)
+        return observer.loss_gradients(size)
 
     return recycling(lambda view: dormant_neurons(view, tau), schedule, observe)

@@ -1,0 +1,22 @@
+"""Whole numbers among settings: gin may hand over 1e3, and floats drift."""
+
+import math
+from typing import Any
+
+
+def whole(value: Any, minimum: int, rule: str, remedy: str) -> int:
+    """A setting as an int.
+
+    Args:
+        value: as it was given.
+        minimum: the least that it may be.
+        rule: begins the message, such as "period must be a whole number of steps".
+        remedy: ends it.
+
+    Raises:
+        ValueError: it is not a whole number, or is below the minimum.
+    """
+    number = isinstance(value, int | float) and math.isfinite(value)
+    if not number or value != int(value) or value < minimum:
+        raise ValueError(f"{rule} >= {minimum}, but is {value}. {remedy}")
+    return int(value)

@@ -21,6 +21,8 @@ def row(bar: dict[str, Any]) -> str:
     passed, rounds = bar["rounds_passed"], len(bar["rounds"])
     if passed not in (0, rounds):  # So near that rounds differ.
         agreeing = passed if bar["passed"] else rounds - passed
+        most = 2 * agreeing >= rounds
+        mark = mark if most else f"at its bar: {mark}"
         mark += f" in {agreeing} of {rounds} rounds"
     sign = {">=": "≥", "<=": "≤"}[bar["direction"]]
     unit = bar["unit"]

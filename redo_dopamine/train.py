@@ -30,6 +30,7 @@ from redo_dopamine.finite import NotFiniteError
 from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner, experiment
 from redo_dopamine.stopping import StopRequested
+from redo_dopamine.studies.scaling import check_scale
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir", None, "Directory of the run; made if missing, resumed if not."
@@ -208,6 +209,7 @@ def main(argv: list[str]) -> None:
             )
         _quiet_logs()
         configure.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
+        check_scale(_SCALE.value)
         train(_BASE_DIR.value, _SCALE.value, _terms())
     except run_lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -56,6 +56,13 @@ def refuse(capsys, *arguments):
         ),
         ("RecycledDQNAgent.replay_ratio = 0.3", ["0.3 * 4 = 1.2", "0.25, 0.5"]),
         ("redo.tau = -0.1", ["tau must be", "-0.1"]),
+        ("redo.tau = None", ["tau must be", "but is None"]),
+        ("redo.score_batch_size = 'x'", ["score_batch_size must be", "but is x"]),
+        ("RecycledDQNAgent.intervention = @redo", ["Call it: @redo() in gin"]),
+        ("RecycledDQNAgent.intervention = @none", ["Call it: @none() in gin"]),
+        ("RecycledDQNAgent.taus = 0.1", ["taus must be", "Write (0.1,) for"]),
+        ("RecycledDQNAgent.replay_ratio = 'x'", ["must be a number", "but is 'x'"]),
+        ("NatureNetwork.width = 'x'", ["width must be", "but is x"]),
         ("redo.period = 0", ["period must be", "but is 0", "none()"]),
         ("redo.period = -5", ["period must be", "but is -5"]),
         ("redo.score_batch_size = 0", ["score_batch_size must be", "but is 0"]),
@@ -88,6 +95,16 @@ def test_an_unknown_gin_file_is_named_with_its_neighbours(capsys, tmp_path):
 
 def test_no_base_dir(capsys):
     assert "--base_dir must name" in refuse(capsys, "--gin_files=demo.gin")
+
+
+def test_a_scale_beyond_the_whole(capsys, tmp_path):
+    scale = ("--gin_files=demo.gin", "--scale=3")
+    try:
+        message = refuse(capsys, f"--base_dir={tmp_path}", *scale)
+    finally:
+        flags.FLAGS["scale"].unparse()
+    assert "--scale must be in (0, 1]" in message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_word_that_is_no_flag(capsys, tmp_path):

@@ -19,8 +19,8 @@ from redo_dopamine.core import graph as graph_lib
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.interventions import Intervention
 from redo_dopamine.core.measuring import Metric
+from redo_dopamine.core.numbers import whole
 from redo_dopamine.core.schedules import Periodic, Schedule, never
-from redo_dopamine.core.whole import whole
 from redo_dopamine.networks.activations import loss_gradients
 
 # A batch of transitions, states as the network takes them, from `(batch_size, rng)`.

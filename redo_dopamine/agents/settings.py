@@ -2,12 +2,14 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
+from redo_dopamine.core.numbers import is_number
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
@@ -59,6 +61,11 @@ def updates_per_train_step(replay_ratio: float, update_period: int) -> int:
     Raises:
         ValueError: the product is not a whole number >= 1.
     """
+    if not is_number(replay_ratio):
+        raise TypeError(
+            "replay_ratio must be a number of gradient updates per agent step, but is "
+            f"{replay_ratio!r}. The paper uses 0.25, 0.5, 1 and 2."
+        )
     updates = replay_ratio * update_period
     if not updates >= 0.5 or abs(updates - round(updates)) > 1e-6:
         possible = ", ".join(f"{n / update_period:g}" for n in range(1, 5))
@@ -68,6 +75,34 @@ def updates_per_train_step(replay_ratio: float, update_period: int) -> int:
             f"{update_period} the possible replay ratios are {possible}, ..."
         )
     return round(updates)
+
+
+def check_intervention(factory: Any) -> None:
+    """Check that an intervention was made, where it is easily just named.
+
+    Raises:
+        TypeError: it does not take a graph, a draw of parameters and an optimizer.
+    """
+    parameters = inspect.signature(factory).parameters.values()
+    if [x.default for x in parameters].count(inspect.Parameter.empty) != 3:
+        name = getattr(factory, "__name__", factory)
+        raise TypeError(
+            f"An intervention must be what {name}(...) returns, but is {name} itself. "
+            f"Call it: @{name}() in gin."
+        )
+
+
+def check_taus(taus: Any) -> None:
+    """Check that there are several thresholds, or none.
+
+    Raises:
+        TypeError: one number, without the parentheses.
+    """
+    if not isinstance(taus, Sequence):
+        raise TypeError(
+            f"taus must be a sequence of thresholds, but is {taus!r}. Write (0.1,) for "
+            "one, and () to track none."
+        )
 
 
 def with_graph(network: Any) -> Any:

@@ -19,7 +19,11 @@ from dopamine.metrics import statistics_instance
 from redo_dopamine.agents.learner import Batch, Learner, Loss
 from redo_dopamine.agents.plasticity import Plasticity
 from redo_dopamine.agents.saving import SavedAgent
-from redo_dopamine.agents.settings import check_names
+from redo_dopamine.agents.settings import (
+    check_intervention,
+    check_names,
+    check_taus,
+)
 from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import NetworkGraph, Params
 from redo_dopamine.core.measuring import Metric
@@ -84,6 +88,8 @@ class TrackedAgent(SavedAgent):
             ],
         )
         self._build_intervention = intervention or interventions.none()
+        check_intervention(self._build_intervention)
+        check_taus(taus)
         self._tracking: dict[str, Any] = {
             "taus": taus,
             "tracking_period": tracking_period,

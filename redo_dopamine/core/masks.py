@@ -1,10 +1,11 @@
 """Scores in, a boolean per neuron out."""
 
-import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+from redo_dopamine.core.numbers import is_number
 
 
 def validate_threshold(tau: float) -> None:
@@ -13,7 +14,7 @@ def validate_threshold(tau: float) -> None:
     Raises:
         ValueError: tau is negative or not a finite number.
     """
-    if not (math.isfinite(tau) and tau >= 0):
+    if not (is_number(tau) and tau >= 0):
         raise ValueError(
             f"tau must be a finite number >= 0, but is {tau}. A neuron is dormant "
             "where its score is <= tau; the paper uses 0.1, 0.025 and 0."

@@ -66,7 +66,7 @@ def find_checkpoint(given: str | Path) -> Path:
     is_what = "is a directory without one" if path.is_dir() else "is none"
     is_what = is_what if path.exists() else "does not exist"
     raise UserError(
-        "--checkpoint must be a file checkpoint.<number>.npz or a run's directory, but "
+        "A checkpoint must be a file checkpoint.<number>.npz or a run's directory, but "
         f"{str(given)!r} {is_what}. Give the --base_dir of the run."
     )
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.graph import Edge, Layer
+from redo_dopamine.core.numbers import is_number
 from redo_dopamine.networks.activations import record
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -21,7 +22,7 @@ def scale_width(num_neurons: int, width: float) -> int:
     Raises:
         ValueError: the width is not a positive number.
     """
-    if not 0 < width < math.inf:
+    if not (is_number(width) and width > 0):
         raise ValueError(
             f"width must be > 0, but is {width}. The paper uses 1, 2 and 4; "
             "fractions are rounded up to whole neurons."

@@ -38,6 +38,10 @@ def main(argv: list[str]) -> int:
                 f"the report takes flags only; seen {' '.join(argv[1:])!r}. "
                 "Write --base_dir=DIR."
             )
+        if not _BASE_DIR.value:
+            raise UserError(
+                "--base_dir must name a directory, but is empty. Write --base_dir=DIR."
+            )
         print(write_report(_BASE_DIR.value, _BOOTSTRAP_REPEATS.value))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -25,6 +25,7 @@ from redo_dopamine.errors import UserError
 from redo_dopamine.report import (
     files,
     metrics_csv,
+    study_dormancy,
     study_ends,
     study_page,
     study_runs,
@@ -71,17 +72,28 @@ def keep(
         repeats: of the bootstrap.
 
     Raises:
-        UserError: there is no study, or `to` cannot be written.
+        UserError: there is no study, or `to` cannot be written or is its report.
     """
     records = study_runs.find_records(base_dir, load_study(base_dir))
+    if to.resolve() in (
+        base_dir.resolve(),
+        (base_dir / study_page.DIRECTORY).resolve(),
+    ):
+        raise UserError(
+            f"--to must be a directory apart from the study's own, but is {to}. Give "
+            "another one, such as results/<study>."
+        )
     finished = [record for record in records if record.counts]
     page = write_report(base_dir, repeats)
     shown = _figures(page.parent, figures)
-    tables = {record.key: _thinned(record) for record in finished}
+    written = {CURVES, RUNS, *_TABLES, *(x.name for x in page.parent.glob("*.png"))}
+    tau = study_dormancy.tau_among(x.run for x in finished if x.run is not None)
+    whole = study_ends.measured(tau)
+    tables = {record.key: _thinned(record, whole) for record in finished}
     try:
         to.mkdir(parents=True, exist_ok=True)
         for old in to.iterdir():
-            if old.suffix in (".csv", ".png", ".zip"):
+            if old.name in written:
                 old.unlink()
         for path in sorted(page.parent.iterdir()):
             if path.name in _TABLES or path in shown:
@@ -106,19 +118,23 @@ def _figures(report: Path, names: Sequence[str] | None) -> list[Path]:
     return [there[name] for name in (there if names is None else names)]
 
 
-def _thinned(record: Record) -> pd.DataFrame:
-    """Returns some rows of every metric of a run, its last among them."""
+def _thinned(record: Record, whole: Sequence[str]) -> pd.DataFrame:
+    """Returns some rows of every metric of a run, its last among them.
+
+    All of `whole`, so that the report again reads between the same measurements.
+    """
     assert record.run is not None  # It is finished.
     metrics = record.run.metrics
     metrics = metrics[~metrics["name"].str.startswith(_LEFT_OUT)]
-    return metrics[
-        metrics.groupby("name")["name"]
-        .transform(lambda name: _kept(len(name)))
-        .astype(bool)
-    ]
+    return metrics[_some_of_each(metrics) | metrics["name"].isin(whole)]
 
 
-def _kept(length: int) -> np.ndarray:
+def _some_of_each(metrics: pd.DataFrame) -> pd.Series:
+    some = metrics.groupby("name")["name"].transform(lambda name: _some(len(name)))
+    return some.astype(bool)
+
+
+def _some(length: int) -> np.ndarray:
     kept = np.zeros(length, bool)
     kept[np.linspace(0, length - 1, _POINTS).round().astype(int)] = True
     return kept
@@ -126,7 +142,7 @@ def _kept(length: int) -> np.ndarray:
 
 def _curves(tables: dict[tuple[str, str, str], pd.DataFrame]) -> str:
     parts = [
-        table[table["name"].str.fullmatch(_IN_CURVES)].assign(
+        table[_some_of_each(table) & table["name"].str.fullmatch(_IN_CURVES)].assign(
             arm=arm, game=game, seed=seed
         )
         for (arm, game, seed), table in tables.items()
@@ -160,7 +176,13 @@ def _contents(
 
 def _without_places(path: Path) -> bytes:
     """Returns what is in a file of JSON, but for where it was made."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} must be what a run wrote, but is damaged: {error}. Run it again, "
+            "or remove it from the study."
+        ) from error
     kept = {name: x for name, x in content.items() if name not in _PLACES}
     return (json.dumps(kept, indent=2) + "\n").encode()
 

@@ -5,6 +5,7 @@ recorded dormancy. Every finished run counts, games without a human score too.
 """
 
 import functools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.patches import Patch
 from redo_dopamine.report import arm_curves, study_style, style, summary
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperValue
+from redo_dopamine.report.runs import Run
 from redo_dopamine.report.study import Arm
 
 TAU = 0.1
@@ -30,13 +32,17 @@ class Final(NamedTuple):
 
 def tau_of(analysis: Analysis) -> float | None:
     """Returns 0.1, or the largest threshold that was tracked; None without any."""
-    found = {
-        tau
+    return tau_among(
+        run
         for games in arm_curves.finished_runs(analysis).values()
         for runs in games.values()
         for run in runs
-        for tau in summary.taus(run)
-    }
+    )
+
+
+def tau_among(runs: Iterable[Run]) -> float | None:
+    """Returns the same of runs."""
+    found = {tau for run in runs for tau in summary.taus(run)}
     return TAU if TAU in found else max(found, default=None)
 
 

@@ -38,6 +38,7 @@ METHOD = (
 def ends(analysis: Analysis) -> pd.DataFrame:
     """Returns `ends.csv`: a row per arm, game, gradient step and metric."""
     rows = []
+    metrics = measured(study_dormancy.tau_of(analysis))
     finished = arm_curves.finished_runs(analysis)
     for game in analysis.study.games:
         runs = {arm: games[game] for arm, games in finished.items() if game in games}
@@ -48,7 +49,7 @@ def ends(analysis: Analysis) -> pd.DataFrame:
             values = _returns(analysis, arm, game)
             if len(values):
                 rows.append(key | _row(steps[-1], "return", values, analysis))
-            for metric in _metrics(analysis):
+            for metric in metrics:
                 for step in steps:
                     values = _at(of_arm, metric, step)
                     if len(values):
@@ -59,7 +60,7 @@ def ends(analysis: Analysis) -> pd.DataFrame:
 def table(analysis: Analysis) -> pd.DataFrame:
     """Returns the same in words: a row per arm, game and step, a column per metric."""
     labels = {arm.name: arm.label for arm in analysis.study.arms}
-    headings = _headings(analysis)
+    headings = _headings(study_dormancy.tau_of(analysis))
     rows: dict[tuple[str, str, int], dict[str, object]] = {}
     for row in ends(analysis).itertuples():
         key = labels[row.arm], row.game, row.gradient_step
@@ -77,14 +78,14 @@ def table(analysis: Analysis) -> pd.DataFrame:
     return found.where(found.notna(), None)
 
 
-def _metrics(analysis: Analysis) -> list[str]:
-    return [name for name in _headings(analysis) if name != "return"]
+def measured(tau: float | None) -> list[str]:
+    """Returns the metrics of a run that are read."""
+    return [name for name in _headings(tau) if name != "return"]
 
 
-def _headings(analysis: Analysis) -> Mapping[str, tuple[str, str]]:
+def _headings(tau: float | None) -> Mapping[str, tuple[str, str]]:
     """What the table calls each metric, and its digits."""
     found = {"return": ("return", ",.1f")}
-    tau = study_dormancy.tau_of(analysis)
     if tau is not None:
         at = f"at τ = {tau:g}"
         found |= {

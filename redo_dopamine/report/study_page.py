@@ -30,6 +30,7 @@ SCORES = "scores.csv"
 SUMMARY = "summary.csv"
 IMPROVEMENTS = "improvements.csv"
 EPOCHS = "epochs.csv"
+DIRECTORY = "report"
 _FEW_SEEDS = 5
 
 
@@ -55,7 +56,7 @@ def write_study(base_dir: Path, repeats: int) -> Path:
     pages = {"index.html": render(analysis, images), **_tables(analysis)}
     if analysis.study.scored:
         pages["games.html"] = games_page.render(analysis, images)
-    target = base_dir / "report"
+    target = base_dir / DIRECTORY
     try:
         target.mkdir(exist_ok=True)
         for slug, figure in figures.items():

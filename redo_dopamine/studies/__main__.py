@@ -66,7 +66,7 @@ def show(selection: plan.Selection, steps_per_second: float | None = None) -> st
     ]
     if scale != 1:
         lines.append(
-            f"scale: {scale:g} of the paper's length of {study.length:,} {unit.name}"
+            f"scale: {scale:g} of the study's length of {study.length:,} {unit.name}"
         )
     lines += warnings(selection)
     return "\n".join(lines)

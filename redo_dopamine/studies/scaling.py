@@ -53,7 +53,7 @@ def check_scale(scale: float) -> None:
     """
     if not 0 < scale <= 1:
         raise UserError(
-            f"--scale must be in (0, 1], where 1 is the paper's length, but is {scale}."
+            f"--scale must be in (0, 1], where 1 is the study's length, but is {scale}."
         )
 
 

@@ -98,7 +98,7 @@ def test_the_table_marks_what_passes_and_what_falls_short():
     [
         (3, "passes"),  # The rounds' own ratios: 15, 3.3 and 20.
         (10, "passes in 2 of 3 rounds"),
-        (11, "**falls short** in 1 of 3 rounds"),
+        (11, "at its bar: **falls short** in 1 of 3 rounds"),
         (21, "**falls short**"),
     ],
 )

@@ -39,7 +39,7 @@ def study(tmp_path_factory):
 def kept(study):
     to = study.root.parent / "results"
     to.mkdir()
-    (to / "of_another_study.png").write_bytes(b"")
+    (to / "photo.png").write_bytes(b"mine")
     (to / "README.md").write_text("mine")
     keep_module.keep(study.root, to, repeats=20)
     return to
@@ -48,8 +48,7 @@ def kept(study):
 def test_tables_and_figures_are_the_reports(study, kept):
     names = {path.name for path in kept.iterdir()}
     assert {"scores.csv", "summary.csv", "headline.png", "curves.csv"} <= names
-    assert {"runs.zip", "README.md"} <= names
-    assert "of_another_study.png" not in names
+    assert {"runs.zip", "README.md", "photo.png"} <= names
     assert not any(name.endswith((".svg", ".html")) for name in names)
     for name in ("scores.csv", "headline.png"):
         assert (kept / name).read_bytes() == (study.root / "report" / name).read_bytes()
@@ -79,9 +78,10 @@ def test_what_is_unpacked_gives_the_same_scores_and_is_finished(study, kept, tmp
     )
     assert len(again) == 11 * 20
     np.testing.assert_allclose(again["return_x"], again["return_y"])
-    pd.testing.assert_frame_equal(
-        pd.read_csv(page.parent / "summary.csv"), pd.read_csv(kept / "summary.csv")
-    )
+    for name in ("summary.csv", "ends.csv"):
+        pd.testing.assert_frame_equal(
+            pd.read_csv(page.parent / name), pd.read_csv(kept / name)
+        )
     seeds = [path.parent for path in tmp_path.glob("*/*/*/status.json")]
     assert len(seeds) == 11
     assert {run_status.state_in_truth(path) for path in seeds} == {"done"}
@@ -89,6 +89,9 @@ def test_what_is_unpacked_gives_the_same_scores_and_is_finished(study, kept, tmp
     info = json.loads((seeds[0] / "run.json").read_text())
     assert info["game"] == "Pong"
     assert not {"host", "pid", "command"} & {*status, *info}
+    metrics = pd.read_csv(seeds[0] / "metrics.csv")["name"].value_counts()
+    assert metrics["dormant_fraction/0.1"] == 80  # What the ends are read from.
+    assert metrics["dormant_fraction/0.0"] == 25
     rows = (seeds[0] / "metrics.csv").read_text()
     assert "train/episode_return" not in rows
     assert "train/average_return" in rows
@@ -101,11 +104,26 @@ def test_the_same_runs_give_the_same_bytes(study, kept, tmp_path):
 
 
 def test_some_figures_are_kept_where_they_are_named(study, tmp_path):
+    keep_module.keep(study.root, tmp_path, ["sample_efficiency"], repeats=20)
     keep_module.keep(study.root, tmp_path, ["headline", "dormant_fraction"], repeats=20)
     figures = {path.name for path in tmp_path.glob("*.png")}
     assert figures == {"headline.png", "dormant_fraction.png"}
     with pytest.raises(UserError, match="'head' is none"):
         keep_module.keep(study.root, tmp_path, ["head"], repeats=20)
+
+
+@pytest.mark.parametrize("place", [".", "report", "../study/report"])
+def test_a_studys_own_directory_is_no_place(place, study):
+    with pytest.raises(UserError, match="apart from the study's own"):
+        keep_module.keep(study.root, study.root / place, repeats=20)
+
+
+def test_a_damaged_run_is_named(tmp_path):
+    made = Factory(tmp_path / "study", ARMS, ("Pong",))
+    made.write_all(noisy)
+    next(made.root.glob("*/*/*/run.json")).write_text("{")
+    with pytest.raises(UserError, match=r"run\.json must be what a run wrote"):
+        keep_module.keep(made.root, tmp_path / "to", repeats=20)
 
 
 def test_nothing_is_finished(tmp_path):

@@ -105,7 +105,7 @@ def test_show_counts_what_the_study_counts(capsys):
     assert __main__.main(["show", "label_shuffle", "--scale=0.1"]) == 0
     out = capsys.readouterr().out
     assert "gradient updates: 1,560 per run (10 epochs), 18,720 in all\n" in out
-    assert "scale: 0.1 of the paper's length of 100 epochs" in out
+    assert "scale: 0.1 of the study's length of 100 epochs" in out
     assert "games (1): fashion_mnist\nonly by name: cifar10\n" in out
     assert "fixed  (fixed labels)  redo_dopamine.supervised.label_shuffle\n" in out
     assert "agent steps" not in out
@@ -122,7 +122,7 @@ def test_show_says_which_arms_a_scale_makes_equal(capsys):
     assert __main__.main(["show", "threshold_and_period", "--scale=0.0005"]) == 0
     out = capsys.readouterr().out
     assert "the same run: tau0_period1000, tau0_period10000\n" in out
-    assert "scale: 0.0005 of the paper's length of 10,000,000 frames" in out
+    assert "scale: 0.0005 of the study's length of 10,000,000 frames" in out
 
 
 def test_a_mistake_on_the_command_line(capsys):

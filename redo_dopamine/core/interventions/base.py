@@ -7,8 +7,8 @@ import jax
 import optax
 
 from redo_dopamine.core.graph import NetworkGraph, Params
+from redo_dopamine.core.numbers import whole
 from redo_dopamine.core.schedules import Schedule
-from redo_dopamine.core.whole import whole
 
 State = Any
 Activations = Mapping[str, jax.Array]

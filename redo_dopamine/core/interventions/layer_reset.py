@@ -20,9 +20,9 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
     observe_nothing,
 )
+from redo_dopamine.core.numbers import whole
 from redo_dopamine.core.recycle import map_moments
 from redo_dopamine.core.schedules import Periodic
-from redo_dopamine.core.whole import whole
 
 
 def layer_reset(

@@ -1,7 +1,12 @@
-"""Whole numbers among settings: gin may hand over 1e3, and floats drift."""
+"""Numbers among settings: gin may hand over anything, 1e3 for a thousand too."""
 
 import math
 from typing import Any
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number."""
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def whole(value: Any, minimum: int, rule: str, remedy: str) -> int:
@@ -16,7 +21,6 @@ def whole(value: Any, minimum: int, rule: str, remedy: str) -> int:
     Raises:
         ValueError: it is not a whole number, or is below the minimum.
     """
-    number = isinstance(value, int | float) and math.isfinite(value)
-    if not number or value != int(value) or value < minimum:
+    if not is_number(value) or value != int(value) or value < minimum:
         raise ValueError(f"{rule} >= {minimum}, but is {value}. {remedy}")
     return int(value)

@@ -30,7 +30,6 @@ from redo_dopamine.finite import NotFiniteError
 from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner, experiment
 from redo_dopamine.stopping import StopRequested
-from redo_dopamine.studies.scaling import check_scale
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir", None, "Directory of the run; made if missing, resumed if not."
@@ -48,6 +47,8 @@ _SCALE = flags.DEFINE_float(
     "scale",
     1.0,
     "What part of its study's length this run is: noted in status.json, no more.",
+    lower_bound=0,
+    upper_bound=1,
 )
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change",
@@ -209,7 +210,6 @@ def main(argv: list[str]) -> None:
             )
         _quiet_logs()
         configure.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
-        check_scale(_SCALE.value)
         train(_BASE_DIR.value, _SCALE.value, _terms())
     except run_lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -21,7 +21,8 @@ class ControlRunner(PlasticityRunner):
     """Runs an agent of continuous actions.
 
     Returns, in training and evaluation, are of rewards as they are before any
-    preprocessing. The agent is shown the state that an episode was cut off at.
+    preprocessing. The agent is shown the state that an episode was cut off at. Bind
+    `Runner.clip_rewards = False`, as the gin files that ship do: its default is Atari's.
 
     Args:
         base_dir: where everything is written.

@@ -22,7 +22,7 @@ class ControlRunner(PlasticityRunner):
 
     Returns, in training and evaluation, are of rewards as they are before any
     preprocessing. The agent is shown the state that an episode was cut off at. Bind
-    `Runner.clip_rewards = False`, as the gin files that ship do: its default is Atari's.
+    `Runner.clip_rewards = False`, as the files that ship do: the default is Atari's.
 
     Args:
         base_dir: where everything is written.

@@ -9,7 +9,6 @@ from typing import Any
 from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
-from redo_dopamine.core.numbers import is_number
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
@@ -61,7 +60,7 @@ def updates_per_train_step(replay_ratio: float, update_period: int) -> int:
     Raises:
         ValueError: the product is not a whole number >= 1.
     """
-    if not is_number(replay_ratio):
+    if not isinstance(replay_ratio, int | float):
         raise TypeError(
             "replay_ratio must be a number of gradient updates per agent step, but is "
             f"{replay_ratio!r}. The paper uses 0.25, 0.5, 1 and 2."

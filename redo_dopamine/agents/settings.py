@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import inspect
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -60,7 +61,7 @@ def updates_per_train_step(replay_ratio: float, update_period: int) -> int:
     Raises:
         ValueError: the product is not a whole number >= 1.
     """
-    if not isinstance(replay_ratio, int | float):
+    if not isinstance(replay_ratio, numbers.Real):
         raise TypeError(
             "replay_ratio must be a number of gradient updates per agent step, but is "
             f"{replay_ratio!r}. The paper uses 0.25, 0.5, 1 and 2."

@@ -5,8 +5,11 @@ from typing import Any
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number."""
-    return isinstance(value, int | float) and math.isfinite(value)
+    """Whether it is a finite number, NumPy's too."""
+    try:
+        return math.isfinite(value)
+    except TypeError:
+        return False
 
 
 def whole(value: Any, minimum: int, rule: str, remedy: str) -> int:

@@ -1,8 +1,10 @@
 """The tables of a study without scores: beside the paper's numbers, and at the end.
 
-In: an `Analysis`. Out: DataFrames whose column names are ready to be read, and one for
-a file.
+In: an `Analysis`. Out: DataFrames whose column names are ready to be read, and those of
+files.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from redo_dopamine.report import aggregates, markup, study_progress, study_table
 from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperPoint
-from redo_dopamine.report.study import Study
+from redo_dopamine.report.study import Arm, Study
 from redo_dopamine.report.study_progress import (
     ACCURACY,
     DORMANT,
@@ -81,18 +83,68 @@ def ends(analysis: Analysis) -> pd.DataFrame:
 
 def summary(analysis: Analysis) -> pd.DataFrame:
     """Returns `summary.csv`: `ends` as plain numbers, empty where there is none."""
-    rows = []
-    for arm in analysis.study.arms:
-        for game in analysis.study.games:
-            row: dict[str, object] = {"arm": arm.name, "game": game}
-            seeds = 0
-            for metric in _recorded(analysis):
-                found = study_progress.at_the_end(analysis, arm, game, metric)
-                for place, suffix in enumerate(("", "_low", "_high")):
-                    row[metric + suffix] = float(found[0][place]) if found else np.nan
-                seeds = found[1] if found else seeds
-            rows.append(row | {"seeds": seeds})
+    metrics = {metric: metric for metric in _recorded(analysis)}
+    rows = [
+        {"arm": arm.name, "game": game} | _numbers(analysis, arm, game, metrics)
+        for arm in analysis.study.arms
+        for game in analysis.study.games
+    ]
     return pd.DataFrame(rows)
+
+
+def by_layer(analysis: Analysis) -> pd.DataFrame:
+    """Returns `layers.csv`: the last fractions of neurons, one row per arm and layer.
+
+    Empty where fewer than two layers were recorded.
+    """
+    rows = []
+    for arm, game, layer in _layers(analysis):
+        numbers = _numbers(analysis, arm, game, _of_layer(layer))
+        if numbers["seeds"]:
+            rows.append({"arm": arm.name, "game": game, "layer": layer} | numbers)
+    return pd.DataFrame(rows)
+
+
+def layer_table(analysis: Analysis) -> pd.DataFrame:
+    """Returns the same in words."""
+    rows = []
+    for arm, game, layer in _layers(analysis):
+        ends = {
+            _HEADINGS[metric]: study_progress.at_the_end(analysis, arm, game, column)
+            for metric, column in _of_layer(layer).items()
+        }
+        if any(ends.values()):
+            words = {name: end and _shown(end[0]) for name, end in ends.items()}
+            row = {"arm": arm.label, "data set": game, "layer": layer}
+            rows.append({**row, **words})
+    return pd.DataFrame(rows).set_index("arm") if rows else pd.DataFrame()
+
+
+def _layers(analysis: Analysis) -> list[tuple[Arm, str, str]]:
+    study = analysis.study
+    layers = study_progress.layers(analysis, DORMANT)
+    if len(layers) < 2:
+        return []
+    return [(a, game, x) for a in study.arms for game in study.games for x in layers]
+
+
+def _of_layer(layer: str) -> dict[str, str]:
+    """Returns the columns of a layer by metric."""
+    return {metric: f"{metric}/{layer}" for metric in (DORMANT, ZERO_GRADIENT)}
+
+
+def _numbers(
+    analysis: Analysis, arm: Arm, game: str, columns: Mapping[str, str]
+) -> dict[str, float]:
+    """Returns the last values of metrics with their intervals, and how many seeds."""
+    row: dict[str, float] = {}
+    seeds = 0
+    for metric, column in columns.items():
+        found = study_progress.at_the_end(analysis, arm, game, column)
+        for place, suffix in enumerate(("", "_low", "_high")):
+            row[metric + suffix] = float(found[0][place]) if found else np.nan
+        seeds = found[1] if found else seeds
+    return row | {"seeds": seeds}
 
 
 def _recorded(analysis: Analysis) -> list[str]:

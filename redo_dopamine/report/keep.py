@@ -40,6 +40,7 @@ CURVES, RUNS = "curves.csv", "runs.zip"
 _TABLES = (
     study_page.SCORES,
     study_page.SUMMARY,
+    study_page.LAYERS,
     study_page.IMPROVEMENTS,
     study_ends.ENDS,
 )

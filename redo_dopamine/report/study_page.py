@@ -3,7 +3,8 @@
 In: the directory of a study. Out, in `<base_dir>/report/`: `index.html` and
 `games.html`, which open without a network; `scores.csv`, `summary.csv`,
 `improvements.csv` and `ends.csv`; every figure as PNG and SVG. A study without scores
-has none of these but `index.html`, `summary.csv` and figures, and `epochs.csv`.
+has none of these but `index.html`, `summary.csv` and figures, and `epochs.csv` and
+`layers.csv`.
 """
 
 from pathlib import Path
@@ -30,6 +31,7 @@ SCORES = "scores.csv"
 SUMMARY = "summary.csv"
 IMPROVEMENTS = "improvements.csv"
 EPOCHS = "epochs.csv"
+LAYERS = "layers.csv"
 DIRECTORY = "report"
 _FEW_SEEDS = 5
 
@@ -133,6 +135,8 @@ def _tables(analysis: Analysis) -> dict[str, str]:
             EPOCHS: study_progress.table(analysis),
             SUMMARY: epoch_tables.summary(analysis),
         }
+        layers = epoch_tables.by_layer(analysis)
+        tables |= {LAYERS: layers} if len(layers) else {}
     return {
         name: table.to_csv(index=False, lineterminator="\n")
         for name, table in tables.items()
@@ -161,6 +165,10 @@ def _epochs(analysis: Analysis) -> list[str]:
     parts += ["<h2>At the end</h2>", markup.table(epoch_tables.ends(analysis), {})]
     parts.append(markup.paragraph(epoch_tables.method(analysis)))
     parts.append(markup.links([EPOCHS, SUMMARY], "As files"))
+    layers = epoch_tables.layer_table(analysis)
+    if len(layers):
+        parts += ["<h3>By layer</h3>", markup.table(layers, {})]
+        parts.append(markup.links([LAYERS], "As a file"))
     return parts
 
 

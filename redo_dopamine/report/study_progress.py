@@ -61,8 +61,10 @@ def table(analysis: Analysis) -> pd.DataFrame:
         if record.run is not None
     ]
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    more = [name for name in found.columns if name not in COLUMNS]
-    return found.reindex(columns=[*COLUMNS, *more])
+    # Layers in the order of the runs that have the most: others may lack some.
+    parts.sort(key=lambda part: len(part.columns), reverse=True)
+    columns = dict.fromkeys(name for names in (COLUMNS, *parts) for name in names)
+    return found.reindex(columns=list(columns))
 
 
 def _of_run(run: Run, tau: float) -> pd.DataFrame:

@@ -235,7 +235,7 @@ def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
     assert "the paper" in labels
 
 
-def write_agents_run(root, arm, seed):
+def write_agents_run(root, arm, seed, layers=("policy/Dense_0", "value/Dense_0")):
     path = root / arm / "HalfCheetah-v4" / str(seed)
     path.mkdir(parents=True)
     rows = ["iteration,agent_step,gradient_step,name,value"]
@@ -244,7 +244,7 @@ def write_agents_run(root, arm, seed):
         rows += [f"{at}train/average_return,{100 * i + seed}", f"{at}loss,{-i / 100}"]
         for metric in ("dormant_fraction/0.1", "zero_gradient_fraction"):
             rows += [f"{at}{metric},0.25"]
-            rows += [f"{at}{metric}/{x}/Dense_0,{i / 10}" for x in ("policy", "value")]
+            rows += [f"{at}{metric}/{layer},{i / 10 + seed / 100}" for layer in layers]
     (path / "metrics.csv").write_text("\n".join(rows) + "\n")
     (path / "config.gin").write_text("")
     (path / "run.json").write_text(json.dumps({"end": "x"}))
@@ -266,7 +266,8 @@ def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
     assert axes.get_ylim()[0] < -0.02
     figure = study_epochs.zero_gradient_by_layer(found)
     assert [x.get_title() for x in figure.axes] == ["policy/Dense_0", "value/Dense_0"]
-    assert figure.axes[1].lines[0].get_ydata() == pytest.approx([0, 0.1, 0.2])
+    ours = figure.axes[1].lines[0].get_ydata()
+    assert ours == pytest.approx([0.005, 0.105, 0.205])
     table = epoch_tables.ends(found)
     assert table.loc["DQN", "average return"] == "200.5 [200.0, 201.0]"
     assert table.loc["DQN", "zero-gradient fraction"] == "0.250 [0.250, 0.250]"
@@ -274,4 +275,34 @@ def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
     assert (report / "dormant_by_layer.png").exists()
     assert "Of the last iteration" in (report / "index.html").read_text()
     rows = pd.read_csv(report / "epochs.csv")
-    assert rows["zero_gradient_fraction/value/Dense_0"].tolist() == [0, 0.1, 0.2] * 4
+    column = rows["zero_gradient_fraction/value/Dense_0"]
+    assert column.tolist() == [0, 0.1, 0.2, 0.01, 0.11, 0.21] * 2
+
+
+def test_layers_end_with_intervals_in_the_order_of_the_deepest_network(tmp_path):
+    steps = {"paper": 300, "run": 300}
+    more = {"unit": "agent steps", "agent steps": steps, "games": ["HalfCheetah-v4"]}
+    write_study(tmp_path, points=[], name="ppo_layers", **more)
+    shallow = ["policy/Dense_0", "value/Dense_0"]
+    deep = ["policy/Dense_0", "policy/Dense_1", "value/Dense_0", "value/Dense_1"]
+    for seed in (0, 1):
+        write_agents_run(tmp_path, "none", seed, shallow)
+        write_agents_run(tmp_path, "reset", seed, deep)
+    report = write_report(tmp_path, REPEATS).parent
+    rows = pd.read_csv(report / "layers.csv")
+    key = ["arm", "layer"]
+    assert rows.groupby("arm")["layer"].agg(list).to_dict() == {
+        "none": shallow,
+        "reset": deep,
+    }
+    last = rows.set_index(key).loc[("reset", "value/Dense_1")]
+    for metric in ("dormant_fraction", "zero_gradient_fraction"):
+        ends = [last[metric + suffix] for suffix in ("", "_low", "_high")]
+        assert ends == pytest.approx([0.205, 0.2, 0.21])
+    assert last["seeds"] == 2
+    index = (report / "index.html").read_text()
+    assert "<h3>By layer</h3>" in index
+    assert 'href="layers.csv"' in index
+    table = epoch_tables.layer_table(analysis.analyse(tmp_path, REPEATS))
+    assert table["layer"].tolist() == [*shallow, *deep]
+    assert set(table["dormant fraction"]) == {"0.205 [0.200, 0.210]"}

@@ -2,10 +2,10 @@
 
 He, 2026 (arXiv 2603.21173): where the gradient of a layer's neurons has vanished, a
 search that needs none should still find better weights. The value network is that of
-PPO with ReLU, the task the regression of `regression_probe`, and only the layer with
-the most zero-gradient neurons is trained. An epoch is 1,000 evaluations of the network
-for both: 20 updates of Adam, one generation of evolution strategies. Learning rates and
-length are ours.
+PPO with four hidden layers, the task the regression of `regression_probe`, and only the
+layer with the most zero-gradient neurons is trained. An epoch is 1,000 evaluations of
+the network for both: 20 updates of Adam, one generation of evolution strategies.
+Learning rates and length are ours.
 """
 
 from redo_dopamine.studies import probes
@@ -24,7 +24,7 @@ def _arm(name: str, rate: float) -> Arm:
         f"{name}_lr{rate:g}",
         f"{label}, learning rate {rate:g}",
         {
-            **probes.AGED,
+            **probes.TRAPPED,
             "RegressionProbe.search": search,
             "RegressionProbe.learning_rate": rate,
         },

@@ -2,7 +2,7 @@
 
 He, 2026 (arXiv 2603.21173): if neurons without a gradient are what is trapped, noise on
 them should help, and the same noise elsewhere should not. The value network is that of
-PPO with ReLU; the task changes to the regression of `regression_probe`.
+PPO with four hidden layers; the task changes to the regression of `regression_probe`.
 """
 
 from redo_dopamine.studies import probes
@@ -17,7 +17,8 @@ _NOISE = {
 
 def _arm(name: str) -> Arm:
     label, function = _NOISE[name]
-    return probes.arm(name, label, {**probes.AGED, "RegressionProbe.perturb": function})
+    settings = {**probes.TRAPPED, "RegressionProbe.perturb": function}
+    return probes.arm(name, label, settings)
 
 
 STUDY = Study(

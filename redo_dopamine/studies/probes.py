@@ -1,8 +1,10 @@
 """What the studies of the regression probe share.
 
 He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173). An
-aged network is that of a run of `ppo_activation`, which must lie in
-`runs/ppo_activation/` where the launch is started: a directory, or a link to one.
+aged network is that of a run of `ppo_activation`, or, where neurons without a gradient
+are wanted, of the deeper one of `ppo_layers`: at `regression_probe`'s inputs the former
+had none. These studies must lie in `runs/` where the launch is started: as directories,
+or links to them.
 """
 
 from redo_dopamine.studies import experiments
@@ -12,6 +14,12 @@ NUM_EPOCHS = 100
 GAMES = ("HalfCheetah-v4",)
 SEEDS = (0, 1, 2)
 AGED: dict[str, Setting] = {"RegressionProbe.start": "@aged_network"}
+TRAPPED: dict[str, Setting] = {
+    **AGED,
+    "aged_network.root": "'runs/ppo_layers'",
+    "aged_network.arm": "'depth4'",
+    "ValueNetwork.num_layers": 4,
+}
 
 
 def protocol(phases: int = 1) -> Protocol:

@@ -73,8 +73,8 @@ def aged_network(
     if not numbers:
         raise UserError(
             f"An aged network must come from a run, but there is no checkpoint in "
-            f"{directory}. Launch the study ppo_activation first, and start this where "
-            "its directory lies, or bind aged_network.root. Runs unpacked from "
+            f"{directory}. Launch the study {Path(root).name} first, and start this "
+            "where its directory lies, or bind aged_network.root. Runs unpacked from "
             "results/ have none: launch it into another --base_dir."
         )
     path = checkpoints.path_of(directory, numbers[0])

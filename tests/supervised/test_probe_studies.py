@@ -11,6 +11,8 @@ from redo_dopamine.supervised.probing import RegressionProbe
 
 NAMES = ("regression_probe", "related_tasks", "perturb", "constraints")
 ARMS = [(name, arm.name) for name in NAMES for arm in STUDIES[name].arms]
+# Evolution strategies make another number of updates of as many evaluations.
+ARMS += [("gradient_free", "adam_lr0.001")]
 
 
 @pytest.fixture(autouse=True)
@@ -20,16 +22,20 @@ def gin_state(clean_gin):
 
 @pytest.fixture(scope="module", autouse=True)
 def launched_there(tmp_path_factory):
-    """A directory with tiny runs of `ppo_activation`, to start things in."""
+    """A directory with tiny runs of PPO's studies, to start things in."""
     here = tmp_path_factory.mktemp("here")
-    for arm, activation in (("relu", "relu"), ("none", "identity")):
-        directory = here / "runs" / "ppo_activation" / arm / "HalfCheetah-v4" / "0"
+    for arm, activation, depth in (
+        ("ppo_activation/relu", "relu", 2),
+        ("ppo_activation/none", "identity", 2),
+        ("ppo_layers/depth4", "relu", 4),
+    ):
         bindings = (
             *runs.TINY_PPO,
             "PPONetwork.width = 1",
+            f"PPONetwork.num_layers = {depth}",
             f"PPONetwork.activation = @{activation}",
         )
-        runs.run(directory, "ppo.gin", bindings)
+        runs.run(here / "runs" / arm / "HalfCheetah-v4" / "0", "ppo.gin", bindings)
     return here
 
 
@@ -71,6 +77,6 @@ def test_a_run_of_a_study_leaves_what_a_launcher_looks_for(
 def test_an_aged_network_that_is_not_there_is_a_clear_error(tmp_path, capsys):
     run = run_of("perturb", "none")
     flags = [f"--gin_bindings={x}" for x in run.gin_bindings]
-    root = f"--gin_bindings=aged_network.root = '{tmp_path}'"
+    root = f"--gin_bindings=aged_network.root = '{tmp_path}/ppo_layers'"
     assert regression_probe.main([f"--base_dir={tmp_path}", *flags, root]) == 2
-    assert "Launch the study ppo_activation first" in capsys.readouterr().err
+    assert "Launch the study ppo_layers first" in capsys.readouterr().err

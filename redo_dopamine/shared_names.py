@@ -53,4 +53,5 @@ OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
     optimizers.coupled_weight_decay,
     optimizers.decoupled_weight_decay,
     optimizers.l2_to_init,
+    optimizers.own_bias_correction,
 )

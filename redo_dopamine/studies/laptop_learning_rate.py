@@ -2,7 +2,9 @@
 
 The plan, fixed before the first run, as `laptop` has it, at replay ratio 2. Beside
 weights that have grown, a newly drawn neuron may be dormant again at once; if so, one
-that is drawn as large as the live neurons are (`live_norm`) should not be.
+that is drawn as large as the live neurons are (`live_norm`) should not be. The last arm
+was added when the others had been seen, to tell how much of it is the length of a new
+neuron's first steps.
 """
 
 from redo_dopamine.studies import laptop
@@ -23,6 +25,16 @@ STUDY = Study(
             "redo_live_norm",
             "DQN + ReDo, at live neurons' norm",
             laptop.with_redo({**_LARGE, "redo.incoming": "@live_norm"}),
+        ),
+        laptop.arm(
+            "redo_own_bias",
+            "DQN + ReDo, own bias correction",
+            laptop.with_redo(
+                {
+                    **_LARGE,
+                    "RecycledDQNAgent.after_optimizer": "[@own_bias_correction()]",
+                }
+            ),
         ),
     ),
     games=laptop.GAME,

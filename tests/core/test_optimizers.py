@@ -10,8 +10,9 @@ from redo_dopamine.core.optimizers import (
     coupled_weight_decay,
     decoupled_weight_decay,
     l2_to_init,
+    own_bias_correction,
 )
-from redo_dopamine.core.recycle import recycle
+from redo_dopamine.core.recycle import map_moments, recycle
 
 NAME = "dueling"
 
@@ -115,3 +116,58 @@ def test_a_strength_out_of_range_is_an_error(make, strength):
 def test_a_negative_learning_rate_is_an_error():
     with pytest.raises(ValueError, match=r"learning_rate must be .* but is -0\.1"):
         decoupled_weight_decay(0.1, -0.1)
+
+
+def recycled_then_updated(optimizer, num_updates):
+    """Updates of an old weight and of one whose moments were set to zero."""
+    params = {"w": jnp.zeros(2)}
+    grads = {"w": jnp.ones(2)}
+    update, state = jax.jit(optimizer.update), optimizer.init(params)
+    for _ in range(10_000):
+        _, state = update(grads, state, params)
+    renew = jnp.array([1.0, 0.0])
+    state = map_moments(lambda _, moment: moment * renew, params, state, optimizer)
+    found = []
+    for _ in range(num_updates):
+        updates, state = update(grads, state, params)
+        found.append(updates["w"])
+    return np.array(found)
+
+
+def test_a_renewed_weight_makes_the_steps_of_a_new_one():
+    adam = optax.adam(1.0, eps=0.0)
+    without = recycled_then_updated(adam, 30)
+    assert without[0].tolist() == pytest.approx([-1.0, -3.1623], abs=1e-3)
+    assert without[:, 1].min() < -6
+    found = recycled_then_updated(optax.chain(adam, own_bias_correction()), 30)
+    np.testing.assert_allclose(found, -1.0, rtol=1e-3)
+
+
+def test_a_renewed_weights_steps_are_those_of_adam_that_begins_then():
+    rng = np.random.default_rng(0)
+    adam = optax.adam(1e-3, b1=0.8, b2=0.95, eps=0.0)
+    ours = optax.chain(adam, own_bias_correction(0.8, 0.95))
+    params = {"w": jnp.zeros(5)}
+    state = ours.init(params)
+    old, new = rng.normal(size=(2, 40, 5)).astype(np.float32)
+    for gradient in old:
+        _, state = ours.update({"w": gradient}, state)
+    state = map_moments(lambda _, x: jnp.zeros_like(x), params, state, ours)
+    fresh = adam.init(params)
+    for gradient in new:
+        found, state = ours.update({"w": gradient}, state)
+        expected, fresh = adam.update({"w": gradient}, fresh)
+        np.testing.assert_allclose(found["w"], expected["w"], rtol=1e-4)
+
+
+def test_weights_that_were_never_renewed_are_updated_as_without_it():
+    adam = optax.adam(1e-3)
+    ours = optax.chain(adam, own_bias_correction())
+    found = after_updates(ours, networks.params_of(NAME), 7)[0]
+    trees.assert_same_bits(found, after_updates(adam, networks.params_of(NAME), 7)[0])
+
+
+@pytest.mark.parametrize("setting", [{"b1": 1.0}, {"b2": -0.1}, {"b2": float("nan")}])
+def test_a_decay_out_of_its_range_is_an_error(setting):
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\), but is"):
+        own_bias_correction(**setting)

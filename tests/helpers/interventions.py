@@ -101,7 +101,13 @@ REGULARIZED = {
         2,
     ),
 }
-ALL_OPTIMIZERS = OPTIMIZERS | REGULARIZED
+OWN_BIAS_CORRECTION = {
+    "own_bias_correction": (
+        optax.chain(optax.adam(1e-3), optimizers.own_bias_correction()),
+        3,
+    ),
+}
+ALL_OPTIMIZERS = OPTIMIZERS | REGULARIZED | OWN_BIAS_CORRECTION
 
 
 class Subject(NamedTuple):

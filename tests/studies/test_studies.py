@@ -53,7 +53,7 @@ SIZES = {
         ("laptop_width", 6 * 1 * 3, 100_000),
         ("laptop_baselines", 6 * 1 * 3, 100_000),
         ("laptop_threshold", 6 * 1 * 3, 100_000),
-        ("laptop_learning_rate", 3 * 1 * 3, 100_000),
+        ("laptop_learning_rate", 4 * 1 * 3, 100_000),
     ]
 }
 

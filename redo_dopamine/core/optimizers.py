@@ -158,8 +158,11 @@ def own_bias_correction(
                 "ones are 0.9 and 0.999."
             )
 
+    log_b1, log_b2 = (math.log(x) if x else -math.inf for x in (b1, b2))
+
     def correction(number: jax.Array) -> jax.Array:
-        return jnp.sqrt(1 - b2**number) / (1 - b1**number)
+        # By exp, since XLA takes powers of a vector one by one.
+        return jnp.sqrt(1 - jnp.exp(number * log_b2)) / (1 - jnp.exp(number * log_b1))
 
     def init(params: optax.Params) -> OwnBiasCorrectionState:
         age = jax.tree.map(lambda p: jnp.zeros_like(p, jnp.float32), params)
@@ -176,7 +179,7 @@ def own_bias_correction(
         whole = correction(count)
 
         def correct(updated: jax.Array, own: jax.Array) -> jax.Array:
-            # Powers of vectors and of numbers may differ in their last bit.
+            # Of vectors and of numbers, exp may differ in the last bit.
             factor = jnp.where(own == count, 1, correction(own) / whole)
             return updated * factor.astype(updated.dtype)
 

@@ -4,6 +4,7 @@ In: an `Analysis`. Out: DataFrames whose column names are ready to be read, and 
 files.
 """
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -38,6 +39,7 @@ _HEADINGS = {
 }
 # A loss may be of any size, so it has significant digits; fractions are shares.
 _DIGITS = {LOSS: ",.3g", TEST_LOSS: ",.3g", RETURN: ",.1f"}
+_ENDS = ("", "_low", "_high")  # Of an estimate, as columns of a file.
 _FEW_SEEDS = 5
 
 
@@ -97,35 +99,30 @@ def by_layer(analysis: Analysis) -> pd.DataFrame:
 
     Empty where fewer than two layers were recorded.
     """
+    study = analysis.study
+    layers = study_progress.layers(analysis, DORMANT)
     rows = []
-    for arm, game, layer in _layers(analysis):
+    for arm, game, layer in itertools.product(study.arms, study.games, layers):
         numbers = _numbers(analysis, arm, game, _of_layer(layer))
         if numbers["seeds"]:
             rows.append({"arm": arm.name, "game": game, "layer": layer} | numbers)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows if len(layers) > 1 else [])
 
 
 def layer_table(analysis: Analysis) -> pd.DataFrame:
     """Returns the same in words."""
+    labels = {arm.name: arm.label for arm in analysis.study.arms}
     rows = []
-    for arm, game, layer in _layers(analysis):
-        ends = {
-            _HEADINGS[metric]: study_progress.at_the_end(analysis, arm, game, column)
-            for metric, column in _of_layer(layer).items()
+    for row in by_layer(analysis).to_dict("records"):
+        words: dict[str, object] = {
+            _HEADINGS[metric]: study_tables.interval(
+                *(row[metric + suffix] for suffix in _ENDS)
+            )
+            for metric in (DORMANT, ZERO_GRADIENT)
         }
-        if any(ends.values()):
-            words = {name: end and _shown(end[0]) for name, end in ends.items()}
-            row = {"arm": arm.label, "data set": game, "layer": layer}
-            rows.append({**row, **words})
+        place = {"data set": row["game"], "layer": row["layer"]}
+        rows.append({"arm": labels[row["arm"]], **place, **words})
     return pd.DataFrame(rows).set_index("arm") if rows else pd.DataFrame()
-
-
-def _layers(analysis: Analysis) -> list[tuple[Arm, str, str]]:
-    study = analysis.study
-    layers = study_progress.layers(analysis, DORMANT)
-    if len(layers) < 2:
-        return []
-    return [(a, game, x) for a in study.arms for game in study.games for x in layers]
 
 
 def _of_layer(layer: str) -> dict[str, str]:
@@ -141,7 +138,7 @@ def _numbers(
     seeds = 0
     for metric, column in columns.items():
         found = study_progress.at_the_end(analysis, arm, game, column)
-        for place, suffix in enumerate(("", "_low", "_high")):
+        for place, suffix in enumerate(_ENDS):
             row[metric + suffix] = float(found[0][place]) if found else np.nan
         seeds = found[1] if found else seeds
     return row | {"seeds": seeds}

@@ -6,6 +6,7 @@ asked for, and an exit status of `redo_dopamine.exit_status`.
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
@@ -66,12 +67,18 @@ def _run(request: Request, console: Console) -> None:
         taus=_numbers(request.taus),
         batch_size=request.batch_size,
     )
+    _print_path(console, inspection.checkpoint)
     console.print(table.tables(inspection, console.width))
     if request.output is None:
         console.print("For CSV and a picture of the scores add --output=DIR.")
     else:
         for path in files.write(inspection, request.output):
-            console.print(str(path), soft_wrap=True, highlight=False)
+            _print_path(console, path)
+
+
+def _print_path(console: Console, path: Path) -> None:
+    """On one line, however long: to be copied."""
+    console.print(str(path), soft_wrap=True, highlight=False, markup=False)
 
 
 def _numbers(texts: Sequence[str] | None) -> list[float] | None:

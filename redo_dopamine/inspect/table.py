@@ -28,10 +28,8 @@ def tables(inspection: Inspection, width: int = 80) -> RenderableType:
     """
     notes = [Text(f"- {note}") for note in inspection.notes]
     return Group(
-        Text(
-            f"{inspection.checkpoint}: gradient step {inspection.gradient_step:,}, "
-            f"agent step {inspection.agent_step:,}"
-        ),
+        f"Gradient step {inspection.gradient_step:,}, "
+        f"agent step {inspection.agent_step:,}",
         *notes,
         _dormant(inspection),
         *_metrics(inspection, width),

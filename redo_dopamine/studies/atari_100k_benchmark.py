@@ -1,18 +1,38 @@
 """DrQ(ε) on Atari 100K as the benchmark asks: 100K agent steps, replay ratio 1.
 
-The paper's own study of these games, `atari_100k`, trains four times as long.
+The paper's own study of these games, `atari_100k`, trains four times as long. The last
+arm was added when a run of each other had been seen (Frostbite, seed 0): with ReDo most
+new neurons were silent again before the next recycle. It is to tell whether that comes
+of the length of their first steps; if so, fewer are dormant in it.
 """
 
 from redo_dopamine.studies import arms, games
-from redo_dopamine.studies.study import DRQ_EPS, Study
+from redo_dopamine.studies.study import DRQ_EPS, Arm, Study
+
+_OWN_BIAS = Arm(
+    name="redo_own_bias",
+    label="DrQ(ε) + ReDo, own bias correction",
+    gin_file="drq_eps_redo.gin",
+    replay_ratio=1,
+    settings={
+        **arms.REDO,
+        "RecycledDrQEpsAgent.after_optimizer": "[@own_bias_correction()]",
+    },
+    series="DrQ(ε) + ReDo, own bias correction",
+    x=1,
+    speed="drq_eps",
+)
 
 STUDY = Study(
     name="atari_100k_benchmark",
     claim="After the benchmark's own 100K agent steps ReDo has cost DrQ(ε) no score.",
     source="This project's own question, by the protocol of Kaiser et al., 2020",
     axis="replay ratio",
-    arms=arms.replay_ratio_sweep(
-        (1,), "DrQ(ε)", "drq_eps", prefix="drq", speed="drq_eps"
+    arms=(
+        *arms.replay_ratio_sweep(
+            (1,), "DrQ(ε)", "drq_eps", prefix="drq", speed="drq_eps"
+        ),
+        _OWN_BIAS,
     ),
     games=games.ATARI_100K_GAMES,
     seeds=games.TEN_SEEDS,

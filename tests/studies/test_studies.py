@@ -28,7 +28,7 @@ SIZES = {
         ("replay_ratio_nstep", 8 * 17 * 5, 2_500_000),
         ("replay_ratio_impala", 8 * 17 * 5, 2_500_000),
         ("atari_100k", 8 * 26 * 10, 400_000),
-        ("atari_100k_benchmark", 2 * 26 * 10, 100_000),
+        ("atari_100k_benchmark", 3 * 26 * 10, 100_000),
         ("width", 6 * 17 * 5, 2_500_000),
         ("baselines", 4 * 17 * 5, 2_500_000),
         ("selection", 4 * 17 * 5, 2_500_000),

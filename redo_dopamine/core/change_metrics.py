@@ -3,7 +3,6 @@
 Like those of `optional_metrics`, each function returns a `Metric`.
 """
 
-import math
 from collections.abc import Sequence
 
 import jax
@@ -19,6 +18,7 @@ from redo_dopamine.core.metrics import (
     overlap,
     share,
 )
+from redo_dopamine.core.numbers import is_number
 
 
 def previous_share(taus: Sequence[float] = (0.0, 0.025, 0.1)) -> Metric:
@@ -74,7 +74,7 @@ def magi(threshold: float = 0.0) -> Metric:
     Raises:
         ValueError: the threshold is negative or not a finite number.
     """
-    if not (math.isfinite(threshold) and threshold >= 0):
+    if not (is_number(threshold) and threshold >= 0):
         raise ValueError(
             f"threshold must be a finite number >= 0, but is {threshold}. A neuron is "
             "zero-gradient where its MAGI is <= threshold; 0 is the definition."

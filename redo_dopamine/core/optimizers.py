@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
+from redo_dopamine.core.numbers import is_number
+
 
 def coupled_weight_decay(strength: float) -> optax.GradientTransformation:
     r"""Weight decay as part of the gradient; stands before the optimizer.
@@ -152,7 +154,7 @@ def own_bias_correction(
         ValueError: a decay out of its range.
     """
     for name, decay in (("b1", b1), ("b2", b2)):
-        if not 0 <= decay < 1:
+        if not (is_number(decay) and 0 <= decay < 1):
             raise ValueError(
                 f"{name} must be in [0, 1), but is {decay}. Give Adam's own; the usual "
                 "ones are 0.9 and 0.999."
@@ -190,7 +192,7 @@ def own_bias_correction(
 
 
 def _validate_strength(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
+    if not (is_number(value) and value >= 0):
         raise ValueError(
             f"{name} must be a finite number >= 0, but is {value}. To switch a "
             "regulariser off leave it out of the chain."

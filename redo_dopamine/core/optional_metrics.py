@@ -8,7 +8,6 @@ heads are none. Weights are the layer's incoming kernel, without its bias. Featu
 and outputs are what the network records for the layer, one number per neuron.
 """
 
-import math
 from collections.abc import Callable
 
 import jax
@@ -18,6 +17,7 @@ from redo_dopamine.core import gradients, ranks
 from redo_dopamine.core.change_metrics import magi, previous_share
 from redo_dopamine.core.graph import Layer, NetworkGraph, Params, leaves_by_path
 from redo_dopamine.core.measuring import Measured, Metric, View
+from redo_dopamine.core.numbers import is_number
 from redo_dopamine.core.q_metrics import largest_q, policy_churn
 
 
@@ -51,7 +51,7 @@ def srank(delta: float = 0.01) -> Metric:
     Raises:
         ValueError: delta out of its range.
     """
-    if not 0 < delta < 1:
+    if not (is_number(delta) and 0 < delta < 1):
         raise ValueError(
             f"delta must be in (0, 1), but is {delta}. It is the share of the "
             "singular values' sum that may be left out; the paper uses 0.01."
@@ -89,7 +89,7 @@ def weight_statistics(near_zero: float = 1e-3) -> Metric:
     Raises:
         ValueError: near_zero is negative or not a finite number.
     """
-    if not (math.isfinite(near_zero) and near_zero >= 0):
+    if not (is_number(near_zero) and near_zero >= 0):
         raise ValueError(
             f"near_zero must be a finite number >= 0, but is {near_zero}. A weight is "
             "near zero where its magnitude is <= near_zero."

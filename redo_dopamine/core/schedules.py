@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from redo_dopamine.core.numbers import whole
+from redo_dopamine.core.numbers import is_number, whole
 
 # An int on the host or a traced scalar under jit; a boolean of the same kind.
 Step = Any
@@ -96,7 +96,7 @@ def cosine(value: float = 0.1, stop: int = 2_500_000) -> Fraction:
 
 
 def _validate_share(value: float) -> None:
-    if not 0 <= value <= 1:
+    if not (is_number(value) and 0 <= value <= 1):
         raise ValueError(
             f"value must be a share of a layer's neurons in [0, 1], but is {value}. "
             "The paper recycles 0.1 at first."

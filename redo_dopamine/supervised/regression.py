@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from redo_dopamine.core.numbers import is_number
+
 NUM_INPUTS = 17
 NOISE = 0.1  # Standard deviation, where the targets' own is 1.
 
@@ -49,7 +51,7 @@ class Sample(NamedTuple):
         Raises:
             ValueError: it is not.
         """
-        if not 0 <= distance <= 2:
+        if not (is_number(distance) and 0 <= distance <= 2):
             raise ValueError(
                 f"distance must be in [0, 2], but is {distance}. It is 1 minus the "
                 "correlation of two tasks' targets: 0 is the same task, 1 an unrelated "

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from redo_dopamine.core.numbers import is_number
+
 
 def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
     """A setting as an int: gin may hand over 1e4.
@@ -10,8 +12,7 @@ def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
     Raises:
         ValueError: no whole number from `low` to `high`.
     """
-    number = isinstance(value, int | float) and math.isfinite(value)
-    fits = number and value == int(value) and low <= value <= high
+    fits = is_number(value) and value == int(value) and low <= value <= high
     check(name, value, fits, f"whole and in [{low}, {high}]")
     return int(value)
 

@@ -62,7 +62,7 @@ def test_they_hold_on_whole_networks(name):
 @pytest.mark.parametrize(
     "make", [interventions.weight_clipping, interventions.spectral_norm]
 )
-@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), float("inf"), "1"])
 def test_a_limit_out_of_its_range_is_an_error(make, limit):
     with pytest.raises(ValueError, match="limit must be a finite number > 0"):
         make(limit)

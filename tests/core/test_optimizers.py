@@ -103,7 +103,7 @@ def test_l2_to_init_without_parameters_is_an_error():
         link.update(params, link.init(params), None)
 
 
-@pytest.mark.parametrize("strength", [-1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("strength", [-1.0, float("nan"), float("inf"), "1e-5"])
 @pytest.mark.parametrize(
     "make",
     [coupled_weight_decay, l2_to_init, lambda x: decoupled_weight_decay(x, 0.1)],
@@ -167,7 +167,9 @@ def test_weights_that_were_never_renewed_are_updated_as_without_it():
     trees.assert_same_bits(found, after_updates(adam, networks.params_of(NAME), 7)[0])
 
 
-@pytest.mark.parametrize("setting", [{"b1": 1.0}, {"b2": -0.1}, {"b2": float("nan")}])
+@pytest.mark.parametrize(
+    "setting", [{"b1": 1.0}, {"b2": -0.1}, {"b2": float("nan")}, {"b1": "0.9"}]
+)
 def test_a_decay_out_of_its_range_is_an_error(setting):
     with pytest.raises(ValueError, match=r"must be in \[0, 1\), but is"):
         own_bias_correction(**setting)

@@ -138,8 +138,12 @@ def test_weight_statistics_by_hand():
         "weight_near_zero_fraction/hidden": 0.5,
     }
     assert row == pytest.approx(expected)
-    with pytest.raises(ValueError, match=r"near_zero must be .* but is -1"):
-        optional_metrics.weight_statistics(near_zero=-1)
+
+
+@pytest.mark.parametrize("near_zero", [-1, NAN, float("inf"), "1e-5"])
+def test_near_zero_out_of_range(near_zero):
+    with pytest.raises(ValueError, match=f"near_zero must be .* but is {near_zero}"):
+        optional_metrics.weight_statistics(near_zero=near_zero)
 
 
 def test_magi_and_zero_gradient_neurons_by_hand():
@@ -228,13 +232,13 @@ def test_some_metrics_need_q_values(metric):
         measured(getattr(optional_metrics, metric)(), looked_at)
 
 
-@pytest.mark.parametrize("delta", [0, 1, -0.1, NAN])
+@pytest.mark.parametrize("delta", [0, 1, -0.1, NAN, "0.01"])
 def test_delta_out_of_range(delta):
     with pytest.raises(ValueError, match=rf"delta must be in \(0, 1\), but is {delta}"):
         optional_metrics.srank(delta)
 
 
-@pytest.mark.parametrize("threshold", [-1e-3, NAN, float("inf")])
+@pytest.mark.parametrize("threshold", [-1e-3, NAN, float("inf"), "0"])
 def test_threshold_out_of_range(threshold):
     with pytest.raises(ValueError, match=f"finite number >= 0, but is {threshold}"):
         optional_metrics.magi(threshold)

@@ -104,7 +104,7 @@ def test_a_constant_share_is_constant():
     assert [constant(0.25)(step) for step in (0, 10**9)] == [0.25, 0.25]
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])
 @pytest.mark.parametrize("make", [constant, cosine])
 def test_a_share_out_of_range_is_an_error(make, value):
     with pytest.raises(ValueError, match=rf"in \[0, 1\], but is {value}"):

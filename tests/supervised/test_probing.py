@@ -65,7 +65,7 @@ def test_a_distance_is_one_minus_a_correlation(distance):
     assert np.std(noise) == pytest.approx(regression.NOISE, rel=0.05)
 
 
-@pytest.mark.parametrize("distance", [-0.1, 2.1])
+@pytest.mark.parametrize("distance", [-0.1, 2.1, "1"])
 def test_a_distance_out_of_its_range_is_an_error(distance):
     with pytest.raises(ValueError, match=r"distance must be in \[0, 2\]"):
         probe(distance=distance)

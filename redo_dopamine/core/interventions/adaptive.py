@@ -10,6 +10,7 @@ from redo_dopamine.core.interventions.base import (
     observe_activations,
 )
 from redo_dopamine.core.interventions.recycling import Choice, View, recycling
+from redo_dopamine.core.numbers import is_number
 from redo_dopamine.core.schedules import Periodic
 
 
@@ -55,7 +56,7 @@ def adaptive_redo(
         ValueError: a setting out of its range.
     """
     masks.validate_threshold(max_tau)
-    if not 0 < max_fraction <= 1:
+    if not (is_number(max_fraction) and 0 < max_fraction <= 1):
         raise ValueError(
             f"max_fraction must be in (0, 1], but is {max_fraction}. It is the share "
             "of a layer's neurons; to recycle none use none()."

@@ -5,7 +5,6 @@ to the initial weights, which work through the gradient, are links of the optimi
 (`core.optimizers`).
 """
 
-import math
 from collections.abc import Callable
 
 import jax
@@ -19,6 +18,7 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
 )
 from redo_dopamine.core.interventions.none import none
+from redo_dopamine.core.numbers import is_number
 
 
 def weight_clipping(limit: float = 1.0) -> InterventionFactory:
@@ -95,7 +95,7 @@ def _holding(hold: Callable[[NetworkGraph, Params], Params]) -> InterventionFact
 
 
 def _validate_limit(limit: float) -> None:
-    if not (math.isfinite(limit) and limit > 0):
+    if not (is_number(limit) and limit > 0):
         raise ValueError(
             f"limit must be a finite number > 0, but is {limit}. To hold nothing leave "
             "the intervention out."

@@ -11,6 +11,7 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
     observe_nothing,
 )
+from redo_dopamine.core.numbers import is_number
 from redo_dopamine.core.schedules import Periodic
 
 
@@ -48,7 +49,7 @@ def shrink_and_perturb(
         ValueError: a setting out of its range.
     """
     for name, value in (("shrink", shrink), ("perturb", perturb)):
-        if not 0 <= value <= 1:
+        if not (is_number(value) and 0 <= value <= 1):
             raise ValueError(
                 f"{name} must be in [0, 1], but is {value}. SR-SPR has shrink = 0.8 "
                 "and perturb = 0.2; to leave the weights alone use none()."

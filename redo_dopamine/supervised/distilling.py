@@ -108,8 +108,8 @@ class Distillation(EpochExperiment):
         tracking_batch_size: int = 1024,
     ):
         seed = whole("seed", seed, low=0)
-        check("learning_rate", learning_rate, learning_rate > 0, "> 0")
-        check("eps", eps, eps > 0, "> 0")
+        check("learning_rate", learning_rate, lambda x: x > 0, "a finite number > 0")
+        check("eps", eps, lambda x: x > 0, "a finite number > 0")
         given = lessons.read(lesson)
         problem = Problem(
             network(given.num_actions),

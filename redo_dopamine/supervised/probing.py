@@ -105,8 +105,8 @@ class RegressionProbe(EpochExperiment):
     ):
         seed = whole("seed", seed, low=0)
         num_samples = whole("num_samples", num_samples, low=2)
-        check("learning_rate", learning_rate, learning_rate > 0, "> 0")
-        check("threshold", threshold, threshold >= 0, ">= 0")
+        check("learning_rate", learning_rate, lambda x: x > 0, "a finite number > 0")
+        check("threshold", threshold, lambda x: x >= 0, "a finite number >= 0")
         self._first_epochs = whole("first_epochs", first_epochs, low=0, high=num_epochs)
         self._perturb = perturb
         # Of one sample, so that both parts have the same tasks.

@@ -1,6 +1,7 @@
 """Checks of what an experiment is given."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from redo_dopamine.core.numbers import is_number
@@ -12,16 +13,20 @@ def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
     Raises:
         ValueError: no whole number from `low` to `high`.
     """
-    fits = is_number(value) and value == int(value) and low <= value <= high
-    check(name, value, fits, f"whole and in [{low}, {high}]")
+    check(
+        name,
+        value,
+        lambda x: x == int(x) and low <= x <= high,
+        f"whole and in [{low}, {high}]",
+    )
     return int(value)
 
 
-def check(name: str, value: Any, fits: bool, rule: str) -> None:
-    """Check that a setting fits a rule.
+def check(name: str, value: Any, fits: Callable[[Any], bool], rule: str) -> None:
+    """Check that a setting is a finite number that fits a rule.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it is not.
     """
-    if not fits:
+    if not (is_number(value) and fits(value)):
         raise ValueError(f"{name} must be {rule}, but is {value!r}. Give another.")

@@ -116,8 +116,8 @@ class LabelShuffle(EpochExperiment):
     ):
         seed = whole("seed", seed, low=0)
         num_samples = whole("num_samples", num_samples)
-        check("learning_rate", learning_rate, learning_rate > 0, "> 0")
-        check("momentum", momentum, 0 <= momentum < 1, "in [0, 1)")
+        check("learning_rate", learning_rate, lambda x: x > 0, "a finite number > 0")
+        check("momentum", momentum, lambda x: 0 <= x < 1, "a finite number in [0, 1)")
         self._shuffle_every = (
             None if shuffle_every is None else whole("shuffle_every", shuffle_every)
         )

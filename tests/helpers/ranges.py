@@ -6,6 +6,9 @@ import pytest
 SHARED = (
     ({"num_epochs": 0}, ["num_epochs", "[1, inf]", "0"]),
     ({"learning_rate": 0.0}, ["learning_rate", "> 0", "0.0"]),
+    ({"learning_rate": "0.1"}, ["learning_rate", "> 0", "'0.1'"]),
+    ({"learning_rate": float("inf")}, ["learning_rate", "> 0", "inf"]),
+    ({"num_epochs": "two"}, ["num_epochs", "[1, inf]", "'two'"]),
     ({"seed": -1}, ["seed", "[0, inf]", "-1"]),
     ({"taus": (-0.1,)}, ["tau", ">= 0", "-0.1"]),
 )

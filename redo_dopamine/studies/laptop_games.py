@@ -2,7 +2,7 @@
 
 The plan, fixed before the first run, as `laptop` has it: `laptop_replay_ratio` on other
 games, without its largest replay ratio and with fewer seeds. Breakout is a likely
-counter-example, and kept in.
+counter-example, and kept in. Freeway was run, too, when these two had been seen.
 """
 
 from redo_dopamine.studies import laptop

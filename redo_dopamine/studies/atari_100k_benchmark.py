@@ -6,21 +6,23 @@ new neurons were silent again before the next recycle. It is to tell whether tha
 of the length of their first steps; if so, fewer are dormant in it.
 """
 
-from redo_dopamine.studies import arms, games
-from redo_dopamine.studies.study import DRQ_EPS, Arm, Study
+import dataclasses
 
-_OWN_BIAS = Arm(
+from redo_dopamine.studies import arms, games
+from redo_dopamine.studies.study import DRQ_EPS, Study
+
+_DRQ, _REDO = arms.replay_ratio_sweep(
+    (1,), "DrQ(ε)", "drq_eps", prefix="drq", speed="drq_eps"
+)
+_OWN_BIAS = dataclasses.replace(
+    _REDO,
     name="redo_own_bias",
     label="DrQ(ε) + ReDo, own bias correction",
-    gin_file="drq_eps_redo.gin",
-    replay_ratio=1,
     settings={
-        **arms.REDO,
+        **_REDO.settings,
         "RecycledDrQEpsAgent.after_optimizer": "[@own_bias_correction()]",
     },
     series="DrQ(ε) + ReDo, own bias correction",
-    x=1,
-    speed="drq_eps",
 )
 
 STUDY = Study(
@@ -28,12 +30,7 @@ STUDY = Study(
     claim="After the benchmark's own 100K agent steps ReDo has cost DrQ(ε) no score.",
     source="This project's own question, by the protocol of Kaiser et al., 2020",
     axis="replay ratio",
-    arms=(
-        *arms.replay_ratio_sweep(
-            (1,), "DrQ(ε)", "drq_eps", prefix="drq", speed="drq_eps"
-        ),
-        _OWN_BIAS,
-    ),
+    arms=(_DRQ, _REDO, _OWN_BIAS),
     games=games.ATARI_100K_GAMES,
     seeds=games.TEN_SEEDS,
     length=400_000,  # frames; 100K agent steps

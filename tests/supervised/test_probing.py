@@ -225,8 +225,8 @@ def test_it_goes_on_from_a_state(epochs):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"learning_rate": 0}, "learning_rate must be .* > 0"),
-        ({"threshold": -1}, "threshold must be .* >= 0"),
+        ({"learning_rate": 0}, "learning_rate must be a finite number > 0"),
+        ({"threshold": -1}, "threshold must be a finite number >= 0"),
         ({"first_epochs": 5}, "first_epochs must be whole"),
         ({"num_samples": 1}, "num_samples must be whole"),
     ],

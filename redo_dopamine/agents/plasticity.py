@@ -46,7 +46,8 @@ class Plasticity:
         intervention: what to do, and when.
         example: one network input, for shapes only.
         taus: thresholds to track dormancy at; empty for none.
-        tracking_period: gradient steps between two measurements.
+        tracking_period: gradient steps between two measurements. Dormant fractions are
+            measured at every intervention too.
         tracking_batch_size: states that a measurement averages over.
         seed: of the random streams.
         metrics: what to measure besides, on the same batches, such as `srank()`.
@@ -136,7 +137,8 @@ class Plasticity:
     ) -> tuple[Learner, dict[str, np.number]]:
         """Measure, then intervene, where the schedules say so.
 
-        Where both fall on one step, dormancy is measured once more after it.
+        Dormancy is measured just before and just after every intervention, on the
+        same batch, whatever the tracking period.
 
         Args:
             learner: parameters and optimizer state after the update; donated.
@@ -151,12 +153,14 @@ class Plasticity:
             held = self._constrain(*learner, self._intervention_state)
             learner = Learner(*held)
         found: dict[str, jax.Array] = {}
+        tracks = self.tracks_at(gradient_step)
+        intervenes = self.intervenes_at(gradient_step)
         tracked: Batch | None = None
-        if self.tracks_at(gradient_step):
+        if tracks or (intervenes and self.tracking.taus):
             rng = self.tracking_rng(gradient_step)
             tracked = draw_batch(self.tracking_batch_size, rng)
-            found |= self._track(learner.params, target_params, tracked)
-        if self.intervenes_at(gradient_step):
+            found |= self._measure(learner.params, target_params, tracked, tracks)
+        if intervenes:
             observer = self._observer(
                 learner,
                 target_params,
@@ -178,10 +182,18 @@ class Plasticity:
                 found |= self.tracking.measure_after(learner.params, tracked)
         return learner, {k: v[()] for k, v in jax.device_get(found).items()}
 
-    def _track(
-        self, params: graph_lib.Params, target_params: graph_lib.Params, batch: Batch
+    def _measure(
+        self,
+        params: graph_lib.Params,
+        target_params: graph_lib.Params,
+        batch: Batch,
+        tracks: bool,
     ) -> dict[str, jax.Array]:
-        found = self.tracking.measure(params, target_params, batch)
+        """All that is tracked, or between two such measurements dormancy alone."""
+        if tracks:
+            found = self.tracking.measure(params, target_params, batch)
+        else:
+            found = self.tracking.measure_dormant_fractions(params, batch)
         if self.tracking.taus:
             largest = max(self.tracking.taus)
             self.dormant_fraction = float(found[f"dormant_fraction/{largest}"])

@@ -43,7 +43,8 @@ class TrackedAgent(SavedAgent):
         *arguments: what the Dopamine agent must be told of the environment.
         intervention: what to do against lost plasticity, such as `redo()`.
         taus: thresholds to track dormancy at; () for none.
-        tracking_period: gradient steps between two measurements.
+        tracking_period: gradient steps between two measurements. Dormant fractions are
+            measured just before and after every intervention too.
         tracking_batch_size: states that a measurement averages over.
         metrics: what to measure besides, such as `[srank(), magi()]`.
         weight_decay: factor of the parameters that is added to their gradient

@@ -23,6 +23,7 @@ from redo_dopamine.core.measuring import (
 )
 from redo_dopamine.core.metrics import (
     DormancyRecord,
+    dormant_fractions,
     dormant_fractions_after,
     measure_dormancy,
     no_record,
@@ -112,6 +113,9 @@ class Tracking:
 
         self._activations = compiled(observe)
         self._measure = compiled(self._take_all)
+        self._dormant_fractions = compiled(
+            lambda params, inputs: dormant_fractions(observe(params, inputs), self.taus)
+        )
         self._dormant_after = compiled(
             lambda params, inputs: dormant_fractions_after(
                 observe(params, inputs), self.taus
@@ -136,6 +140,13 @@ class Tracking:
         found, new = self._measure(params, target_params, batch, memory)
         self.memories = Memories(new, memory)
         return found
+
+    def measure_dormant_fractions(self, params: Params, batch: Batch) -> Measured:
+        """What is dormant just before an intervention, between two measurements.
+
+        It is not remembered, so that overlaps stay a tracking period apart.
+        """
+        return self._dormant_fractions(params, self.subject.inputs(batch))
 
     def measure_after(self, params: Params, batch: Batch) -> Measured:
         """What an intervention has left dormant, on the batch from before.

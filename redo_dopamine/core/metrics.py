@@ -57,6 +57,23 @@ def named_fractions(
     return {f"{name}/{layer}".rstrip("/"): x for layer, x in fractions.items()}
 
 
+def dormant_fractions(
+    activations: Mapping[str, jax.Array], taus: Sequence[float]
+) -> dict[str, jax.Array]:
+    """`dormant_fraction/<tau>` and `dormant_fraction/<tau>/<layer>`, at every tau.
+
+    Args:
+        activations: post-activation outputs [B, ..., N] per layer.
+        taus: thresholds.
+    """
+    layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
+    found: dict[str, jax.Array] = {}
+    for tau in taus:
+        dormant = {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
+        found |= named_fractions(f"dormant_fraction/{float(tau)}", dormant)
+    return found
+
+
 def dormant_fractions_after(
     activations: Mapping[str, jax.Array], taus: Sequence[float]
 ) -> dict[str, jax.Array]:

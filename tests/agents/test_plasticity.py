@@ -125,6 +125,66 @@ def test_dormancy_is_measured_again_just_after_an_intervention_and_not_remembere
         assert str(found) == str(without)
 
 
+@pytest.mark.parametrize("tracking_period", [1, 2, 3, 100])
+@pytest.mark.parametrize("period", [1, 2, 3, 4])
+def test_dormancy_is_measured_at_every_recycle_whatever_the_tracking_period(
+    period, tracking_period
+):
+    settings = {"taus": (0.1, 0.9), "tracking_period": tracking_period}
+
+    def act(key, params, opt_state, state, activations, step):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return zeros, opt_state, state, {"acted": step}
+
+    acts = Intervention(lambda params: (), act, Periodic(period), observe_nothing)
+    params, tracker = plasticity(Recorded(), intervention=acts, **settings)
+    _, plain = plasticity(Recorded(), **settings)
+    _, every = plasticity(Recorded(), **{**settings, "tracking_period": 1})
+    rows, without, all_steps = (
+        after_updates(x, params, range(1, 9)) for x in (tracker, plain, every)
+    )
+    before = [f"dormant_fraction/{x}" for x in ("0.1", "0.1/hidden", "0.9")]
+    after = [f"dormant_fraction_after/{x}" for x in (0.1, 0.9)]
+    for step, found in enumerate(rows, 1):
+        recycles = step % period == 0
+        assert {name: found.get(name) for name in (*after, "acted")} == (
+            {**dict.fromkeys(after, 1.0), "acted": step}
+            if recycles
+            else dict.fromkeys((*after, "acted"))
+        )
+        if recycles:  # On the batch that tracking would draw at that step.
+            assert [found[x] for x in before] == [
+                all_steps[step - 1][x] for x in before
+            ]
+        tracked = without[step - 1]
+        # Tracking itself, its overlaps with earlier measurements included, is as ever.
+        assert str({name: found.get(name) for name in tracked}) == str(tracked)
+        overlaps = [name for name in found if name.startswith("overlap")]
+        assert bool(overlaps) == (step % tracking_period == 0)
+    assert 0 < rows[period - 1]["dormant_fraction/0.9"] < 1
+    assert (
+        tracker.dormant_fraction
+        == (
+            all_steps[
+                max(8 // period * period, 8 // tracking_period * tracking_period) - 1
+            ]
+        )["dormant_fraction/0.9"]
+    )
+
+
+def test_without_thresholds_a_recycle_draws_no_batch():
+    def draw_nothing(size, rng):
+        raise AssertionError("a batch was drawn")
+
+    def act(key, params, opt_state, state, activations, step):
+        return params, opt_state, state, {"acted": step}
+
+    acts = Intervention(lambda params: (), act, Periodic(1), observe_nothing)
+    params, tracker = plasticity(Recorded(), intervention=acts, taus=())
+    _, found = tracker.after_update(Learner(params, ()), params, 1, draw_nothing)
+    assert found == {"acted": 1}
+
+
 # Metrics beside dormancy.
 
 

@@ -82,7 +82,8 @@ def l2_to_init(strength: float) -> optax.GradientTransformation:
 
     That is the gradient of :math:`\lambda \|\theta - \theta_0\|^2`, added to the
     loss. The initial weights are those that the optimizer was started with; neurons
-    that an intervention draws anew are pulled to the same ones.
+    that an intervention draws anew are pulled to the same ones, and so is a network
+    that has been given a new task (`begin_again`).
 
     Kumar, Marklund and Van Roy, "Maintaining Plasticity in Continual Learning via
     Regenerative Regularization", 2023 (arXiv 2308.11958), Section 4.
@@ -116,6 +117,33 @@ def l2_to_init(strength: float) -> optax.GradientTransformation:
         return pulled, state
 
     return optax.GradientTransformation(init, update)
+
+
+def begin_again(
+    optimizer: optax.GradientTransformation,
+    opt_state: optax.OptState,
+    params: optax.Params,
+) -> optax.OptState:
+    """The state of an optimizer that forgets all but the run's initial weights.
+
+    Moments and counts begin again, as at a new task. The weights that `l2_to_init`
+    pulls to are no memory of the last task: they stay.
+
+    Args:
+        optimizer: the transformation that made `opt_state`.
+        opt_state: its state until now.
+        params: those to go on from.
+    """
+
+    def is_anchor(state: optax.OptState) -> bool:
+        return isinstance(state, L2ToInitState)
+
+    return jax.tree.map(
+        lambda old, new: old if is_anchor(old) else new,
+        opt_state,
+        optimizer.init(params),
+        is_leaf=is_anchor,
+    )
 
 
 class OwnBiasCorrectionState(NamedTuple):

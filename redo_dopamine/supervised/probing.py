@@ -187,11 +187,9 @@ class RegressionProbe(EpochExperiment):
         return [*rows, *(Row(epoch, step, k, v) for k, v in values.items())]
 
     def _at_a_new_task(self, state: State) -> State:
-        """Noise on some neurons, and an optimizer that remembers nothing."""
+        """Noise on some neurons, and an optimizer without moments."""
         key = jax.random.fold_in(jax.random.PRNGKey(self.seed), _PERTURBATION)
         zero = self._find_zero_gradient(state.params)
         drawn = self._problem.draw_params(jax.random.fold_in(key, 0))
         params = self._perturb(Moment(state.params, zero, self._graph, drawn, key))
-        return self._problem.init(params)._replace(
-            intervention=state.intervention, record=state.record
-        )
+        return self._problem.begin_again(state, params)

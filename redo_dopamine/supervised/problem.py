@@ -22,6 +22,7 @@ from redo_dopamine.core.metrics import (
     measure_dormancy,
     no_record,
 )
+from redo_dopamine.core.optimizers import begin_again
 from redo_dopamine.networks.activations import collect, loss_gradients
 
 Batch = dict[str, jax.Array]
@@ -157,6 +158,16 @@ class Problem:
             self._intervention.init(params),
             no_record(widths, self._taus),
         )
+
+    def begin_again(self, state: State, params: graph_lib.Params) -> State:
+        """The state at a new task: other parameters, and an optimizer without moments.
+
+        Args:
+            state: at the end of the task before.
+            params: to go on from; donated by the next update.
+        """
+        opt_state = begin_again(self._optimizer, state.opt_state, params)
+        return state._replace(params=params, opt_state=opt_state)
 
     def draw(
         self, targets: jax.Array, batch_size: int, rng: np.random.Generator

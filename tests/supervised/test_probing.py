@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 from helpers import runs
 from helpers.trees import by_path
 from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.core.interventions import weight_clipping
+from redo_dopamine.core.optimizers import l2_to_init
 from redo_dopamine.errors import UserError
 from redo_dopamine.networks.ppo import PPONetwork, ValueNetwork
 from redo_dopamine.supervised import beginnings, regression
@@ -189,6 +191,40 @@ def test_a_new_task_begins_after_the_first_one():
     for epoch in range(4):
         experiment.run_epoch()
         assert len(calls) == int(epoch >= 2)
+
+
+@pytest.mark.parametrize("perturb", [beginnings.undisturbed, beginnings.redrawn])
+def test_at_a_new_task_only_moments_begin_again(perturb):
+    strength, rate = 3.0, 1e-3
+    experiment = probe(
+        first_epochs=2,
+        distance=1.0,
+        learning_rate=rate,
+        perturb=perturb,
+        before_optimizer=[l2_to_init(strength)],
+    )
+    initial, _ = ravel_pytree(experiment._state.params)
+    for _ in range(2):
+        experiment.run_epoch()
+    end_of_first, _ = ravel_pytree(experiment._state.params)
+    assert np.linalg.norm(end_of_first - initial) > 0.01
+    # At the new task's first update, of which the moments are the trace.
+    state = experiment._at_a_new_task(experiment._state)
+    before, _ = ravel_pytree(state.params)
+    pull, moments = state.opt_state
+    adam = moments[0]
+    assert adam.count == 0
+    assert not any(x.any() for x in jax.tree.leaves((adam.mu, adam.nu)))
+    np.testing.assert_array_equal(pull.initial, initial)
+    targets, index = jnp.asarray(experiment.targets_at(2)), np.arange(10)
+    plain = probe(first_epochs=2, distance=1.0)._problem
+    bare = plain.init(jax.tree.map(jnp.copy, state.params))
+    pulled = experiment._problem.update(state, targets, index)[0].opt_state[1][0]
+    without = plain.update(bare, targets, index)[0].opt_state[0][0]
+    difference = (ravel_pytree(x.mu)[0] for x in (pulled, without))
+    found = np.subtract(*difference) / 0.1  # The first moment is a tenth of it.
+    expected = 2 * strength * (before - initial)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_zero_gradient_neurons_are_told_by_the_threshold():

@@ -33,6 +33,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         ("of `redo`", configurables.REDO_SETTINGS),
         ("beside the optimizer", configurables.OPTIMIZER_LINKS),
         ("metric", configurables.METRICS),
+        ("of `RecycledDQNAgent`", configurables.DQN_SETTINGS),
         ("of `FrameReplay`", configurables.REPLAY_WINDOWS),
         ("of `OfflineDQNAgent`", configurables.OFFLINE_SETTINGS),
         ("of `RecycledPPOAgent`", configurables.PPO_SETTINGS),

@@ -11,7 +11,7 @@ from typing import Any
 import gin
 
 from redo_dopamine import atari_100k
-from redo_dopamine.agents import entropic, proximal, targets
+from redo_dopamine.agents import entropic, losses, proximal, targets
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
@@ -49,6 +49,11 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
 }
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(optional_metrics.FACTORIES)
+# `RecycledDQNAgent.bootstrap = @target_value_of_online_choice`.
+DQN_SETTINGS: tuple[Callable[..., Any], ...] = (
+    losses.largest_target_value,
+    losses.target_value_of_online_choice,
+)
 # `FrameReplay.windows = @complete_windows`.
 REPLAY_WINDOWS: tuple[Callable[..., Any], ...] = (
     windows.dopamine_windows,
@@ -81,6 +86,7 @@ def _register() -> None:
         *REDO_SETTINGS,
         *OPTIMIZER_LINKS,
         *METRICS,
+        *DQN_SETTINGS,
         *REPLAY_WINDOWS,
         *OFFLINE_SETTINGS,
         *PPO_SETTINGS,

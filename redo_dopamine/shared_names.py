@@ -25,6 +25,7 @@ NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
 INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.none,
     interventions.redo,
+    interventions.redo_at_random,
     interventions.layer_reset,
     interventions.fixed_budget,
     interventions.prune,

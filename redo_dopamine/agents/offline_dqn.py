@@ -81,7 +81,7 @@ class OfflineDQNAgent(RecycledDQNAgent):
         return replay
 
     def _build_networks_and_optimizer(self) -> None:
-        self._critic = Critic(self._apply, self.cumulative_gamma)
+        self._critic = Critic(self._apply, self.cumulative_gamma, self._bootstrap)
         self._targets = self._build_targets(self._critic)
         super()._build_networks_and_optimizer()
         state = self.preprocess_fn(self.state)

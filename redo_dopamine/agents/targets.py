@@ -21,10 +21,12 @@ class Critic(NamedTuple):
     Attributes:
         apply: `network.apply` of a network that takes one state.
         cumulative_gamma: the discount to the power of n.
+        bootstrap: what the next state is worth.
     """
 
     apply: Callable[..., Any]
     cumulative_gamma: float
+    bootstrap: losses.Bootstrap = losses.largest_target_value
 
 
 class Targets(NamedTuple):
@@ -51,7 +53,7 @@ def td_targets(critic: Critic) -> Targets:
     .. math:: r + \gamma^n (1 - d) \, \max_{a'} Q_{target}(s', a')
 
     with a target network that is the online one of the last synchronisation (Mnih et
-    al., 2015).
+    al., 2015); or of double DQN, where `RecycledDQNAgent.bootstrap` says so.
 
     Args:
         critic: the network.
@@ -59,7 +61,7 @@ def td_targets(critic: Critic) -> Targets:
     return Targets(
         start=lambda online, other: online,
         follow=lambda target, online: jax.tree.map(jnp.copy, online),
-        values=losses.bootstrapped(critic.apply, critic.cumulative_gamma),
+        values=losses.bootstrapped(*critic),
     )
 
 

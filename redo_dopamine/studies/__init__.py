@@ -17,6 +17,7 @@ from redo_dopamine.studies import (
     laptop_baselines,
     laptop_games,
     laptop_learning_rate,
+    laptop_redo_gain,
     laptop_replay_ratio,
     laptop_threshold,
     laptop_width,
@@ -34,6 +35,7 @@ from redo_dopamine.studies import (
     replay_ratio_nstep,
     sac_redo,
     selection,
+    small_atari,
     threshold_and_period,
     width,
 )
@@ -70,5 +72,7 @@ _MODULES = (
     laptop_baselines,
     laptop_threshold,
     laptop_learning_rate,
+    laptop_redo_gain,
+    small_atari,
 )
 STUDIES: Mapping[str, Study] = {m.STUDY.name: m.STUDY for m in _MODULES}

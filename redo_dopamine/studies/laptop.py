@@ -11,6 +11,7 @@ although it may well contradict: its dormant fraction falls while the agent lear
 Returns have no human's to be compared with: scores are of the game's best arm.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 from redo_dopamine.studies import arms
@@ -52,6 +53,15 @@ def replay_ratio_sweep(*ratios: float) -> tuple[Arm, ...]:
     return arms.replay_ratio_sweep(ratios, "DQN", "minatar_dqn", speed="minatar")
 
 
+def methods_at(*ratios: float) -> tuple[Arm, ...]:
+    """The arms of `replay_ratio_sweep`, each a series of its own, ratio by ratio."""
+    named = (
+        dataclasses.replace(arm, series=arm.label, x=None)
+        for arm in replay_ratio_sweep(*ratios)
+    )
+    return tuple(sorted(named, key=lambda arm: arm.replay_ratio or 0))
+
+
 def arm(
     name: str,
     label: str,
@@ -59,6 +69,7 @@ def arm(
     series: str | None = None,
     x: float | None = None,
     speed: str = "minatar",
+    target_gradient_steps: int | None = None,
 ) -> Arm:
     """An arm of `minatar_dqn.gin` with these settings, at `REPLAY_RATIO`."""
     return Arm(
@@ -70,6 +81,7 @@ def arm(
         series=series or label,
         x=x,
         speed=speed,
+        target_gradient_steps=target_gradient_steps,
     )
 
 

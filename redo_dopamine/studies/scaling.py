@@ -27,6 +27,7 @@ FLOORS = {
     "RecycledPPOAgent.tracking_period": 320,  # One rollout.
     "create_optimizer.anneal_steps": 320,
     "redo.period": 10,
+    "redo_at_random.period": 10,
     "layer_reset.period": 10,
     "fixed_budget.period": 10,
     "prune.period": 10,
@@ -83,7 +84,7 @@ def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Settin
     clocks[study.protocol.num_iterations] = length.num_iterations
     if TRAINING_STEPS in clocks:
         clocks[TRAINING_STEPS] = length.training_steps
-    target_steps = study.protocol.target_gradient_steps
+    target_steps = arm.target_gradient_steps or study.protocol.target_gradient_steps
     if target_steps is not None and arm.replay_ratio is not None:
         clocks[_TARGET_PERIOD] = _target_period(target_steps, arm.replay_ratio, scale)
     for name in clocks.keys() & FLOORS.keys():

@@ -41,6 +41,7 @@ class Speed:
 START_SECONDS = 20.0  # Imports and compilation.
 SPEEDS: Mapping[str, Speed] = {
     "nature": Speed(acting=0.0018, update=0.026),
+    "nature_width0.25": Speed(acting=0.0012, update=0.005),
     "nature_width2": Speed(acting=0.0025, update=0.075),
     "nature_width4": Speed(acting=0.005, update=0.25),
     "impala": Speed(acting=0.005, update=0.22),

@@ -108,6 +108,8 @@ class Arm:
         series: the line of the figure that it is a point of.
         x: its place on the study's axis; None where the axis has no numbers.
         speed: the row of `speed.SPEEDS` that it costs.
+        target_gradient_steps: gradient steps between two synchronizations of the
+            target network; None for the protocol's.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Arm:
     series: str
     x: float | None = None
     speed: str = "nature"
+    target_gradient_steps: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

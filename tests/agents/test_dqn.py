@@ -314,3 +314,45 @@ def test_settings_out_of_range_are_named(settings, message):
 def test_an_unknown_setting_is_named_with_its_neighbour():
     with pytest.raises(TypeError, match=r"'replay_ration'.*Did you mean replay_ratio"):
         RecycledDQNAgent(3, replay_ration=1)
+
+
+# Double DQN.
+
+
+def test_double_dqn_values_the_online_networks_choice():
+    """Online Q-values [1, 2, 0] choose action 1, which the target network gives 5."""
+    batch = {
+        "state": np.zeros((1, 1)),
+        "next_state": np.zeros((1, 1)),
+        "action": np.array([0]),
+        "reward": np.array([1.0]),
+        "terminal": np.array([0.0]),
+    }
+
+    def apply(params, state):
+        return QNetworkOutput(params)
+
+    online, target = np.array([1.0, 2.0, 0.0]), np.array([9.0, 5.0, 7.0])
+    found = [
+        float(losses.bootstrapped(apply, 0.5, bootstrap)(online, target, batch)[0])
+        for bootstrap in (
+            losses.largest_target_value,
+            losses.target_value_of_online_choice,
+        )
+    ]
+    assert found == [1 + 0.5 * 9, 1 + 0.5 * 5]
+
+
+def test_the_agent_takes_its_bootstrap_from_the_setting():
+    plain = agents.recycled_agent()
+    double = agents.recycled_agent(bootstrap=losses.target_value_of_online_choice)
+    again = agents.recycled_agent(bootstrap=losses.largest_target_value)
+    for agent in (plain, double, again):
+        Stream().drive(agent, 120)
+    assert_trees_equal(plain.online_params, again.online_params)
+    assert trees_differ(plain.online_params, double.online_params)
+
+
+def test_a_bootstrap_that_is_no_function_is_refused():
+    with pytest.raises(ValueError, match="bootstrap must be a function, but is 'dd'"):
+        agents.recycled_agent(bootstrap="dd")

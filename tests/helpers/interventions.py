@@ -65,6 +65,7 @@ def _budget(select: interventions.Selection) -> Entry:
 INTERVENTIONS = {
     "none": Entry(interventions.none(), no_paths, moments=False),
     "redo": Entry(interventions.redo(TAU, **WINDOW)),
+    "redo_at_random": Entry(interventions.redo_at_random(TAU, **WINDOW)),
     "regrama": Entry(interventions.regrama(TAU, **WINDOW)),
     "adaptive_redo": Entry(interventions.adaptive_redo(0.34, 0.9, **WINDOW)),
     "lowest_score": _budget(interventions.lowest_score),

@@ -54,6 +54,8 @@ SIZES = {
         ("laptop_baselines", 6 * 1 * 3, 100_000),
         ("laptop_threshold", 6 * 1 * 3, 100_000),
         ("laptop_learning_rate", 4 * 1 * 3, 100_000),
+        ("laptop_redo_gain", 10 * 1 * 12, 100_000),
+        ("small_atari", 3 * 1 * 5, 1_250_000),
     ]
 }
 

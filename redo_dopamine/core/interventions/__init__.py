@@ -35,7 +35,7 @@ from redo_dopamine.core.interventions.incoming import Incoming, as_drawn, live_n
 from redo_dopamine.core.interventions.layer_reset import layer_reset
 from redo_dopamine.core.interventions.none import none
 from redo_dopamine.core.interventions.prune import prune
-from redo_dopamine.core.interventions.redo import redo
+from redo_dopamine.core.interventions.redo import redo, redo_at_random
 from redo_dopamine.core.interventions.regrama import regrama
 from redo_dopamine.core.interventions.selection import (
     Selection,
@@ -69,6 +69,7 @@ __all__ = [
     "observe_nothing",
     "prune",
     "redo",
+    "redo_at_random",
     "regrama",
     "shrink_and_perturb",
     "spectral_norm",

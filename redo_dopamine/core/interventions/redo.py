@@ -1,4 +1,6 @@
-"""ReDo: recycle dormant neurons."""
+"""ReDo: recycle dormant neurons; and its control, as many neurons drawn at random."""
+
+import jax.numpy as jnp
 
 from redo_dopamine.core import masks, scores
 from redo_dopamine.core.interventions.base import (
@@ -7,6 +9,7 @@ from redo_dopamine.core.interventions.base import (
 )
 from redo_dopamine.core.interventions.incoming import Incoming, as_drawn
 from redo_dopamine.core.interventions.recycling import Choice, View, recycling
+from redo_dopamine.core.interventions.selection import at_random
 from redo_dopamine.core.schedules import Periodic
 
 
@@ -47,6 +50,42 @@ def redo(
     observe = observe_activations(score_batch_size)
     return recycling(
         lambda view: dormant_neurons(view, tau), schedule, observe, incoming
+    )
+
+
+def redo_at_random(
+    tau: float = 0.1,
+    period: int = 1000,
+    score_batch_size: int = 64,
+    start: int = 0,
+    stop: int | None = None,
+) -> InterventionFactory:
+    """Recycle as many neurons of each layer as ReDo would, drawn at random.
+
+    A control: whether it matters which neurons are recycled, at ReDo's own number.
+
+    Args:
+        tau: threshold >= 0 that a neuron counts as dormant at.
+        period: gradient steps between two recycles.
+        score_batch_size: states that the scores are averaged over.
+        start: first gradient step at which neurons may be recycled.
+        stop: gradient step from which on none are; None for never.
+
+    Returns:
+        A function `(graph, draw_params, optimizer) -> Intervention`, with the metrics
+        of `redo`.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+    masks.validate_threshold(tau)
+
+    def choose(view: View) -> Choice:
+        count = jnp.sum(dormant_neurons(view, tau).mask)
+        return Choice(masks.lowest(at_random(view), count), {})
+
+    return recycling(
+        choose, Periodic(period, start, stop), observe_activations(score_batch_size)
     )
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from redo_dopamine import stored_files
+from redo_dopamine.errors import shortened
 from redo_dopamine.whole_files import written_whole
 
 Arrays = Mapping[str, np.ndarray]
@@ -85,23 +87,32 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
         ValueError: its format is newer.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with (
+            stored_files.opened_archive(path) as file,
+            zipfile.ZipFile(file) as archive,
+        ):
             meta = json.loads(archive.read(_META))
-            version, names = int(meta.pop("format")), list(meta.pop("arrays"))
+            version, names = int(meta.pop("format")), _names(meta.pop("arrays"))
             if version == FORMAT:
                 arrays = {x: _read_array(archive, i) for i, x in enumerate(names)}
     # Damaged bytes lead zip, JSON and NumPy to whatever they raise.
     except Exception as error:
         raise DamagedCheckpointError(
             f"A checkpoint must be whole, but {path} cannot be read "
-            f"({type(error).__name__}: {error})."
+            f"({type(error).__name__}: {shortened(error)})."
         ) from error
     if version != FORMAT:
         raise ValueError(
             f"A checkpoint must be of format {FORMAT}, but {path} is of format "
-            f"{version}. Use the version of redo-dopamine that wrote it."
+            f"{shortened(version)}. Use the version of redo-dopamine that wrote it."
         )
     return arrays, meta
+
+
+def _names(names: Any) -> list[str]:
+    if not isinstance(names, list) or not all(isinstance(x, str) for x in names):
+        raise TypeError("the names of its arrays are no list of text")
+    return names
 
 
 def _read_array(archive: zipfile.ZipFile, index: int) -> np.ndarray:

@@ -146,8 +146,7 @@ def _explain_gin_error(error: Exception, gin_bindings: Sequence[str]) -> str:
 
 
 def _configurable_names() -> list[str]:
-    # Gin has no public list of what is registered; this is for suggestions only.
-    return sorted({x.rpartition(".")[2] for x in gin.config._REGISTRY._selector_map})
+    return sorted({x.rpartition(".")[2] for x in gin_files_lib.registered_names()})
 
 
 def _parameters(configurable: str) -> list[str]:

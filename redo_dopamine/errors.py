@@ -1,4 +1,7 @@
-"""The one exception that stands for a mistake in what the user gave us."""
+"""The one exception that stands for a mistake in what the user gave us.
+
+And how text of unknown origin stands in messages.
+"""
 
 
 class UserError(Exception):
@@ -6,3 +9,12 @@ class UserError(Exception):
 
     Entry points print the message without a traceback and exit with status 2.
     """
+
+
+def shortened(text: object, length: int = 200) -> str:
+    """Text of unknown origin for a message: printable, and not longer than this."""
+    start = str(text)[: length + 1]
+    shown = "".join(
+        x if x.isprintable() else x.encode("unicode_escape").decode() for x in start
+    )
+    return shown if len(shown) <= length else f"{shown[:length]}..."

@@ -29,6 +29,12 @@ def shipped_configs() -> list[str]:
     return sorted(str(p.relative_to(CONFIG_DIR)) for p in CONFIG_DIR.rglob("*.gin"))
 
 
+def registered_names() -> list[str]:
+    """The full names of all that is registered with gin."""
+    # Gin has no public list of them.
+    return sorted(gin.config._REGISTRY._selector_map)
+
+
 def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
     """Have gin read files and bindings, strictly.
 

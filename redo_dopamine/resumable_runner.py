@@ -39,7 +39,7 @@ class ResumableRunner(run_experiment.Runner):
         self._checkpoints = Checkpoints(
             self._base_dir, self._agent, provenance.operative_config(), self._terms
         )
-        snapshot = self._checkpoints.resume()
+        snapshot = self._checkpoints.resume(self._restore_environment)
         if snapshot is not None:
             self._take_up(snapshot)
         elif self._terms.dopamine_checkpoint is not None:
@@ -51,7 +51,9 @@ class ResumableRunner(run_experiment.Runner):
         self._iteration = snapshot.iteration
         self._phase = TrainPhase.from_json(snapshot.phase)
         self._rollbacks = snapshot.rollbacks
-        emulator.set_state(self._environment, snapshot.environment)
+
+    def _restore_environment(self, state: emulator.State) -> None:
+        emulator.set_state(self._environment, state)
 
     def _checkpoint(self) -> None:
         self._watch.look_at_all()
@@ -101,7 +103,7 @@ class ResumableRunner(run_experiment.Runner):
             file=sys.stderr,
         )
         self._collector_dispatcher.flush()
-        snapshot = self._checkpoints.resume()
+        snapshot = self._checkpoints.resume(self._restore_environment)
         assert snapshot is not None  # There is a checkpoint, or this is a UserError.
         self._take_up(snapshot)
         self._rollbacks += 1

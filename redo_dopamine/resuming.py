@@ -17,7 +17,8 @@ from redo_dopamine.config_diff import (
     check_same_config,
     differences,
 )
-from redo_dopamine.errors import UserError
+from redo_dopamine.errors import UserError, shortened
+from redo_dopamine.train_phase import TrainPhase
 
 # The last one, and two to fall back on where that is damaged.
 _KEEP = 3
@@ -121,8 +122,13 @@ class Checkpoints:
         else:
             self._last = number
 
-    def resume(self) -> Snapshot | None:
+    def resume(
+        self, restore_environment: Callable[[emulator.State], None] = lambda _: None
+    ) -> Snapshot | None:
         """Take up the newest checkpoint that is whole; None if there is none at all.
+
+        Args:
+            restore_environment: to the state of a snapshot.
 
         Raises:
             UserError: it is of another configuration, or all are damaged.
@@ -134,7 +140,7 @@ class Checkpoints:
             return None
         for number in numbers:
             try:
-                return self._take_up(number)
+                return self._take_up(number, restore_environment)
             except (checkpoints.DamagedCheckpointError, FileNotFoundError) as error:
                 _warn(f"{error} The checkpoint before it is used.")
         raise UserError(
@@ -142,9 +148,12 @@ class Checkpoints:
             f"{self._directory} is. Start over with another --base_dir."
         )
 
-    def _take_up(self, number: int) -> Snapshot:
+    def _take_up(
+        self, number: int, restore_environment: Callable[[emulator.State], None]
+    ) -> Snapshot:
         path = checkpoints.path_of(self._directory, number)
         arrays, meta = checkpoints.read(path)
+        _check_meta(meta, path)
         self._check_config(meta["config"], path)
         self._check_metrics(meta, path)
         try:
@@ -164,13 +173,22 @@ class Checkpoints:
             raise checkpoints.DamagedCheckpointError(
                 f"A checkpoint must be whole, but {path} lacks its replay buffer."
             )
-        collectors.cut_back(self._base_dir, meta["metrics_size"])
-        logging.info("Resuming from %s", path)
         environment = {
             name.removeprefix(_ENVIRONMENT): array
             for name, array in arrays.items()
             if name.startswith(_ENVIRONMENT)
         }
+        try:
+            restore_environment(environment)
+        # A state of another kind leads an environment to whatever it raises.
+        except Exception as error:
+            raise checkpoints.DamagedCheckpointError(
+                f"A checkpoint must hold the state of its environment, but that of "
+                f"{path} cannot be restored ({type(error).__name__}: "
+                f"{shortened(error)})."
+            ) from error
+        collectors.cut_back(self._base_dir, meta["metrics_size"])
+        logging.info("Resuming from %s", path)
         return Snapshot(
             meta["iteration"], meta["phase"], environment, meta.get("rollbacks", 0)
         )
@@ -206,6 +224,29 @@ class Checkpoints:
             # Damaged bytes are no settings; what is left of them is compared.
             text = config.read_text(encoding="utf-8", errors="replace")
             check_same_config(text, self._config, str(config))
+
+
+def _check_meta(meta: dict[str, Any], path: Path) -> None:
+    """What a checkpoint says of its run must be there, and of its kind.
+
+    Raises:
+        DamagedCheckpointError: it is not.
+    """
+    # What versions may lack, and nothing else.
+    meta = {"rollbacks": 0, "metrics_crc": 0, **meta}
+    counts = ("iteration", "rollbacks", "metrics_size", "metrics_crc")
+    wrong = [x for x in counts if type(meta.get(x)) is not int or meta[x] < 0]
+    if not isinstance(meta.get("config"), str):
+        wrong.append("config")
+    try:
+        TrainPhase.from_json(meta.get("phase", ()))
+    except ValueError as error:
+        wrong.append(f"phase: {error}")
+    if wrong:
+        raise checkpoints.DamagedCheckpointError(
+            f"A checkpoint must say where its run stands, but {path} lacks it or has "
+            f"it in another form ({'; '.join(wrong)})."
+        )
 
 
 def _warn(message: str) -> None:

@@ -6,6 +6,30 @@ from typing import Any
 
 import numpy as np
 
+from redo_dopamine.errors import shortened
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_action(value: Any) -> bool:
+    vector = isinstance(value, list) and all(map(_is_number, value))
+    return value is None or _is_count(value) or vector
+
+
+_SAVED = {
+    **dict.fromkeys(("num_steps", "num_starts", "num_episodes"), _is_count),
+    **dict.fromkeys(("sum_returns", "seconds", "episode_return"), _is_number),
+    "episode_steps": _is_count,
+    "action": _is_action,
+    "over": lambda value: isinstance(value, bool),
+}
+
 
 @dataclasses.dataclass
 class TrainPhase:
@@ -84,5 +108,14 @@ class TrainPhase:
 
     @classmethod
     def from_json(cls, saved: dict[str, Any]) -> "TrainPhase":
-        """The phase that was saved."""
+        """The phase that was saved.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if not isinstance(saved, dict):
+            raise ValueError(f"a training phase is no {type(saved).__name__}")
+        for name, value in saved.items():
+            if name not in _SAVED or not _SAVED[name](value):
+                raise ValueError(f"no training phase has such a {shortened(name)!r}")
         return cls(**saved)

@@ -39,6 +39,8 @@ APPLICATION = {
     "run_status",
     "runner",
     "stopping",
+    "stored_config",
+    "stored_files",
     "train_phase",
     "whole_files",
 }
@@ -46,7 +48,7 @@ APPLICATION = {
 MAY_IMPORT = {
     "core": {"core"},
     "networks": {"core", "networks"},
-    "replay": {"core", "replay", "compat", "whole_files"},
+    "replay": {"core", "errors", "replay", "compat", "stored_files", "whole_files"},
     "agents": {"core", "networks", "replay", "agents", "compat"},
     # Beside the agents: nothing that needs Dopamine or TensorFlow.
     "supervised": {
@@ -76,7 +78,9 @@ MAY_IMPORT = {
     "run_lock": {"errors"},
     "run_status": {"run_lock", "whole_files"},
     "studies": {"errors", "run_lock", "run_status", "studies", "whole_files"},
-    "checkpoints": {"whole_files"},
+    "checkpoints": {"errors", "stored_files", "whole_files"},
+    "stored_files": set(),
+    "stored_config": {"errors", "gin_files"},
     "collectors": {"metrics_file"},
     "metrics_file": set(),
     "gin_files": {"errors"},
@@ -84,7 +88,14 @@ MAY_IMPORT = {
     "control": {"agents", "compat", "control", "emulator", "resuming", "runner"},
     "minatar": {"agents", "compat", "emulator", "minatar", "resuming", "runner"},
     "emulator": set(),
-    "resuming": {"checkpoints", "collectors", "config_diff", "emulator", "errors"},
+    "resuming": {
+        "checkpoints",
+        "collectors",
+        "config_diff",
+        "emulator",
+        "errors",
+        "train_phase",
+    },
     "resumable_runner": {
         "compat",
         "dopamine_checkpoint",
@@ -96,7 +107,7 @@ MAY_IMPORT = {
         "train_phase",
     },
     "stopping": set(),
-    "train_phase": set(),
+    "train_phase": {"errors"},
     "whole_files": set(),
     "progress": set(),
     "provenance": {"whole_files"},
@@ -165,6 +176,7 @@ MAY_IMPORT = {
         "replay",
         "report",
         "runner",
+        "stored_config",
     },
     "demo": {"command_line", "report"},
     "catalogue": {"configurables"},

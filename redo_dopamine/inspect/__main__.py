@@ -41,6 +41,12 @@ _OUTPUT = flags.DEFINE_string(
     f"Directory for {files.MEASURED}, {files.SCORES} and {files.PICTURE}; made if "
     "missing. If absent, nothing is written.",
 )
+_TRUST_MODULES = flags.DEFINE_list(
+    "trust_modules",
+    [],
+    "Modules of your own that the run's configuration names, such as a network's: they "
+    "are imported. Nothing else that a checkpoint names is.",
+)
 
 
 def main(argv: list[str]) -> int:
@@ -56,6 +62,7 @@ def main(argv: list[str]) -> int:
             taus=_TAUS.value,
             batch_size=_BATCH_SIZE.value,
             output=_OUTPUT.value,
+            trust_modules=_TRUST_MODULES.value,
             rest=argv[1:],
         )
     )

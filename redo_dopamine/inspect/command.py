@@ -27,6 +27,7 @@ class Request(NamedTuple):
         taus: thresholds, as text.
         batch_size: states from the replay buffer.
         output: a directory.
+        trust_modules: names of modules.
         rest: words that are no flags.
     """
 
@@ -36,6 +37,7 @@ class Request(NamedTuple):
     taus: Sequence[str] | None = None
     batch_size: int | None = None
     output: str | None = None
+    trust_modules: Sequence[str] = ()
     rest: Sequence[str] = ()
 
 
@@ -66,6 +68,7 @@ def _run(request: Request, console: Console) -> None:
         metrics=request.metrics,
         taus=_numbers(request.taus),
         batch_size=request.batch_size,
+        trust_modules=request.trust_modules,
     )
     _print_path(console, inspection.checkpoint)
     console.print(table.tables(inspection, console.width))

@@ -59,6 +59,7 @@ def inspect_checkpoint(
     metrics: Sequence[str] | None = None,
     taus: Sequence[float] | None = None,
     batch_size: int | None = None,
+    trust_modules: Sequence[str] = (),
 ) -> Inspection:
     """Measure a checkpoint as tracking would.
 
@@ -71,11 +72,14 @@ def inspect_checkpoint(
         metrics: names beside dormancy; None for every one that can be measured.
         taus: thresholds; None for those of the run.
         batch_size: states from the replay; None for as many as the run tracked.
+        trust_modules: modules of the user's own that the run's settings name.
 
     Raises:
         UserError: a checkpoint, states or settings that cannot be used.
     """
-    restored = restore(find_checkpoint(checkpoint), replay=states is None)
+    restored = restore(
+        find_checkpoint(checkpoint), replay=states is None, trust_modules=trust_modules
+    )
     agent, plasticity = restored.agent, restored.agent._plasticity
     tracked = plasticity.tracking
     if taus is None:

@@ -1,20 +1,22 @@
 """From a checkpoint to the run's agent as it stood then.
 
 What comes in: the path of a checkpoint, or of a run. What leaves: the agent, built by
-gin from the configuration that the checkpoint holds. The run's directory is only read,
-and its lock not taken. Touches gin's global state.
+gin from the settings that the checkpoint holds, which are data: nothing of them is run.
+The run's directory is only read, and its lock not taken. Touches gin's global state.
 """
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gin
+from absl import logging
 
-from redo_dopamine import checkpoints, configure
+from redo_dopamine import checkpoints, configure, stored_config
 from redo_dopamine.core.graph import Params
 from redo_dopamine.errors import UserError
 from redo_dopamine.replay.buffer import FrameReplay
@@ -71,18 +73,21 @@ def find_checkpoint(given: str | Path) -> Path:
     )
 
 
-def restore(path: Path, *, replay: bool) -> Restored:
+def restore(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) -> Restored:
     """Build the agent of a checkpoint.
 
     Args:
         path: from `find_checkpoint`.
         replay: whether the replay buffer is needed.
+        trust_modules: modules of the user's own that the run's settings name.
 
     Raises:
-        UserError: the checkpoint is damaged, or does not fit its configuration.
+        UserError: the checkpoint is damaged, does not fit its configuration, or has
+            one that is more than settings of known names.
     """
     arrays, config = _read(path)
-    agent = _build(path, config, arrays.get(_SEED))
+    bindings = stored_config.read(config, path, trust_modules)
+    agent = _build(path, bindings, arrays.get(_SEED))
     initial_params = agent.online_params
     if not replay and isinstance(agent._replay, FrameReplay):
         agent._replay = _NoReplay()
@@ -90,7 +95,9 @@ def restore(path: Path, *, replay: bool) -> Restored:
     try:
         bundle = checkpoints.unflatten(agent.state_tree(), arrays, _AGENT)
         whole = agent.unbundle(str(path.parent), number, bundle)
-    except ValueError as error:
+    # Arrays that are not what their names say lead to whatever they lead to.
+    except Exception as error:
+        logging.debug("While loading the agent:", exc_info=True)
         raise UserError(f"{path} cannot be loaded: {error}") from error
     if not whole:
         raise UserError(
@@ -99,6 +106,22 @@ def restore(path: Path, *, replay: bool) -> Restored:
             "by --states=FILE.npy."
         )
     return Restored(path, agent, initial_params)
+
+
+def atari_agent(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) -> Any:
+    """The agent of a checkpoint, which must play an Atari game; as `restore`.
+
+    Raises:
+        UserError: as there, or it plays something else.
+    """
+    agent = restore(path, replay=replay, trust_modules=trust_modules).agent
+    environment = configure.bound("Runner.create_environment_fn")
+    if environment is not None and "create_atari_environment" not in str(environment):
+        raise UserError(
+            f"A data set must be of an Atari game, but the agent of {path} plays "
+            f"{configure.task()}. Give a run of an Atari game."
+        )
+    return agent
 
 
 def _read(path: Path) -> tuple[checkpoints.Arrays, str]:
@@ -124,24 +147,22 @@ def _others(path: Path) -> str:
     return f"Give another one: {checkpoints.path_of(path.parent, others[0])}."
 
 
-def _build(path: Path, config: str, seed: Any) -> Any:
+def _build(path: Path, bindings: Sequence[str], seed: Any) -> Any:
     """The agent at its start, by a runner in a directory that is then deleted."""
-    bindings = ["CollectorDispatcher.collectors = ('csv',)"]
-    if seed is not None:
-        # A run without a seed of its own drew one.
-        bindings += [f"{name} = {int(seed)}" for name in configure.SEEDS]
-    with tempfile.TemporaryDirectory(prefix="redo_dopamine_inspect.") as scratch:
-        file = Path(scratch) / "config.gin"
-        file.write_text(config, encoding="utf-8")
-        base_dir = Path(scratch) / "run"
-        base_dir.mkdir()
-        gin.clear_config()
-        try:
-            configure.load_gin_configs([str(file)], bindings)
-            return experiment(str(base_dir)).agent
-        except (UserError, ValueError, TypeError, AssertionError) as error:
-            raise UserError(
-                f"The agent of {path} must be built from the configuration that it "
-                f"holds, but cannot: {configure.brief(error)} Use the version of "
-                "redo-dopamine, and the modules of your own, that wrote it."
-            ) from error
+    own = ["CollectorDispatcher.collectors = ('csv',)"]
+    gin.clear_config()
+    try:
+        if seed is not None:
+            # A run without a seed of its own drew one.
+            own += [f"{name} = {int(seed)}" for name in configure.SEEDS]
+        configure.load_gin_configs([], [*bindings, *own])
+        with tempfile.TemporaryDirectory(prefix="redo_dopamine_inspect.") as scratch:
+            return experiment(scratch).agent
+    # Settings may be anything: what they lead to is the checkpoint's fault.
+    except Exception as error:
+        logging.debug("While building the agent:", exc_info=True)
+        raise UserError(
+            f"The agent of {path} must be built from the configuration that it "
+            f"holds, but cannot: {configure.brief(error)} Use the version of "
+            "redo-dopamine, and the modules of your own, that wrote it."
+        ) from error

@@ -8,7 +8,7 @@ from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import gin
 import numpy as np
@@ -20,39 +20,54 @@ GAMES = ("SpaceInvaders", "Breakout", "Asterix", "Seaquest", "Freeway")
 _CONSTANT = ("channels", "action_map", "ramping", "random")
 
 
+class _Actions(NamedTuple):
+    """What Dopamine's runner asks an action space for."""
+
+    n: int
+
+
 class RestorableMinatar:
-    """An environment of Dopamine's `minatar_env` that can be put back into a state.
+    """A game of MinAtar for Dopamine's runner, that can be put back into a state.
 
     Actions are sticky with probability 0.1, and the games grow harder, as MinAtar has
     it (Young and Tian, 2019, arXiv 1903.03176).
 
     Args:
-        environment: Dopamine's.
+        game: `minatar.Environment`.
+
+    Attributes:
+        game_over: whether the episode has come to its end.
     """
 
-    def __init__(self, environment: Any):
-        self._environment = environment
-        self._sticky = environment.env  # Repeats actions, and holds the random numbers.
+    def __init__(self, game: Any):
+        self._sticky = game  # Repeats actions, and holds the random numbers.
+        self.game_over = False
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._environment, name)
+    @property
+    def action_space(self) -> _Actions:
+        """The number of actions: all six in every game."""
+        return _Actions(self._sticky.num_actions())
 
     def told_to_agents(self) -> dict[str, Any]:
         """The shape of an observation, as the agents of Atari take it."""
         return {
-            "observation_shape": tuple(self._environment.observation_space),
+            "observation_shape": tuple(self._sticky.state_shape()),
             "observation_dtype": np.uint8,
             "stack_size": 1,
         }
 
     def reset(self) -> np.ndarray:
         """Begin an episode; its first observation [10, 10, C]."""
-        return self._environment.reset().astype(np.uint8)
+        self.game_over = False
+        self._sticky.reset()
+        return self._sticky.state().astype(np.uint8)
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, None]:
         """Observation [10, 10, C], reward and whether the episode is over."""
-        observation, reward, terminal, _ = self._environment.step(int(action))
-        return observation.astype(np.uint8), float(reward), bool(terminal), None
+        reward, terminal = self._sticky.act(int(action))
+        self.game_over = bool(terminal)
+        observation = self._sticky.state().astype(np.uint8)
+        return observation, float(reward), self.game_over, None
 
     def seed(self, seed: int) -> None:
         """Start the random numbers anew with a seed; `reset` must follow."""
@@ -76,7 +91,7 @@ class RestorableMinatar:
             "rest": _as_json(rest),
             "random": _as_json(self._sticky.random.get_state(legacy=False)),
             "last_action": np.asarray(self._sticky.last_action),
-            "game_over": np.asarray(self._environment.game_over),
+            "game_over": np.asarray(self.game_over),
         }
 
     def set_state(self, state: State) -> None:
@@ -92,7 +107,7 @@ class RestorableMinatar:
         self._sticky.random.set_state(random)
         game.random = self._sticky.random
         self._sticky.last_action = int(state["last_action"])
-        self._environment.game_over = bool(state["game_over"])
+        self.game_over = bool(state["game_over"])
 
 
 def _as_json(value: Any) -> np.ndarray:
@@ -115,14 +130,31 @@ def create_minatar_environment(game_name: str = "SpaceInvaders") -> RestorableMi
             "create_minatar_environment must name a game of MinAtar, but "
             f"{game_name!r} is none. There are {', '.join(GAMES)}."
         )
-    # Here, because MinAtar need not be there; and it makes names for gin.
+    # Here, because MinAtar need not be there, and takes seconds to load.
     try:
-        with gin.unlock_config():
-            from dopamine.labs.environments.minatar import minatar_env
+        import minatar
     except ImportError as error:
         raise ValueError(
             f"{game_name} needs MinAtar, which is not installed here: {error}. Run: "
             "pip install 'redo-dopamine[minatar]'"
         ) from error
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", game_name).lower()
-    return RestorableMinatar(minatar_env.create_minatar_env(name))
+    return RestorableMinatar(minatar.Environment(env_name=name))
+
+
+@gin.configurable(module="redo_dopamine")
+def create_minatar_env(
+    sticky_actions: bool = False,
+    action_repeat_probability: float = 0.25,
+    seed: int | None = None,
+) -> None:
+    """Accept the settings of Dopamine's function of this name, which are not used.
+
+    Earlier versions called that, so it is in the `config.gin` of their runs.
+
+    Args:
+        sticky_actions: always False there.
+        action_repeat_probability: not used.
+        seed: not used.
+    """
+    del sticky_actions, action_repeat_probability, seed

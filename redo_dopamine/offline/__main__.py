@@ -61,6 +61,7 @@ def _add_record(options: argparse.ArgumentParser) -> None:
             default=[],
             help="for such an agent; may be given several times",
         )
+    _add_trust_modules(options)
     add(
         "--epsilon",
         type=float,
@@ -91,6 +92,18 @@ def _add_lesson(options: argparse.ArgumentParser) -> None:
     )
     add("--num_states", type=int, default=10_000, metavar="N", help="of the replay")
     add("--seed", type=int, default=0, help="of the draw")
+    _add_trust_modules(options)
+
+
+def _add_trust_modules(options: argparse.ArgumentParser) -> None:
+    options.add_argument(
+        "--trust_modules",
+        default=(),
+        type=lambda text: text.split(","),
+        metavar="MODULE,...",
+        help="modules of your own that a run's configuration names: they are imported, "
+        "and nothing else that a checkpoint names",
+    )
 
 
 def _record(settings: dict[str, Any]) -> str:

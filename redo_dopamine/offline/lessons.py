@@ -7,7 +7,7 @@ global state.
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ class Request(NamedTuple):
         output: directory for `<game>.npz`.
         num_states: drawn from the teacher's replay buffer without replacement.
         seed: of the draw.
+        trust_modules: modules of the user's own that the runs' settings name.
     """
 
     teacher: str
@@ -40,6 +41,7 @@ class Request(NamedTuple):
     output: str
     num_states: int = 10_000
     seed: int = 0
+    trust_modules: Sequence[str] = ()
 
 
 class _Run(NamedTuple):
@@ -57,8 +59,8 @@ def make(request: Request) -> Path:
         UserError: a run that cannot be used, runs that do not fit each other, or a
             directory that cannot be written.
     """
-    teacher = _restored(request.teacher, replay=True)
-    student = _restored(request.student, replay=False)
+    teacher = _restored(request, request.teacher, replay=True)
+    student = _restored(request, request.student, replay=False)
     kinds = [(run.game, run.agent.num_actions) for run in (teacher, student)]
     if kinds[0] != kinds[1]:
         raise UserError(
@@ -81,9 +83,11 @@ def make(request: Request) -> Path:
     return path
 
 
-def _restored(given: str, *, replay: bool) -> _Run:
+def _restored(request: Request, given: str, *, replay: bool) -> _Run:
     path = restoring.find_checkpoint(given)
-    agent = restoring.restore(path, replay=replay).agent
+    agent = restoring.atari_agent(
+        path, replay=replay, trust_modules=request.trust_modules
+    )
     return _Run(path, agent, configure.bound(configure.GAME))
 
 

@@ -43,6 +43,7 @@ class Request(NamedTuple):
         seed: of the game and the random actions.
         run: names the directory beside others of the game.
         split_rows: rows of a split at most.
+        trust_modules: modules of the user's own that the run's settings name.
     """
 
     output: str
@@ -55,6 +56,7 @@ class Request(NamedTuple):
     seed: int = 0
     run: int = 1
     split_rows: int = 1_000_000
+    trust_modules: Sequence[str] = ()
 
 
 class Player(PlasticityRunner):
@@ -136,7 +138,9 @@ def _agent_of(request: Request) -> Any:
             "--gin_bindings is given beside --checkpoint. Leave them out."
         )
     path = restoring.find_checkpoint(request.checkpoint)
-    return restoring.restore(path, replay=False).agent
+    return restoring.atari_agent(
+        path, replay=False, trust_modules=request.trust_modules
+    )
 
 
 def _new_agent(request: Request) -> Any:

@@ -6,6 +6,7 @@ needs, `segment.<iteration>.<token>.npz`. A segment is never changed, nor its na
 used again, so that a state means the same contents for as long as it is there.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from redo_dopamine import stored_files
 from redo_dopamine.replay.segments import Contents, Segment, readable, restore, segment
 from redo_dopamine.whole_files import write_text, written_whole
 
@@ -130,7 +132,8 @@ class Checkpoints:
         folder = Path(directory).resolve() / "replay"
         path = _state_path(folder, iteration)
         with readable(path):
-            state = json.loads(path.read_text("utf-8"))
+            with stored_files.opened(path) as file:
+                state = json.loads(file.read())
             version = int(state["format"])
         if version != FORMAT:
             raise ValueError(
@@ -141,6 +144,7 @@ class Checkpoints:
         check(state)
         with readable(path):
             parts = state["segments"]
+            _check_segments(folder, state)
             contents = (
                 restore(state, capacity, _read(folder, parts))
                 if "frames" in state
@@ -150,12 +154,28 @@ class Checkpoints:
         return state, contents
 
 
+def _check_segments(folder: Path, state: dict[str, Any]) -> None:
+    """What a state claims must not be more than its files can hold.
+
+    Raises:
+        ValueError: it is.
+    """
+    names = [part["file"] for part in state["segments"]]
+    if any(Path(name).name != name for name in names):
+        raise ValueError("a segment is in another directory")
+    # A band is at least one bit of one segment.
+    most = 8 * sum((folder / name).stat().st_size for name in names)
+    if "frames" in state and not 0 <= state["bands"] <= most:
+        raise ValueError(f"its segments have no room for {state['bands']} bands")
+
+
 def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Segment]]:
     for part in parts:
         path = folder / part["file"]
-        with readable(path):
-            arrays = np.load(path, allow_pickle=False)
-        with arrays:
+        with contextlib.ExitStack() as stack:
+            with readable(path):
+                file = stack.enter_context(stored_files.opened_archive(path))
+                arrays = stack.enter_context(np.load(file, allow_pickle=False))
             yield path, arrays
 
 

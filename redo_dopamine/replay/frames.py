@@ -19,6 +19,7 @@ from redo_dopamine.replay.memory import GrowingRows
 # part of the checkpoints' format.
 _BAND_BYTES = 256
 _SMALLEST_STORE = 64
+_LARGEST_FRAME = 2**30
 
 
 def _bands_per_frame(shape: tuple[int, ...], frame_bytes: int) -> int:
@@ -26,7 +27,8 @@ def _bands_per_frame(shape: tuple[int, ...], frame_bytes: int) -> int:
     if len(shape) < 2:
         return 1
     height = shape[0]
-    divisors = [n for n in range(1, height + 1) if height % n == 0]
+    small = [n for n in range(1, math.isqrt(height) + 1) if height % n == 0]
+    divisors = sorted({*small, *(height // n for n in small)})
     return min(divisors, key=lambda n: abs(frame_bytes / n - _BAND_BYTES))
 
 
@@ -45,7 +47,7 @@ class FrameStore:
         end: number that the next frame will get.
 
     Raises:
-        ValueError: a frame without bytes, or of Python objects.
+        ValueError: a frame without bytes, of too many, or of Python objects.
     """
 
     def __init__(
@@ -59,11 +61,11 @@ class FrameStore:
         self.dtype = np.dtype(dtype)
         self.first = self.end = first
         self._frame_bytes = math.prod(self.shape) * self.dtype.itemsize
-        if self._frame_bytes == 0 or self.dtype.hasobject:
+        if not 0 < self._frame_bytes <= _LARGEST_FRAME or self.dtype.hasobject:
             raise ValueError(
-                "A frame must be an array of at least one number, but is of shape "
-                f"{self.shape} and type {self.dtype}. Give the shape and type of one "
-                "observation."
+                "A frame must be an array of at least one number and at most "
+                f"{_LARGEST_FRAME:,} bytes, but is of shape {self.shape} and type "
+                f"{self.dtype}. Give the shape and type of one observation."
             )
         self._num_bands = _bands_per_frame(self.shape, self._frame_bytes)
         band_bytes = self._frame_bytes // self._num_bands

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import snappy
 
+from redo_dopamine.errors import shortened
 from redo_dopamine.replay.frames import FrameStore
 from redo_dopamine.replay.records import RecordRing
 
@@ -43,8 +44,8 @@ def readable(name: Any) -> Iterator[None]:
     except Exception as error:
         raise DamagedError(
             f"A replay checkpoint must be whole, but {name} cannot be read "
-            f"({type(error).__name__}: {error}). Restore the file, or resume from "
-            "another checkpoint."
+            f"({type(error).__name__}: {shortened(error)}). Restore the file, or "
+            "resume from another checkpoint."
         ) from error
 
 
@@ -118,7 +119,11 @@ class _Block(NamedTuple):
 
 def _unpack(part: Segment, start: int, stop: int, bands_per_frame: int) -> _Block:
     size = (stop - start) * bands_per_frame
-    bits = np.unpackbits(part[f"{_CHANGED}_{start}_{stop}"], count=size)
+    packed = part[f"{_CHANGED}_{start}_{stop}"]
+    # More would be filled up with zeros, however many.
+    if packed.size != -(-size // 8):
+        raise ValueError(f"{packed.size} bytes cannot tell {size} bands")
+    bits = np.unpackbits(packed, count=size)
     changed = bits.view(bool).reshape(stop - start, bands_per_frame)
     content = snappy.uncompress(part[f"{_FRAMES}_{start}_{stop}"].tobytes())
     bands = np.frombuffer(content, np.uint8)

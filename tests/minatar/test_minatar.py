@@ -105,9 +105,7 @@ def test_a_wrong_game_is_an_error(name):
 
 
 def test_without_minatar_there_is_one_message(monkeypatch):
-    module = "dopamine.labs.environments.minatar"
-    monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.setitem(sys.modules, f"{module}.minatar_env", None)
+    monkeypatch.setitem(sys.modules, "minatar", None)
     with pytest.raises(ValueError, match=r"redo-dopamine\[minatar\]"):
         create_minatar_environment("Breakout")
 

@@ -20,8 +20,7 @@ from redo_dopamine import gin_files
 from redo_dopamine.errors import UserError, shortened
 
 _MAX_CHARACTERS = 100_000  # Of runs so far, the longest has 6,000.
-_OWN = "redo_dopamine."
-# What may have settings.
+_OWN = "redo_dopamine."  # And what may have settings besides:
 _DOPAMINES = (
     "dopamine.discrete_domains.atari_lib.AtariPreprocessing",
     "dopamine.discrete_domains.atari_lib.create_atari_environment",

@@ -1,15 +1,21 @@
 """Every gin file that ships: strict, read to the last binding, and run."""
 
+import json
 import math
+import subprocess
+import sys
 
 import gin
+import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import config_diff, configure, provenance, train
+from redo_dopamine import config_diff, configure, exit_status, provenance, train
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
+from redo_dopamine.inspect.measuring import inspect_checkpoint
+from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.offline import recording
 
 CONFIGS = configure.shipped_configs()
@@ -101,20 +107,34 @@ def test_a_shipped_file_is_found_without_a_word(caplog):
     assert caplog.messages == []
 
 
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A short run of a config, and every setting that it read; each is made once."""
+    made = {}
+
+    def run_of(config):
+        if config not in made:
+            base_dir = tmp_path_factory.mktemp(config.removesuffix(".gin")) / "run"
+            runs.run(base_dir, config, (*SHORT, data))
+            made[config] = base_dir, provenance.operative_config()
+        return made[config]
+
+    return run_of
+
+
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_config_is_read_to_the_last_binding(config, data, tmp_path):
+def test_a_config_is_read_to_the_last_binding(config, trained):
     runs.configure_run(config, ())
     bound = config_diff.parse_settings(gin.config_str(max_line_length=10**6))
-    runs.configure_run(config, (*SHORT, data))
-    train.train(str(tmp_path))
-    read = config_diff.parse_settings(provenance.operative_config())
+    base_dir, operative = trained(config)
+    read = config_diff.parse_settings(operative)
 
     def plain(settings):
         return {name.rpartition("/")[2].split(".", 1)[-1] for name in settings}
 
     assert plain(bound) - plain(read) <= plain(READ_WHILE_LOADING)
 
-    rows = runs.metrics(tmp_path)
+    rows = runs.metrics(base_dir)
     losses = [float(row["value"]) for row in rows if row["name"] == "loss"]
     assert len(losses) > 3
     assert all(math.isfinite(x) for x in losses)
@@ -123,6 +143,64 @@ def test_a_config_is_read_to_the_last_binding(config, data, tmp_path):
     intervention = read[f"{agent}.intervention"].strip("@()")
     acted = {row["name"].partition("/")[0] for row in rows} & ACTS
     assert bool(acted) == (intervention != "none")
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_run_is_inspected(config, trained):
+    base_dir, _ = trained(config)
+    before = runs.fingerprint(base_dir)
+    found = inspect_checkpoint(base_dir, metrics=(), taus=(0.1,))
+    assert runs.fingerprint(base_dir) == before
+    steps = [int(row["gradient_step"]) for row in runs.metrics(base_dir)]
+    assert found.gradient_step == max(steps) > 0
+    assert found.scores
+    for scores in found.scores.values():
+        assert np.all(np.isfinite(scores))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_run_is_begun_again_from_its_own_config_gin(config, trained, tmp_path):
+    """In a process that has loaded nothing of it, and to the very same numbers."""
+    base_dir, _ = trained(config)
+    drawn = f"{agent_of_seed(base_dir)} = {seed_of(base_dir)}"
+    flags = [f"--base_dir={tmp_path / 'again'}", f"--gin_files={base_dir}/config.gin"]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "redo_dopamine.train",
+            *flags,
+            f"--gin_bindings={drawn}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert runs.metrics(tmp_path / "again") == runs.metrics(base_dir)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_run_is_recorded_from_or_says_why_not(config, trained, tmp_path, capsys):
+    base_dir, _ = trained(config)
+    arguments = [f"--checkpoint={base_dir}", f"--output={tmp_path}", "--num_steps=20"]
+    status = offline.main(["record", *arguments])
+    is_atari = config.startswith(("demo", "dqn", "drq", "offline"))
+    assert status == (0 if is_atari else exit_status.USER_ERROR)
+    if not is_atari:
+        message = capsys.readouterr().err
+        assert "must be of an Atari game, but the agent of" in message
+        assert not list(tmp_path.iterdir())
+
+
+def seed_of(base_dir):
+    return json.loads((base_dir / "run.json").read_text())["seed"]
+
+
+def agent_of_seed(base_dir):
+    """The name that the seed of a run's agent is bound by."""
+    settings = config_diff.parse_settings((base_dir / "config.gin").read_text())
+    return next(name for name in configure.SEEDS if name in settings)
 
 
 @pytest.mark.parametrize("config", CONFIGS)

@@ -15,7 +15,6 @@ from redo_dopamine import checkpoints, exit_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import command
 from redo_dopamine.inspect.measuring import inspect_checkpoint
-from redo_dopamine.inspect.restoring import find_checkpoint
 from redo_dopamine.offline import __main__ as offline
 
 COMMAND = (
@@ -149,7 +148,9 @@ HOSTILE = {
     "an array larger than any": lambda p: written(p, meta_of(), [header_of((10**30,))]),
     "a negative shape": lambda p: written(p, meta_of(), [header_of((-1,))]),
     "large numbers": lambda p: written(p, meta_of(), [header_of((4,), "|V2147483647")]),
-    "objects": lambda p: written(p, meta_of(), [header_of((1,), "|O") + b"cos\nsystem"]),
+    "objects": lambda p: written(
+        p, meta_of(), [header_of((1,), "|O") + b"cos\nsystem"]
+    ),
     "a long header": lambda p: written(
         p, meta_of(), [b"\x93NUMPY\x02\x00" + b"\xff\xff\xff\x0f" + b" " * 10**6]
     ),
@@ -160,9 +161,7 @@ HOSTILE = {
         zipfile.ZIP_DEFLATED,
     ),
     "depth": lambda p: written(p, "[" * 10**6, []),
-    "depth inside": lambda p: written(
-        p, f'{{"format": 1, "arrays": {"[" * 10**5}', []
-    ),
+    "depth inside": lambda p: written(p, f'{{"format": 1, "arrays": {"[" * 10**5}', []),
     "a list": lambda p: written(p, "[1, 2]", []),
     "a long format": lambda p: written(p, meta_of(format="9" * 10**4), []),
     "names that are numbers": lambda p: written(p, meta_of(arrays=[1]), [b""]),
@@ -247,4 +246,4 @@ def test_a_replay_buffer_that_claims_too_much_is_refused(copy):
 def test_a_directory_of_pipes_is_refused(tmp_path):
     os.mkfifo(tmp_path / "checkpoint.7.npz")
     with pytest.raises(UserError, match="not a regular file"):
-        inspect_checkpoint(find_checkpoint(tmp_path))
+        inspect_checkpoint(tmp_path)

@@ -144,9 +144,13 @@ class Checkpoints:
         check(state)
         with readable(path):
             parts = state["segments"]
-            _check_segments(folder, state)
+            most = _most_bands(folder, parts)
             contents = (
-                restore(state, capacity, _read(folder, parts))
+                restore(
+                    {**state, "bands": min(state["bands"], most)},
+                    capacity,
+                    _read(folder, parts),
+                )
                 if "frames" in state
                 else None
             )
@@ -154,19 +158,17 @@ class Checkpoints:
         return state, contents
 
 
-def _check_segments(folder: Path, state: dict[str, Any]) -> None:
-    """What a state claims must not be more than its files can hold.
+def _most_bands(folder: Path, parts: list[dict[str, Any]]) -> int:
+    """How many bands the segments have room for: room for more need not be made.
 
     Raises:
-        ValueError: it is.
+        ValueError: a segment is in another directory.
     """
-    names = [part["file"] for part in state["segments"]]
+    names = [part["file"] for part in parts]
     if any(Path(name).name != name for name in names):
         raise ValueError("a segment is in another directory")
     # A band is at least one bit of one segment.
-    most = 8 * sum((folder / name).stat().st_size for name in names)
-    if "frames" in state and not 0 <= state["bands"] <= most:
-        raise ValueError(f"its segments have no room for {state['bands']} bands")
+    return 8 * sum((folder / name).stat().st_size for name in names)
 
 
 def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Segment]]:

@@ -85,7 +85,7 @@ setup(
         "rich>=13,<16",
     ],
     extras_require={**EXTRAS, "dev": [*DEVELOPMENT, *TESTED]},
-    entry_points={"console_scripts": ["redo-train=redo_dopamine.train:run"]},
+    entry_points={"console_scripts": ["redo-train=redo_dopamine.redo_train:main"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",

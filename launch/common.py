@@ -6,14 +6,13 @@ stands.
 """
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from launch import processes
-from redo_dopamine import exit_status, run_lock, run_status
+from redo_dopamine import exit_status, paths, run_lock, run_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, record
 from redo_dopamine.studies.__main__ import add_selection_options, warnings
@@ -58,11 +57,7 @@ def main(
     """
     try:
         found = options.parse_args(arguments)
-        if not found.base_dir:
-            raise UserError(
-                "--base_dir must name a directory, but is ''. Give one; perhaps a "
-                "variable of the shell that should be it is not set."
-            )
+        found.base_dir = paths.given("--base_dir", found.base_dir)
         return launch(found)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -98,12 +93,8 @@ def command(run: plan.Run) -> list[str]:
 def print_commands(
     runs: Sequence[plan.Run], command: Callable[[plan.Run], list[str]]
 ) -> None:
-    """A line per run that a shell can execute, for as long as somebody reads them."""
-    try:
-        print("\n".join(shlex.join(command(run)) for run in runs), flush=True)
-    except BrokenPipeError:
-        # As with `| head`. Python writes what is left once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """A line per run that a shell can execute."""
+    print("\n".join(shlex.join(command(run)) for run in runs))
 
 
 def state(run: plan.Run) -> str:

@@ -16,12 +16,15 @@ from pathlib import Path
 
 if __package__ in (None, ""):  # Run as a script: its siblings are `launch.*` too.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from redo_dopamine import process
+
+    process.begin()  # Before what takes a second to import.
 
 from rich.console import Console
 
 from launch import common, display, processes
 from launch.pool import Pool
-from redo_dopamine import run_status
+from redo_dopamine import process, run_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.plan import Run
 
@@ -123,4 +126,4 @@ def _stopped_by_signals(pool: Pool) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.run(main)

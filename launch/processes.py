@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from redo_dopamine import run_files
+
 LOG = "log.txt"
 _THREAD_SETTINGS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
@@ -29,7 +31,7 @@ def start(
         OSError: it could not be started.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / LOG).open("ab") as log:
+    with run_files.open_append(directory / LOG) as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -53,7 +55,7 @@ def divide_cores(workers: int, cores: Sequence[int]) -> list[list[int]]:
 def end_of_log(directory: Path, lines: int = 15) -> str:
     """The last lines of a run's log."""
     try:
-        with (directory / LOG).open("rb") as file:
+        with run_files.open_read(directory / LOG) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 20_000))
             text = file.read().decode("utf-8", "replace")
     except OSError:

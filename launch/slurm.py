@@ -11,7 +11,6 @@ import collections
 import contextlib
 import dataclasses
 import io
-import json
 import os
 import shutil
 import sys
@@ -20,11 +19,14 @@ from pathlib import Path
 
 if __package__ in (None, ""):  # Run as a script: its siblings are `launch.*` too.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
+    from redo_dopamine import process
+
+    process.begin()  # Before what takes a second to import.
 
 from launch import common, slurm_options, slurm_queue
 from launch.slurm_queue import JobId
 from launch.slurm_task import RunTask
-from redo_dopamine import run_lock, run_status
+from redo_dopamine import process, run_lock, run_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies import plan, record
 
@@ -97,25 +99,23 @@ def _take_from_record(options: argparse.Namespace) -> None:
     """
     path = Path(options.base_dir) / options.study / record.NAME
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        arms = [arm["name"] for arm in found["arms"]]
-        games, seeds, scale = found["games"], found["seeds"], float(found["scale"])
+        found = record.read(path)
     except (FileNotFoundError, NotADirectoryError):
         print(
             f"note: nothing was launched there yet: there is no {path}.",
             file=sys.stderr,
         )
         return
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, UserError) as error:
         raise UserError(
             f"{record.NAME} must tell what was launched, but {path} cannot be read: "
-            f"{error}. Delete it, and launch again with the same --arms, --games, "
-            "--seeds and --scale; finished runs stay so."
+            f"{error} Launch again with the same --arms, --games, --seeds and --scale; "
+            "finished runs stay so."
         ) from error
-    options.arms = options.arms or ",".join(arms)
-    options.games = options.games or ",".join(games)
-    options.seeds = options.seeds or "".join(f"{seed}," for seed in seeds)
-    options.scale = scale if options.scale is None else options.scale
+    options.arms = options.arms or ",".join(arm["name"] for arm in found["arms"])
+    options.games = options.games or ",".join(found["games"])
+    options.seeds = options.seeds or "".join(f"{seed}," for seed in found["seeds"])
+    options.scale = found["scale"] if options.scale is None else options.scale
 
 
 def _print_status(options: argparse.Namespace) -> None:
@@ -223,6 +223,11 @@ def _submit(
     ]
     folder = slurm_queue.folder(directory)
     folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise UserError(
+            f"The folder of jobs must be an ordinary one, but {folder} is a link. Move "
+            "it away, or give another --base_dir."
+        )
     # Not as a part of the job that this may be called from; but which cluster it is,
     # and the user's own defaults, remain.
     ours = {
@@ -252,4 +257,4 @@ def _submit(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.run(main)

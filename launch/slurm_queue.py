@@ -4,7 +4,6 @@ What comes in: `jobs.json`, which tells the job of each run; what `squeue` says;
 runs' own files. What leaves: a state per run, and the table of `--status`.
 """
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from launch import common
-from redo_dopamine import run_status, whole_files
+from redo_dopamine import run_files, run_status, whole_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.plan import Run
 
@@ -71,8 +70,12 @@ def read_jobs(study_directory: Path) -> dict[str, JobId]:
     """
     path = folder(study_directory) / NAME
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {name: JobId(**x) for name, x in found["runs"].items()}
+        found = run_files.read_json(path)
+        jobs = {name: JobId(**x) for name, x in found["runs"].items()}
+        for job, task in jobs.values():
+            if not (isinstance(job, str) and isinstance(task, int | None)):
+                raise TypeError(f"{job!r}, {task!r} is no job")
+        return jobs
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -19,7 +19,7 @@ from typing import Any
 
 from launch import common, processes
 from launch.slurm_options import WARNING_SIGNAL
-from redo_dopamine import exit_status, run_status
+from redo_dopamine import exit_status, process, run_files, run_status
 
 _POLL_SECONDS = 0.5
 # The end of the time is near; or, on clusters that say so, preemption.
@@ -94,6 +94,7 @@ class RunTask:
         Raises:
             RunFailedError: it has crashed too often.
         """
+        process.protect_output()
         signals, crashes = _Signals(), 0
         begin, first_step = time.monotonic(), self._agent_step()
         with signals.listening():
@@ -136,7 +137,7 @@ class RunTask:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._directory.mkdir(parents=True, exist_ok=True)
-        with (self._directory / processes.LOG).open("ab") as log:
+        with run_files.open_append(self._directory / processes.LOG) as log:
             return subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,

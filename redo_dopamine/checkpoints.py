@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from redo_dopamine import stored_files
+from redo_dopamine import run_files
 from redo_dopamine.errors import shortened
 from redo_dopamine.whole_files import written_whole
 
@@ -87,10 +87,7 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
         ValueError: its format is newer.
     """
     try:
-        with (
-            stored_files.opened_archive(path) as file,
-            zipfile.ZipFile(file) as archive,
-        ):
+        with run_files.open_archive(path) as file, zipfile.ZipFile(file) as archive:
             meta = json.loads(archive.read(_META))
             version, names = int(meta.pop("format")), _names(meta.pop("arrays"))
             if version == FORMAT:
@@ -180,7 +177,7 @@ def _kind(array: np.ndarray) -> str:
 
 def delete_all_but(directory: str | os.PathLike[str], keep: int) -> None:
     """Delete the oldest checkpoints, and what an interrupted one left."""
-    for number in numbers(directory)[keep:]:
-        path_of(directory, number).unlink()
-    for path in Path(directory).glob("checkpoint.*.part"):
-        path.unlink()
+    old = [path_of(directory, number) for number in numbers(directory)[keep:]]
+    for path in [*old, *Path(directory).glob("checkpoint.*.part")]:
+        if path.is_symlink() or not path.is_dir():  # Which is none of ours.
+            path.unlink()

@@ -24,12 +24,14 @@ from dopamine.metrics import (
 )
 
 # Those who ask this module for the rest of the file go on finding it here.
-from redo_dopamine.metrics_file import COLUMNS
+from redo_dopamine import run_lock
+from redo_dopamine.metrics_file import COLUMNS, open_append
 from redo_dopamine.metrics_file import FILE_NAME as FILE_NAME
 from redo_dopamine.metrics_file import checksum as checksum
 from redo_dopamine.metrics_file import current_size as current_size
 from redo_dopamine.metrics_file import cut_back as cut_back
 from redo_dopamine.metrics_file import plain_decimal as plain_decimal
+from redo_dopamine.metrics_file import sync as sync
 
 
 class Clock(NamedTuple):
@@ -64,9 +66,10 @@ class CsvCollector(collector.Collector):
     def __init__(self, base_dir: str, clock: Callable[[], Clock]):
         super().__init__(None)  # No directory of its own: one file in base_dir.
         self._clock = clock
-        self._path = Path(base_dir) / FILE_NAME
+        self._directory = Path(base_dir)
+        self._path = self._directory / FILE_NAME
         # Without a buffer, so that it is known what of a row a full disk has taken.
-        self._file = self._path.open("ab", buffering=0)
+        self._file = open_append(base_dir)
         self._waiting = b""
         self._warning = _Warning()
         if self._path.stat().st_size == 0:
@@ -103,7 +106,9 @@ class CsvCollector(collector.Collector):
 
         Raises:
             OSError: it does not take all of it; the rest is kept.
+            LockLostError: the directory is no longer this process's.
         """
+        run_lock.check(self._directory)
         while self._waiting:
             written = self._file.write(self._waiting)
             self._waiting = self._waiting[written:]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from absl import app, flags
 
-from redo_dopamine import exit_status
+from redo_dopamine import exit_status, process
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -26,4 +26,4 @@ def parse(argv: list[str]) -> list[str]:
 
 def run(main: Callable[[list[str]], int | None]) -> None:
     """Parse the flags, run `main` with what is left, and end the process."""
-    app.run(main, flags_parser=parse)
+    process.run(lambda: app.run(main, flags_parser=parse))

@@ -14,7 +14,8 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from redo_dopamine import command_line
+from redo_dopamine import command_line, exit_status, paths
+from redo_dopamine.errors import UserError
 from redo_dopamine.report import find_runs, summary, write_report
 from redo_dopamine.report.runs import Run
 
@@ -77,7 +78,11 @@ def _percent(fraction: float) -> str:
 def main(argv: list[str]) -> None:
     """Entry point behind the flags."""
     del argv
-    base_dir = Path(_BASE_DIR.value)
+    try:
+        base_dir = Path(paths.given("--base_dir", _BASE_DIR.value))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(exit_status.USER_ERROR)
     shutil.rmtree(base_dir / "report", ignore_errors=True)
     train_arms(base_dir, _GIN_BINDINGS.value)
     page = write_report(base_dir)

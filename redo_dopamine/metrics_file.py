@@ -7,9 +7,11 @@ counts on. Knows nothing of agents.
 import os
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+
+from redo_dopamine import run_files, run_lock
 
 COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
 FILE_NAME = "metrics.csv"
@@ -23,11 +25,34 @@ def plain_decimal(value: Any) -> str:
     return np.format_float_positional(number, trim="-")
 
 
+def open_append(base_dir: str | Path) -> IO[bytes]:
+    """Open `metrics.csv` to write at its end, without a buffer; made if missing.
+
+    Raises:
+        NotOrdinaryError: it is a link, or no file.
+        LockLostError: the directory is no longer this process's.
+    """
+    run_lock.check(base_dir)
+    return run_files.open_append(Path(base_dir) / FILE_NAME)
+
+
 def cut_back(base_dir: str | Path, size: int) -> None:
     """Shorten `metrics.csv` to its first `size` bytes, if it is longer."""
-    path = Path(base_dir) / FILE_NAME
-    if path.exists() and path.stat().st_size > size:
-        os.truncate(path, size)
+    if current_size(base_dir) > size:
+        with open_append(base_dir) as file:
+            os.truncate(file.fileno(), size)
+
+
+def sync(base_dir: str | Path) -> None:
+    """Have what was written to `metrics.csv` on the disk; where it is missing, nothing.
+
+    Before a checkpoint that counts on it: else a power cut could take the rows alone.
+    """
+    try:
+        with run_files.open_read(Path(base_dir) / FILE_NAME) as file:
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        pass
 
 
 def current_size(base_dir: str | Path) -> int:
@@ -43,7 +68,7 @@ def checksum(base_dir: str | Path, size: int | None = None) -> int | None:
         None if there are fewer bytes; 0 for none at all.
     """
     path = Path(base_dir) / FILE_NAME
-    content = path.read_bytes() if path.exists() else b""
+    content = run_files.read_bytes(path) if path.exists() else b""
     if size is not None and len(content) < size:
         return None
     return zlib.crc32(content[:size])

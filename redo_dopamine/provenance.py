@@ -4,7 +4,6 @@ What comes in: the finished configuration and the process's own surroundings. Wh
 leaves: two files in the run's directory. Touches git, by asking it.
 """
 
-import json
 import platform
 import re
 import subprocess
@@ -16,8 +15,10 @@ from typing import Any
 
 import gin
 
-from redo_dopamine import whole_files
+from redo_dopamine import run_files, run_lock, whole_files
 
+NAME = "run.json"
+CHECKPOINTED = "checkpointed"  # Whether a checkpoint was ever there.
 _DISTRIBUTIONS = (
     "redo-dopamine",
     "dopamine-rl",
@@ -43,8 +44,12 @@ def operative_config() -> str:
 def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
     """Write `config.gin` and `run.json`; a resumed run keeps its first start."""
     directory = Path(base_dir)
+    before = read(base_dir)
+    if before is None:
+        # It only tells where the run comes from, and is no reason not to go on.
+        run_files.set_aside(directory / NAME)
+    run_lock.check(base_dir)
     whole_files.write_text(directory / "config.gin", operative_config())
-    path = directory / "run.json"
     info = {
         "agent": agent,
         "game": game,
@@ -55,20 +60,44 @@ def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
         "start": _now(),
         "resumed": [],
         "end": None,
+        CHECKPOINTED: False,
     }
-    if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+    if before is not None:
         info["start"] = before["start"]
         info["resumed"] = [*before["resumed"], _now()]
-    whole_files.write_json(path, info)
+        # Of a version that did not note it, it is not known.
+        info[CHECKPOINTED] = before.get(CHECKPOINTED)
+    whole_files.write_json(directory / NAME, info)
 
 
-def record_end(base_dir: str) -> None:
+def record_checkpoint(base_dir: str | Path) -> None:
+    """Note in `run.json` that rows of `metrics.csv` belong to a checkpoint."""
+    _record(base_dir, CHECKPOINTED, True)
+
+
+def record_end(base_dir: str | Path) -> None:
     """Note in `run.json` that the run has come to its end."""
-    path = Path(base_dir) / "run.json"
-    info = json.loads(path.read_text(encoding="utf-8"))
-    info["end"] = _now()
-    whole_files.write_json(path, info)
+    _record(base_dir, "end", _now())
+
+
+def _record(base_dir: str | Path, key: str, value: Any) -> None:
+    info = read(base_dir)
+    if info is not None and info.get(key) != value:
+        run_lock.check(base_dir)
+        whole_files.write_json(Path(base_dir) / NAME, info | {key: value})
+
+
+def read(base_dir: str | Path) -> dict[str, Any] | None:
+    """What `run.json` says; None if it is missing or is not what was written."""
+    try:
+        info = run_files.read_json(Path(base_dir) / NAME)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(info, dict) or not isinstance(info.get("start"), str):
+        return None
+    resumed = info.get("resumed")
+    whole = isinstance(resumed, list) and all(isinstance(x, str) for x in resumed)
+    return info if whole else None
 
 
 def _now() -> str:

@@ -6,6 +6,7 @@ leaves: checkpoints there, and the run as it stood at the last of them.
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
+import math
 import sys
 import time
 from typing import Any
@@ -29,6 +30,8 @@ class ResumableRunner(run_experiment.Runner):
     _stop: StopSwitch
     _terms: Terms
     _checkpoint_seconds: float
+    _num_iterations: int
+    _training_steps: int
     _rollbacks: int = 0
 
     def _initialize_checkpointer_and_maybe_resume(
@@ -37,7 +40,11 @@ class ResumableRunner(run_experiment.Runner):
         del checkpoint_file_prefix
         self._environment = emulator.restorable(self._environment)
         self._checkpoints = Checkpoints(
-            self._base_dir, self._agent, provenance.operative_config(), self._terms
+            self._base_dir,
+            self._agent,
+            provenance.operative_config(),
+            self._terms,
+            self._agent_steps(),
         )
         snapshot = self._checkpoints.resume(self._restore_environment)
         if snapshot is not None:
@@ -46,6 +53,11 @@ class ResumableRunner(run_experiment.Runner):
             dopamine_checkpoint.start_from(self._terms.dopamine_checkpoint, self._agent)
         self._watch = Watch(self._agent)
         self._last_checkpoint = time.monotonic()
+
+    def _agent_steps(self) -> int:
+        """How many the run is meant to have; the settings are checked later."""
+        lengths = (self._num_iterations, self._training_steps)
+        return math.prod(x if isinstance(x, int) else 0 for x in lengths)
 
     def _take_up(self, snapshot: Snapshot) -> None:
         self._iteration = snapshot.iteration

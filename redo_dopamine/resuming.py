@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from redo_dopamine import checkpoints, collectors, emulator
+from redo_dopamine import (
+    checkpoints,
+    collectors,
+    emulator,
+    fresh_start,
+    provenance,
+    run_lock,
+)
 from redo_dopamine.config_diff import (
     check_allowed_changes,
     check_same_config,
@@ -64,6 +71,7 @@ class Checkpoints:
         agent: with `state_tree`, `bundle_and_checkpoint` and `unbundle`.
         config: the run's operative configuration, which every checkpoint keeps.
         terms: on which a run is taken up.
+        agent_steps: that the run is meant to have.
     """
 
     def __init__(
@@ -72,12 +80,14 @@ class Checkpoints:
         agent: Any,
         config: str,
         terms: Terms = Terms(),  # noqa: B008  It cannot change.
+        agent_steps: int = 0,
     ):
         self._base_dir = base_dir
         self._directory = Path(base_dir) / "checkpoints"
         self._agent = agent
         self._config = config
         self._terms = terms
+        self._agent_steps = agent_steps
         self._last = max(checkpoints.numbers(self._directory), default=-1)
 
     @property
@@ -94,10 +104,15 @@ class Checkpoints:
         Args:
             snapshot: where the run stands.
             write_rows: to the file, all those of `metrics.csv` up to there.
+
+        Raises:
+            LockLostError: the directory is no longer this process's.
         """
         number = self._last + 1
+        run_lock.check(self._base_dir)
         try:
             write_rows()
+            collectors.sync(self._base_dir)
             self._directory.mkdir(exist_ok=True)
             bundle = self._agent.bundle_and_checkpoint(str(self._directory), number)
             environment = {
@@ -112,7 +127,9 @@ class Checkpoints:
                 "metrics_crc": collectors.checksum(self._base_dir),
             }
             arrays = {**checkpoints.flatten(bundle, _AGENT), **environment}
+            run_lock.check(self._base_dir)  # The replay buffer may have taken minutes.
             checkpoints.write(self._directory, number, arrays, meta)
+            provenance.record_checkpoint(self._base_dir)
             checkpoints.delete_all_but(self._directory, _KEEP)
         except OSError as error:
             _warn(
@@ -131,11 +148,15 @@ class Checkpoints:
             restore_environment: to the state of a snapshot.
 
         Raises:
-            UserError: it is of another configuration, or all are damaged.
+            UserError: it is of another configuration, or all are damaged; or there is
+                none, and to begin would lose what lies there.
+            RunFinishedError: there is none, but the run is done.
         """
         numbers = checkpoints.numbers(self._directory)
         if not numbers:
-            self._check_unfinished_start()
+            if not self._terms.allow_config_change:
+                fresh_start.check_config_unchanged(self._base_dir, self._config)
+            fresh_start.check(self._base_dir, self._config, self._agent_steps)
             collectors.cut_back(self._base_dir, 0)
             return None
         for number in numbers:
@@ -216,14 +237,6 @@ class Checkpoints:
                 f"The first {size} bytes of {collectors.FILE_NAME} must be as they "
                 f"were when {path} was written, but are not."
             )
-
-    def _check_unfinished_start(self) -> None:
-        """A run that died before its first checkpoint starts over, as it was."""
-        config = Path(self._base_dir) / "config.gin"
-        if config.exists() and not self._terms.allow_config_change:
-            # Damaged bytes are no settings; what is left of them is compared.
-            text = config.read_text(encoding="utf-8", errors="replace")
-            check_same_config(text, self._config, str(config))
 
 
 def _check_meta(meta: dict[str, Any], path: Path) -> None:

@@ -6,7 +6,7 @@ always whole. Only the process that holds the run's lock writes it.
 
 import contextlib
 import dataclasses
-import json
+import math
 import os
 import socket
 import threading
@@ -14,13 +14,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from redo_dopamine import run_lock, whole_files
+from redo_dopamine import run_files, run_lock, whole_files
+from redo_dopamine.errors import UserError
 
 NAME = "status.json"
 FORMAT = 1
 RUNNING, DONE, STOPPED, FAILED = STATES = ("running", "done", "stopped", "failed")
 _SECONDS_BETWEEN_UPDATES = 10.0
+_LARGEST_COUNT = 2**63
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +59,13 @@ class Status:
 
 
 def write(directory: str | Path, status: Status) -> None:
-    """Write `status.json`, with this process and the time in it."""
+    """Write `status.json`, with this process and the time in it.
+
+    Raises:
+        OSError: it cannot be written.
+        LockLostError: the directory is no longer this process's.
+    """
+    run_lock.check(directory)
     status = dataclasses.replace(
         status, pid=os.getpid(), host=socket.gethostname(), updated=_now()
     )
@@ -65,13 +74,28 @@ def write(directory: str | Path, status: Status) -> None:
 
 def read(directory: str | Path) -> Status | None:
     """What `status.json` says; None if it is missing or makes no sense."""
-    names = {field.name for field in dataclasses.fields(Status)}
     try:
-        found = json.loads((Path(directory) / NAME).read_text(encoding="utf-8"))
-        status = Status(**{k: v for k, v in found.items() if k in names})
-    except (OSError, ValueError, TypeError, AttributeError):
+        found = run_files.read_json(Path(directory) / NAME)
+    except (OSError, ValueError):
         return None
-    return status if status.state in STATES else None
+    if not isinstance(found, dict) or found.get("state") not in STATES:
+        return None
+    fields = {field.name: field.default for field in dataclasses.fields(Status)}
+    known = {name: value for name, value in found.items() if name in fields}
+    if not all(_is_like(fields[name], value) for name, value in known.items()):
+        return None
+    return Status(**known)
+
+
+def _is_like(default: Any, value: Any) -> bool:
+    """Whether a value is of its field's kind; the state, without default, is text."""
+    if isinstance(value, bool):
+        return False
+    if isinstance(default, int):
+        return isinstance(value, int) and 0 <= value < _LARGEST_COUNT
+    if isinstance(default, float):
+        return isinstance(value, int | float) and 0 <= value < math.inf
+    return isinstance(value, str)
 
 
 def state_in_truth(directory: str | Path) -> str | None:
@@ -87,17 +111,16 @@ def state_in_truth(directory: str | Path) -> str | None:
 def record_failure(directory: str | Path, message: str) -> None:
     """Note that a run failed, where its process could not: it was refused or killed.
 
-    Does nothing for a run that is done or in use.
+    Does nothing for a run that is done or in use, or where the disk does not take it.
     """
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    try:
+    # A lock that is no file is what the run itself was refused for.
+    with contextlib.suppress(OSError, UserError):
+        Path(directory).mkdir(parents=True, exist_ok=True)
         with run_lock.held(directory):
             before = read(directory) or Status(FAILED)
             if before.state != DONE:
                 failed = dataclasses.replace(before, state=FAILED, message=message)
                 write(directory, failed)
-    except run_lock.DirectoryInUseError:
-        pass
 
 
 class Reporter:
@@ -124,7 +147,10 @@ class Reporter:
         self._directory = directory
         self._agent_step = agent_step
         self._every = every
-        before = read(directory) or Status(RUNNING)
+        before = read(directory)
+        if before is None:
+            run_files.set_aside(Path(directory) / NAME)
+            before = Status(RUNNING)
         self._status = Status(
             RUNNING,
             agent_steps=agent_steps,
@@ -155,8 +181,9 @@ class Reporter:
         if not isinstance(error, Exception):  # Ctrl-C or a signal: not the run's fault.
             named = isinstance(error, KeyboardInterrupt) and str(error)
             state, message = STOPPED, f"stopped by {named or type(error).__name__}"
-        # Where a full disk does not take it, the run still ends as it would have.
-        with contextlib.suppress(OSError):
+        # Where a full disk does not take it, or the directory is another one's by now,
+        # the run still ends as it would have.
+        with contextlib.suppress(OSError, run_lock.LockLostError):
             self._write(state, message)
 
     def confirm_done(self) -> None:
@@ -167,8 +194,8 @@ class Reporter:
 
     def _keep_writing(self) -> None:
         while not self._over.wait(self._every):
-            # A full disk is for the run itself to report.
-            with contextlib.suppress(OSError):
+            # A full disk, or a directory that is gone, is for the run to report.
+            with contextlib.suppress(OSError, run_lock.LockLostError):
                 self._write(RUNNING)
 
     def _write(self, state: str, message: str = "") -> None:

@@ -5,10 +5,7 @@ checkpoints and the configuration (README, 'What a run leaves'). The exit status
 of `redo_dopamine.exit_status`: 0 for a run that is complete.
 """
 
-import json
 import sys
-import tempfile
-from pathlib import Path
 
 from redo_dopamine import compat  # isort: skip  Before Dopamine.
 
@@ -21,12 +18,14 @@ from redo_dopamine import (
     command_line,
     configure,
     exit_status,
+    paths,
     provenance,
     run_lock,
     run_status,
 )
 from redo_dopamine.errors import UserError
 from redo_dopamine.finite import NotFiniteError
+from redo_dopamine.fresh_start import RunFinishedError
 from redo_dopamine.resuming import Terms
 from redo_dopamine.runner import PlasticityRunner, experiment
 from redo_dopamine.stopping import StopRequested
@@ -87,7 +86,7 @@ def build_runner(
         UserError: a directory that cannot be written, a setting out of its range, or
             a checkpoint that does not fit.
     """
-    _check_writable(base_dir)
+    base_dir = str(paths.writable_run("--base_dir", base_dir))
     try:
         return experiment(base_dir, terms=terms)
     except (ValueError, TypeError, AssertionError) as error:
@@ -109,12 +108,18 @@ def train(
 
     Raises:
         UserError: as `build_runner`.
-        DirectoryInUseError: another process has the directory.
+        DirectoryInUseError: another process has the directory, or it was deleted or
+            replaced meanwhile.
         NotFiniteError: a loss or a parameter is NaN or infinite.
     """
-    _check_writable(base_dir)
+    base_dir = str(paths.writable_run("--base_dir", base_dir))
     with run_lock.held(base_dir):
-        _run(base_dir, build_runner(base_dir, terms), scale)
+        try:
+            runner = build_runner(base_dir, terms)
+        except RunFinishedError as error:
+            print(error)
+            return
+        _run(base_dir, runner, scale)
 
 
 def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
@@ -133,7 +138,6 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
             "--base_dir."
         )
         return
-    _set_aside_damaged(Path(base_dir) / "run.json")
     with status:
         provenance.record_start(
             base_dir,
@@ -149,42 +153,13 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
     )
 
 
-def _set_aside_damaged(run_json: Path) -> None:
-    """It only tells where the run comes from, and is no reason not to go on."""
-    try:
-        info = json.loads(run_json.read_text(encoding="utf-8"))
-        whole = isinstance(info["start"], str) and isinstance(info["resumed"], list)
-    except FileNotFoundError:
-        return
-    except (ValueError, TypeError, KeyError):
-        whole = False
-    if not whole:
-        aside = run_json.with_name(f"{run_json.name}.damaged")
-        run_json.replace(aside)
-        print(
-            f"warning: {run_json} must be what this program wrote, but is not. It now "
-            f"is {aside.name}, and another one is begun.",
-            file=sys.stderr,
-        )
-
-
-def _check_writable(base_dir: str) -> None:
-    try:
-        Path(base_dir).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=base_dir):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"--base_dir must be a directory that can be written, but {base_dir!r} "
-            f"cannot: {error.strerror}. Give another one."
-        ) from error
-
-
 def _terms() -> Terms:
     return Terms(
         allow_config_change=_ALLOW_CONFIG_CHANGE.value,
         rollbacks=int(_ON_NAN.value == "rollback"),
-        dopamine_checkpoint=_DOPAMINE_CHECKPOINT.value,
+        dopamine_checkpoint=paths.optional(
+            "--unpickle_dopamine_checkpoint", _DOPAMINE_CHECKPOINT.value
+        ),
     )
 
 
@@ -209,8 +184,9 @@ def main(argv: list[str]) -> None:
                 "--base_dir=DIR."
             )
         _quiet_logs()
+        base_dir, terms = paths.given("--base_dir", _BASE_DIR.value), _terms()
         configure.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
-        train(_BASE_DIR.value, _SCALE.value, _terms())
+        train(base_dir, _SCALE.value, terms)
     except run_lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(exit_status.IN_USE)
@@ -223,7 +199,7 @@ def main(argv: list[str]) -> None:
     except OSError as error:
         logging.debug("In the run:", exc_info=True)
         print(
-            f"error: The run's files could not be written or read ({error}). Mend "
+            f"error: The run's files could not be written or read ({error}). Fix "
             "that; the same command then goes on from the last checkpoint.",
             file=sys.stderr,
         )

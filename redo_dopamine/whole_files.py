@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from redo_dopamine import run_files
+
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
@@ -18,10 +20,14 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
     Until then it is beside it, as `<name>.part`. If the block or the disk fails, that
     is deleted and `path` is as it was.
+
+    Raises:
+        NotOrdinaryError: `path` is there and no ordinary file.
     """
+    run_files.check_replaceable(path)
     beside = path.with_name(f"{path.name}.part")
     try:
-        with beside.open("wb") as file:
+        with run_files.open_new(beside) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -34,13 +40,17 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    r"""Write a text file, whole or not at all.
+
+    Bytes of a file's name that are no text stand in it as `\udc..`.
+    """
     with written_whole(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file that people can read, whole or not at all."""
+    # What is no text becomes an escape, which is JSON's own for the same.
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 

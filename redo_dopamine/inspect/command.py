@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from redo_dopamine import exit_status
+from redo_dopamine import exit_status, paths
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import files, table
 from redo_dopamine.inspect.measuring import inspect_checkpoint
@@ -62,9 +62,10 @@ def _run(request: Request, console: Console) -> None:
             "--checkpoint must name a run's directory or a checkpoint, but is not "
             "given. Add --checkpoint=DIR_OR_FILE."
         )
+    output = paths.optional("--output", request.output)
     inspection = inspect_checkpoint(
-        request.checkpoint,
-        states=request.states,
+        paths.given("--checkpoint", request.checkpoint),
+        states=paths.optional("--states", request.states),
         metrics=request.metrics,
         taus=_numbers(request.taus),
         batch_size=request.batch_size,
@@ -72,10 +73,10 @@ def _run(request: Request, console: Console) -> None:
     )
     _print_path(console, inspection.checkpoint)
     console.print(table.tables(inspection, console.width))
-    if request.output is None:
+    if output is None:
         console.print("For CSV and a picture of the scores add --output=DIR.")
     else:
-        for path in files.write(inspection, request.output):
+        for path in files.write(inspection, output):
             _print_path(console, path)
 
 

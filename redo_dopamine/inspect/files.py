@@ -14,7 +14,7 @@ from redo_dopamine.collectors import plain_decimal
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect.figure import sorted_scores
 from redo_dopamine.inspect.measuring import Inspection
-from redo_dopamine.report.files import png, write_whole
+from redo_dopamine.report.files import encode, png, write_whole
 
 # No metrics.csv: by that name the report knows a run.
 MEASURED, SCORES, PICTURE = "measured.csv", "scores.csv", "scores.png"
@@ -66,4 +66,4 @@ def _table(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*_WHERE, *columns))
     writer.writerows((*where, *row) for row in rows)
-    return text.getvalue().encode("utf-8")
+    return encode(text.getvalue())

@@ -4,12 +4,14 @@ What comes in: a restored agent. What leaves: a batch as the agent's network tak
 and words on where it comes from.
 """
 
+import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine import run_files
 from redo_dopamine.agents.learner import Batch
 from redo_dopamine.errors import UserError
 from redo_dopamine.replay.buffer import FrameReplay
@@ -49,7 +51,8 @@ def from_file(agent: Any, path: str | Path) -> Look:
 
 def _load(path: str | Path) -> np.ndarray:
     try:
-        states = np.load(path, allow_pickle=False)
+        # In memory: an archive is refused below, so nothing is read of it later.
+        states = np.load(io.BytesIO(run_files.read_bytes(path)), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(
             f"--states must be a file that numpy.save wrote, but {str(path)!r} cannot "

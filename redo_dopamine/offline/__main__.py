@@ -22,9 +22,12 @@ import ale_py
 import tensorflow as tf
 from absl import logging
 
-from redo_dopamine import exit_status
+from redo_dopamine import exit_status, paths, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.offline import layout, lessons, recording
+
+# Of both commands, as far as they have them.
+_PATHS = ("output", "checkpoint", "teacher", "student")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,10 +124,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     settings = vars(_parser().parse_args(arguments))
     command = settings.pop("command")
+    named = [name for name in _PATHS if settings.get(name) is not None]
     logging.use_absl_handler()
     logging.set_verbosity(logging.ERROR)
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     try:
+        for name in named:
+            settings[name] = paths.given(f"--{name}", settings[name])
         print(command(settings))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -136,4 +142,4 @@ if __name__ == "__main__":
     # TensorFlow comes with Dopamine, and must leave the accelerator to jax.
     with compat.silenced():
         tf.config.set_visible_devices([], "GPU")
-    sys.exit(main())
+    process.run(main)

@@ -7,17 +7,17 @@ memory than a block; the checksum at its end is always compared.
 import contextlib
 import gzip
 import math
-import os
 import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
+from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
+from redo_dopamine.whole_files import written_whole
 
 _BLOCK_BYTES = 8 * 1024**2
 # Frames of games are large and repetitive: higher levels gain 5% and take far longer.
@@ -58,7 +58,9 @@ class RowStream:
 
     def __init__(self, path: Path):
         self._path = path
-        self._file = gzip.open(path, "rb")  # noqa: SIM115  Closed by `close`.
+        with _reading(path):
+            self._compressed = run_files.open_read(path)
+        self._file = gzip.GzipFile(fileobj=self._compressed)
         self.checksum = 0
         with _reading(path):
             self.shape, self.dtype = self._read_header()
@@ -68,6 +70,7 @@ class RowStream:
 
     def __exit__(self, *exception: object) -> None:
         self._file.close()
+        self._compressed.close()
 
     def _read_header(self) -> tuple[tuple[int, ...], np.dtype]:
         version = np.lib.format.read_magic(self._file)
@@ -134,10 +137,11 @@ def read(path: Path, kinds: str) -> np.ndarray:
 
 def write(path: Path, array: npt.ArrayLike) -> None:
     """Write a whole array, so that the file is there whole or not at all."""
-    beside = path.with_name(path.name + ".part")
-    with gzip.open(beside, "wb", compresslevel=_COMPRESSION) as file:
+    with (
+        written_whole(path) as whole,
+        gzip.open(whole, "wb", compresslevel=_COMPRESSION) as file,
+    ):
         np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
-    os.replace(beside, path)
 
 
 class RowFile:
@@ -157,7 +161,10 @@ class RowFile:
         self._shape = shape
         self._dtype = np.dtype(dtype)
         self._body = path.with_name(path.name + ".rows.part")
-        self._file: IO[bytes] = gzip.open(self._body, "wb", compresslevel=_COMPRESSION)  # type: ignore[assignment]  # noqa: SIM115
+        self._compressed = run_files.open_new(self._body)
+        self._file = gzip.GzipFile(
+            fileobj=self._compressed, mode="wb", compresslevel=_COMPRESSION
+        )
         self._rows = 0
 
     def append(self, row: npt.ArrayLike) -> None:
@@ -168,16 +175,15 @@ class RowFile:
     def close(self) -> None:
         """Put the header before the rows, and the file in its place."""
         self._file.close()
-        beside = self._path.with_name(self._path.name + ".part")
+        self._compressed.close()
         header = {
             "descr": np.lib.format.dtype_to_descr(self._dtype),
             "fortran_order": False,
             "shape": (self._rows, *self._shape),
         }
-        with beside.open("wb") as whole:
+        with written_whole(self._path) as whole:
             with gzip.open(whole, "wb") as file:
                 np.lib.format.write_array_header_1_0(file, header)
-            with self._body.open("rb") as rows:
+            with run_files.open_read(self._body) as rows:
                 shutil.copyfileobj(rows, whole)
         self._body.unlink()
-        os.replace(beside, self._path)

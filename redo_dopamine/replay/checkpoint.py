@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from redo_dopamine import stored_files
+from redo_dopamine import run_files
 from redo_dopamine.replay.segments import Contents, Segment, readable, restore, segment
 from redo_dopamine.whole_files import write_text, written_whole
 
@@ -132,8 +132,7 @@ class Checkpoints:
         folder = Path(directory).resolve() / "replay"
         path = _state_path(folder, iteration)
         with readable(path):
-            with stored_files.opened(path) as file:
-                state = json.loads(file.read())
+            state = run_files.read_json(path)
             version = int(state["format"])
         if version != FORMAT:
             raise ValueError(
@@ -176,7 +175,7 @@ def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Seg
         path = folder / part["file"]
         with contextlib.ExitStack() as stack:
             with readable(path):
-                file = stack.enter_context(stored_files.opened_archive(path))
+                file = stack.enter_context(run_files.open_archive(path))
                 arrays = stack.enter_context(np.load(file, allow_pickle=False))
             yield path, arrays
 
@@ -190,8 +189,8 @@ def _clean(folder: Path, iteration: int, keep: int) -> None:
     needed = set()
     for path in folder.glob("state.*.json"):
         try:
-            needed |= {p["file"] for p in json.loads(path.read_text())["segments"]}
-        except (ValueError, KeyError, TypeError):
+            needed |= {p["file"] for p in run_files.read_json(path)["segments"]}
+        except (OSError, ValueError, KeyError, TypeError):
             return  # Not known what it needs: delete nothing.
     for path in [*folder.glob("segment.*.npz"), *folder.glob("*.part")]:
         if path.name not in needed:

@@ -9,7 +9,7 @@ import sys
 
 from absl import flags, logging
 
-from redo_dopamine import command_line, exit_status
+from redo_dopamine import command_line, exit_status, paths
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 
@@ -38,11 +38,8 @@ def main(argv: list[str]) -> int:
                 f"the report takes flags only; seen {' '.join(argv[1:])!r}. "
                 "Write --base_dir=DIR."
             )
-        if not _BASE_DIR.value:
-            raise UserError(
-                "--base_dir must name a directory, but is empty. Write --base_dir=DIR."
-            )
-        print(write_report(_BASE_DIR.value, _BOOTSTRAP_REPEATS.value))
+        base_dir = paths.given("--base_dir", _BASE_DIR.value)
+        print(write_report(base_dir, _BOOTSTRAP_REPEATS.value))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.USER_ERROR

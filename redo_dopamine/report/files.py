@@ -13,7 +13,25 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from redo_dopamine import run_files
+
 _DPI = 160
+
+
+def make_directory(path: Path) -> None:
+    """Makes a directory, if it is not there; a link to one is refused.
+
+    Raises:
+        OSError: it cannot be made, or is a link.
+    """
+    if path.is_symlink():
+        raise run_files.NotOrdinaryError(path, "a link", "directory")
+    path.mkdir(exist_ok=True)
+
+
+def encode(text: str) -> bytes:
+    """Returns a text as UTF-8; what is no text in it, as in a file's name, escaped."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from absl import logging
 
-from redo_dopamine import exit_status
+from redo_dopamine import exit_status, paths, process, run_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import (
     files,
@@ -178,8 +178,8 @@ def _contents(
 def _without_places(path: Path) -> bytes:
     """Returns what is in a file of JSON, but for where it was made."""
     try:
-        content = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:
+        content = dict(run_files.read_json(path))
+    except (OSError, TypeError, ValueError) as error:
         raise UserError(
             f"{path} must be what a run wrote, but is damaged: {error}. Run it again, "
             "or remove it from the study."
@@ -206,7 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
     try:
         figures = None if options.figures is None else options.figures.split(",")
-        keep(Path(options.base_dir), Path(options.to), figures)
+        base_dir = paths.given("--base_dir", options.base_dir)
+        keep(Path(base_dir), Path(paths.given("--to", options.to)), figures)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.USER_ERROR
@@ -215,4 +216,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.run(main)

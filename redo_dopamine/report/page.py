@@ -35,7 +35,7 @@ def write_page(base_dir: str | Path) -> Path:
     images = _draw(runs)
     target = Path(base_dir) / "report"
     try:
-        target.mkdir(exist_ok=True)
+        files.make_directory(target)
         for section in SECTIONS:
             png = target / f"{section.slug}.png"
             if section.slug in images:
@@ -44,7 +44,7 @@ def write_page(base_dir: str | Path) -> Path:
                 # An earlier report's figure would not belong to this page.
                 png.unlink(missing_ok=True)
         page = target / "index.html"
-        files.write_whole(page, render(runs, images).encode("utf-8"))
+        files.write_whole(page, files.encode(render(runs, images)))
     except OSError as error:
         raise UserError(
             f"the report is written to {target}; that failed with: {error}. "

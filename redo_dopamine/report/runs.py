@@ -5,12 +5,12 @@ that the rest of the package uses; nothing after this module reads a run's files
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.metrics_csv import read_metrics
 
@@ -71,13 +71,18 @@ def load_run(path: str | Path) -> Run:
     else:
         config_notes = (f"{CONFIG} is missing: the configuration is not known.",)
     return Run(
-        label=path.resolve().name,
+        label=_text(path.resolve().name),
         path=path,
         metrics=metrics,
         info=info,
         config=config,
         notes=notes + info_notes + config_notes,
     )
+
+
+def _text(name: str) -> str:
+    """A file's name with what is no text in it shown as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def find_runs(base_dir: str | Path) -> list[Run]:
@@ -118,8 +123,8 @@ def _read_info(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     if not path.is_file():
         return {}, (f"{INFO} is missing: versions, seed and command are not known.",)
     try:
-        info = json.loads(path.read_text(encoding="utf-8", errors="replace"))
-    except json.JSONDecodeError as error:
+        info = run_files.read_json(path)
+    except ValueError as error:
         return {}, (f"{INFO} is not valid JSON ({error}) and was left out.",)
     if not isinstance(info, dict):
         kind = type(info).__name__

@@ -4,11 +4,11 @@ In: the directory of a study. Out: a `Study`, checked.
 """
 
 import dataclasses
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import paper_values
 from redo_dopamine.report.paper_values import PaperPoint, PaperValue
@@ -143,7 +143,7 @@ def load_study(path: str | Path) -> Study:
     """
     file = Path(path) / STUDY
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = run_files.read_json(file)
     except (OSError, ValueError) as error:
         raise _wrong(file, f"reading it failed with: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -60,11 +60,11 @@ def write_study(base_dir: Path, repeats: int) -> Path:
         pages["games.html"] = games_page.render(analysis, images)
     target = base_dir / DIRECTORY
     try:
-        target.mkdir(exist_ok=True)
+        files.make_directory(target)
         for slug, figure in figures.items():
             _write_figure(target / slug, figure, images.get(slug))
         for name, content in pages.items():
-            files.write_whole(target / name, content.encode("utf-8"))
+            files.write_whole(target / name, files.encode(content))
     except OSError as error:
         raise UserError(
             f"the report is written to {target}; that failed with: {error}. "

@@ -5,9 +5,9 @@ per run that the study asked for, whether it is there or not.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
+from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import metrics_csv
 from redo_dopamine.report.runs import CONFIG, METRICS, Run, load_run
@@ -98,7 +98,7 @@ def _record(path: Path, key: tuple[str, str, str], study: Study) -> Record:
 def _status(path: Path) -> tuple[str, str]:
     """Returns the state in `status.json` and its message; empty where unknown."""
     try:
-        status = json.loads((path / STATUS).read_text(encoding="utf-8"))
+        status = run_files.read_json(path / STATUS)
         state = str(status["state"])
     except (OSError, ValueError, KeyError, TypeError):
         return "", ""

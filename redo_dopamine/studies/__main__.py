@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from redo_dopamine import process
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, scaling, speed
 
@@ -132,4 +133,4 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.run(main)

@@ -6,12 +6,11 @@ refused.
 """
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redo_dopamine import run_lock, whole_files
+from redo_dopamine import run_files, run_lock, whole_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.lengths import Unit
 from redo_dopamine.studies.plan import Selection
@@ -78,7 +77,7 @@ def write(selection: Selection, base_dir: str | Path) -> Path:
         with run_lock.held(directory, _LOCK, patience=30):
             content = describe(selection)
             if path.exists():
-                content = _merge(_read(path), content, path, selection)
+                content = _merge(read(path), content, path, selection)
             whole_files.write_json(path, content)
     except OSError as error:
         raise UserError(
@@ -94,18 +93,43 @@ def _dormancy(found: PaperDormancy, unit: Unit) -> dict[str, Any]:
     return content if at is None else content | {unit.name: at}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """What `study.json` says, with names of arms, games and seeds in it.
+
+    Raises:
+        OSError: it is not there, or is no ordinary file.
+        UserError: it is not what `write` has written.
+    """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
+        found = run_files.read_json(path)
+        problem = _problem(found)
+        if problem is None:
             return found
-        problem = f"holds a {type(found).__name__}"
     except ValueError as error:
         problem = f"is no JSON ({error})"
     raise UserError(
         f"{NAME} must describe a study, but {path} {problem}. Delete it; the launch "
         "writes it anew."
     )
+
+
+def _problem(found: Any) -> str | None:
+    """Why the content of a `study.json` cannot be used; None if it can."""
+    if not isinstance(found, dict):
+        return f"holds a {type(found).__name__}"
+    arms = found.get("arms")
+    if not (isinstance(arms, list) and all(isinstance(arm, dict) for arm in arms)):
+        return "has no list of arms"
+    for what, names, kind in (
+        ("names of arms", [arm.get("name") for arm in arms], str),
+        ("games", found.get("games"), str),
+        ("seeds", found.get("seeds"), int),
+    ):
+        if not (isinstance(names, list) and all(type(x) is kind for x in names)):
+            return f"has no list of {what}"
+    if type(found.get("scale")) not in (int, float):
+        return "has no scale"
+    return None
 
 
 def _merge(
@@ -117,7 +141,7 @@ def _merge(
         for key in (*_FIXED, new["unit"])
         if old.get(key) != new[key]
     ]
-    before = {arm["name"]: arm for arm in old.get("arms", [])}
+    before = {arm["name"]: arm for arm in old["arms"]}
     for arm in new["arms"]:
         known = before.get(arm["name"], arm)
         differences += [

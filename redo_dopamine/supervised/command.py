@@ -7,13 +7,13 @@ status is one of `redo_dopamine.exit_status`.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from redo_dopamine import exit_status, run_lock
+from redo_dopamine import exit_status, paths, run_lock
 from redo_dopamine.errors import UserError
+from redo_dopamine.fresh_start import RunFinishedError
 from redo_dopamine.gin_files import brief
 from redo_dopamine.stopping import StopRequested
 from redo_dopamine.supervised.epochs import EpochExperiment
@@ -62,15 +62,24 @@ def main(
     """
     try:
         configure(options)
-        directory = _made(options.base_dir)
+        directory = paths.writable_run("--base_dir", options.base_dir)
         with run_lock.held(directory):
             _run(directory, make(), options.scale)
+    except RunFinishedError as error:
+        print(error)
     except run_lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.IN_USE
     except UserError as error:
         print(f"error: {brief(error)}", file=sys.stderr)
         return exit_status.USER_ERROR
+    except OSError as error:
+        print(
+            f"error: The run's files could not be written or read ({error}). Fix that; "
+            "the same command then goes on from the last checkpoint.",
+            file=sys.stderr,
+        )
+        return exit_status.CRASHED
     except StopRequested as signal:
         print(f"Stopped by {signal}. The same command goes on from here.")
         return exit_status.STOPPED
@@ -89,17 +98,3 @@ def _run(directory: Path, made: Made, scale: float) -> None:
         return
     run.complete()
     print(f"{directory} is finished.")
-
-
-def _made(base_dir: str) -> Path:
-    directory = Path(base_dir)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-    except OSError as error:
-        raise UserError(
-            f"--base_dir must be a directory that can be written, but {base_dir!r} "
-            f"cannot: {error.strerror}. Give another one."
-        ) from error
-    return directory

@@ -5,12 +5,12 @@ leaves: a run's directory.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import gin
 
+from redo_dopamine import paths, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.supervised import command, gin_names
 from redo_dopamine.supervised.distilling import Distillation
@@ -20,8 +20,9 @@ _LESSON = "Distillation.lesson"
 
 def _configure(options: argparse.Namespace) -> None:
     bindings = list(options.gin_bindings)
-    if options.lesson is not None:
-        bindings.append(f"{_LESSON} = {options.lesson!r}")
+    lesson = paths.optional("--lesson", options.lesson)
+    if lesson is not None:
+        bindings.append(f"{_LESSON} = {lesson!r}")
     gin_names.load(options.gin_files, bindings)
 
 
@@ -45,4 +46,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.run(main)

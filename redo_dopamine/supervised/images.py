@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
 
 # Fashion-MNIST and CIFAR-10 both have ten.
@@ -101,7 +102,7 @@ def read_bytes(path: Path, remedy: str) -> bytes:
         UserError: it is not there or cannot be read.
     """
     try:
-        return path.read_bytes()
+        return run_files.read_bytes(path)
     except OSError as error:
         raise UserError(
             f"A data set must have all of its files, but {path} cannot be read: "

@@ -5,11 +5,11 @@ leaves: a run's directory.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 import gin
 
+from redo_dopamine import paths, process
 from redo_dopamine.supervised import command, gin_names
 from redo_dopamine.supervised.shuffling import LabelShuffle
 
@@ -20,8 +20,9 @@ def _configure(options: argparse.Namespace) -> None:
     bindings = list(options.gin_bindings)
     if options.dataset is not None:
         bindings.append(f"LabelShuffle.dataset = @{options.dataset}")
-    if options.data_dir is not None:
-        bindings += [f"{name}.data_dir = {options.data_dir!r}" for name in _DATASETS]
+    data_dir = paths.optional("--data_dir", options.data_dir)
+    if data_dir is not None:
+        bindings += [f"{name}.data_dir = {data_dir!r}" for name in _DATASETS]
     gin_names.load(options.gin_files, bindings)
 
 
@@ -44,4 +45,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.run(main)

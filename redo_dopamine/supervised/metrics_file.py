@@ -5,6 +5,7 @@ format of every run's (`redo_dopamine.metrics_file`).
 """
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -32,15 +33,19 @@ class MetricsFile:
         metrics_file.cut_back(self._directory, size)
 
     def append(self, rows: Iterable[tuple[int, int, str, Any]]) -> None:
-        """Add `(iteration, gradient_step, name, value)`, and hand them over.
+        """Add `(iteration, gradient_step, name, value)`, and have them on the disk.
 
         Without an agent, an agent step is a gradient step.
         """
-        path = self._directory / metrics_file.FILE_NAME
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if file.tell() == 0:
-                writer.writerow(metrics_file.COLUMNS)
-            for iteration, step, name, value in rows:
-                number = metrics_file.plain_decimal(value)
-                writer.writerow((iteration, step, step, name, number))
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        if self.size == 0:
+            writer.writerow(metrics_file.COLUMNS)
+        for iteration, step, name, value in rows:
+            number = metrics_file.plain_decimal(value)
+            writer.writerow((iteration, step, step, name, number))
+        waiting = text.getvalue().encode("utf-8")
+        with metrics_file.open_append(self._directory) as file:
+            while waiting:
+                waiting = waiting[file.write(waiting) :]
+        metrics_file.sync(self._directory)

@@ -4,11 +4,11 @@ What comes in: the flags of every experiment (`command`); for an aged network, t
 of a study of PPO. What leaves: a run's directory.
 """
 
-import sys
 from collections.abc import Sequence
 
 import gin
 
+from redo_dopamine import process
 from redo_dopamine.supervised import command, gin_names
 from redo_dopamine.supervised.probing import RegressionProbe
 
@@ -33,4 +33,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    process.run(main)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tqdm
 
-from redo_dopamine import checkpoints, provenance, run_status
+from redo_dopamine import checkpoints, fresh_start, provenance, run_lock, run_status
 from redo_dopamine.config_diff import check_same_config
 from redo_dopamine.errors import UserError
 from redo_dopamine.stopping import StopSwitch
@@ -32,7 +32,9 @@ class Run:
         scale: what part of its study's length it is, for `status.json`.
 
     Raises:
-        UserError: a checkpoint of other settings or data, or none that is whole.
+        UserError: a checkpoint of other settings or data, or none that is whole; or
+            there is none, and to begin would lose what lies there.
+        RunFinishedError: there is none, but the run is done.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Run:
             provenance.record_end(str(self._directory))
 
     def _save(self) -> None:
+        run_lock.check(self._directory)
         self._checkpoints.mkdir(exist_ok=True)
         arrays = checkpoints.flatten(self._experiment.state_tree(), "experiment")
         meta = {
@@ -105,6 +108,7 @@ class Run:
             "metrics_size": self._metrics.size,
         }
         checkpoints.write(self._checkpoints, self._experiment.epoch, arrays, meta)
+        provenance.record_checkpoint(self._directory)
         checkpoints.delete_all_but(self._checkpoints, _KEEP)
 
     def _resume(self) -> None:
@@ -124,11 +128,14 @@ class Run:
                 "A run is resumed from a checkpoint that is whole, but none in "
                 f"{self._checkpoints} is. Start over with another --base_dir."
             )
-        config = self._directory / "config.gin"
-        if config.exists():  # It was stopped before its first checkpoint.
-            check_same_config(
-                _comparable(config.read_text()), self._config, str(config)
-            )
+        saved = fresh_start.read_config(self._directory)
+        if saved is not None:  # It was stopped before its first checkpoint.
+            path = self._directory / "config.gin"
+            check_same_config(_comparable(saved), self._config, str(path))
+        experiment = self._experiment
+        agent_steps = experiment.num_epochs * experiment.updates_per_epoch
+        config = provenance.operative_config()
+        fresh_start.check(self._directory, config, agent_steps)
         self._metrics.cut_back(0)
 
     def _take_up(self, path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from helpers import commands, runs
 from helpers.stub_agent import StubRun
-from redo_dopamine import configure, run_status, train
+from redo_dopamine import configure, provenance, run_status
 from redo_dopamine.errors import UserError
 
 NUM_CASES_PER_FILE = 12
@@ -156,15 +156,26 @@ def test_the_command_goes_on_or_says_what_is_wrong(name, stopped, tmp_path, caps
         assert run_status.read(copy).state == "done"
 
 
-def test_a_damaged_run_json_is_set_aside_and_the_run_goes_on(tmp_path, capsys):
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{}", b"[]", b"null", b"3", b"\xff\xfe", DEEP, b'{"a":' * 100_000),
+        *(b'{"start": 1, "resumed": []}', b'{"start": "2026", "resumed": null}'),
+        *(b'{"start": "2026"}', b'{"start": "2026", "resumed": [1]}'),
+    ],
+)
+def test_a_damaged_run_json_is_set_aside_and_another_one_begun(
+    content, tmp_path, capsys
+):
     path = tmp_path / "run.json"
-    for content in (b"", b"{}", b"[]", b"\xff\xfe", b'{"start": 1, "resumed": []}'):
-        path.write_bytes(content)
-        train._set_aside_damaged(path)
-        assert "It now is run.json.damaged" in capsys.readouterr().err
-        assert (tmp_path / "run.json.damaged").read_bytes() == content
-        assert not path.exists()
-    path.write_text('{"start": "2026", "resumed": []}')
-    train._set_aside_damaged(path)
-    assert path.exists()
+    path.write_bytes(content)
+    assert provenance.read(tmp_path) is None
+    provenance.record_start(str(tmp_path), seed=1, game="Pong", agent="Agent")
+    assert capsys.readouterr().err.count("It now is run.json.damaged") == 1
+    assert (tmp_path / "run.json.damaged").read_bytes() == content
+    provenance.record_start(str(tmp_path), seed=1, game="Pong", agent="Agent")
+    assert len(provenance.read(tmp_path)["resumed"]) == 1
     assert capsys.readouterr().err == ""

@@ -51,7 +51,7 @@ class FailingDisk:
 
     def _opener(self, original):
         def opened(file, mode="r", *args, **kwargs):
-            if "w" not in mode and "a" not in mode:
+            if not set("wax") & set(mode):
                 return original(file, mode, *args, **kwargs)
             self.note("open")
             return _Noted(original(file, mode, *args, **kwargs), self)

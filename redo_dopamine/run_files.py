@@ -1,0 +1,213 @@
+"""Opens files in a run's directory so that nothing else is written or waited for.
+
+What comes in: paths in a directory that others can write too. What leaves: ordinary
+files. A link is never followed for writing, and a FIFO is never waited for.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import stat
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from redo_dopamine.errors import UserError
+
+# Ours have a few kilobytes; what is beyond that is not read into memory.
+_LARGEST_JSON = 64 * 1024**2
+# Of a run's directory, whoever writes them.
+_FILES = (
+    *("run.lock", "metrics.csv", "config.gin", "run.json", "status.json"),
+    *("config.gin.part", "run.json.part", "status.json.part"),
+)
+_DIRECTORIES = (
+    *("checkpoints", "checkpoints/replay", "metrics", "metrics/tensorboard"),
+)
+
+
+class NotOrdinaryError(OSError):
+    """Something else lies where an ordinary file or directory must be."""
+
+    def __init__(self, path: str | os.PathLike[str], seen: str, must_be: str = "file"):
+        super().__init__(
+            errno.EINVAL, f"it must be an ordinary {must_be}, but is {seen}", str(path)
+        )
+
+
+def no_follow(path: str, flags: int) -> int:
+    """An opener, as of `open`, for ordinary files alone.
+
+    Raises:
+        NotOrdinaryError: there is a link, a directory, a FIFO, a socket or a device.
+    """
+    try:
+        # A FIFO is opened without waiting for its other end.
+        safe = flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, safe, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise NotOrdinaryError(path, _kind(os.lstat(path).st_mode)) from error
+        raise
+    return _checked(descriptor, path)
+
+
+def _following(path: str, flags: int) -> int:
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise NotOrdinaryError(path, _kind(os.stat(path).st_mode)) from error
+        raise
+    return _checked(descriptor, path)
+
+
+def _checked(descriptor: int, path: str) -> int:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise NotOrdinaryError(path, _kind(mode))
+    return descriptor
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFLNK: "a link",
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFREG: "a file",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def open_read(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open an ordinary file, or a link to one, for reading.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        NotOrdinaryError: it is something else.
+    """
+    return open(path, "rb", opener=_following)
+
+
+@contextlib.contextmanager
+def open_archive(path: Path) -> Iterator[IO[bytes]]:
+    """Open a zip archive of arrays, none of them compressed, as they are written here.
+
+    So its members cannot be larger than the file itself, alone or together.
+
+    Raises:
+        OSError: as `open_read`.
+        ValueError: its members are compressed or overlap.
+        zipfile.BadZipFile: it is no zip archive.
+    """
+    with open_read(path) as file:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+        if any(x.compress_type != zipfile.ZIP_STORED for x in members):
+            raise ValueError("its arrays are compressed, as none is written")
+        if sum(x.file_size for x in members) > os.fstat(file.fileno()).st_size:
+            raise ValueError("its arrays are larger than the file")
+        yield file
+
+
+def open_append(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open an ordinary file to write at its end, without a buffer; made if missing.
+
+    Raises:
+        NotOrdinaryError: it is something else, or a link.
+    """
+    return open(path, "ab", buffering=0, opener=no_follow)
+
+
+def open_new(path: Path) -> IO[bytes]:
+    """Open a new file for writing; one of that name, or a link, is deleted before."""
+    path.unlink(missing_ok=True)
+    return path.open("xb")  # As exclusive it follows no link either.
+
+
+def check_replaceable(path: Path) -> None:
+    """Check that a new file may take the place of what is there.
+
+    Raises:
+        NotOrdinaryError: that is no ordinary file.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise NotOrdinaryError(path, _kind(mode))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of an ordinary file.
+
+    Raises:
+        OSError: as `open_read`, or it cannot be read.
+    """
+    with open_read(path) as file:
+        return file.read()
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """The content of a file of JSON, whatever somebody has written into it.
+
+    Raises:
+        OSError: as `read_bytes`.
+        ValueError: it is no JSON, too deep, or far larger than any of ours.
+    """
+    with open_read(path) as file:
+        content = file.read(_LARGEST_JSON + 1)
+    if len(content) > _LARGEST_JSON:
+        raise ValueError(f"it has more than {_LARGEST_JSON:,} bytes")
+    try:
+        return json.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def check_layout(flag: str, base_dir: str | os.PathLike[str]) -> None:
+    """Check that what a run writes to in its directory is its own kind of thing.
+
+    Args:
+        flag: that names the directory, for the message.
+        base_dir: of the run; it may be a link itself.
+
+    Raises:
+        UserError: a link lies there, or anything but a file or directory.
+    """
+    for names, is_right, must_be in (
+        (_FILES, stat.S_ISREG, "file"),
+        (_DIRECTORIES, stat.S_ISDIR, "directory"),
+    ):
+        for name in names:
+            path = Path(base_dir) / name
+            try:
+                mode = path.lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if not is_right(mode):
+                raise UserError(
+                    f"{name} must be an ordinary {must_be} in {flag}, but {path} is "
+                    f"{_kind(mode)}. A run follows no link there and replaces nothing "
+                    "else: move it away, or give another directory."
+                )
+
+
+def set_aside(path: Path) -> None:
+    """Rename a file that is not what was written, and say so; it may not be there."""
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        path.replace(aside)
+    except FileNotFoundError:
+        return
+    print(
+        f"warning: {path} must be what this program wrote, but is not. It now is "
+        f"{aside.name}, and another one is begun.",
+        file=sys.stderr,
+    )

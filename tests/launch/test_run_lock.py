@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,8 +11,11 @@ import time
 
 import pytest
 
-from redo_dopamine import run_lock
+from helpers.stub_agent import StubAgent
+from redo_dopamine import collectors, metrics_file, provenance, run_lock, run_status
+from redo_dopamine.resuming import Checkpoints, Snapshot
 from redo_dopamine.run_lock import DirectoryInUseError
+from redo_dopamine.supervised.metrics_file import MetricsFile
 
 HOLD = (
     "import sys, time\n"
@@ -97,3 +101,108 @@ def test_processes_that_race_do_not_get_in_at_once(tmp_path):
     ]
     assert [racer.wait() for racer in racers] == [0, 0, 0, 0]
     assert (tmp_path / "count").read_text() == "120"
+
+
+def replaced(directory):
+    """The directory is deleted and made again."""
+    shutil.rmtree(directory)
+    directory.mkdir()
+
+
+def deleted(directory):
+    shutil.rmtree(directory)
+
+
+def moved(directory):
+    directory.rename(directory.with_name("moved"))
+
+
+@pytest.mark.parametrize("change", [replaced, deleted, moved])
+def test_a_holder_learns_that_its_directory_is_gone(change, tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    with run_lock.held(directory):
+        run_lock.check(directory)
+        change(directory)
+        with pytest.raises(run_lock.LockLostError, match="deleted or replaced"):
+            run_lock.check(directory)
+    run_lock.check(directory)  # Nothing is held any more.
+
+
+WRITERS = {
+    "status": lambda x: run_status.write(x, run_status.Status("running")),
+    "start": lambda x: provenance.record_start(str(x), seed=1, game="", agent=""),
+    "rows": metrics_file.open_append,
+    "supervised rows": lambda x: MetricsFile(x).append([(0, 0, "loss", 1.0)]),
+    "checkpoint": lambda x: Checkpoints(str(x), StubAgent(), "").save(
+        Snapshot(0, {}, {})
+    ),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_nothing_is_written_into_another_ones_directory(writer, tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    with run_lock.held(directory):
+        replaced(directory)
+        with pytest.raises(run_lock.LockLostError):
+            WRITERS[writer](directory)
+        assert list(directory.iterdir()) == []
+
+
+def test_a_collector_and_a_reporter_write_no_more(tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    with run_lock.held(directory):
+        rows = collectors.CsvCollector(str(directory), lambda: (0, 0, 0))
+        reporter = run_status.Reporter(directory, lambda: 1, 2, every=0.01)
+
+        def go_on():
+            replaced(directory)
+            time.sleep(0.1)
+            rows.write([])
+
+        with pytest.raises(run_lock.LockLostError), reporter:
+            go_on()
+        assert list(directory.iterdir()) == []
+
+
+def test_an_end_releases_only_its_own_lock(tmp_path):
+    """A's directory is deleted and made again, B has it, A ends: C is refused."""
+    directory = tmp_path / "run"
+    directory.mkdir()
+    command = [sys.executable, "-c", HOLD, str(directory)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as first:
+        assert first.stdout.readline() == "held\n"
+        replaced(directory)
+        with subprocess.Popen(command, **pipes) as second:
+            assert second.stdout.readline() == "held\n"
+            first.communicate("")
+            assert first.returncode == 0
+            with (
+                pytest.raises(DirectoryInUseError, match=f"process {second.pid}"),
+                run_lock.held(directory, patience=0.1),
+            ):
+                pass
+            second.communicate("")
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "null", "[]", "3", "[" * 100_000, '{"pid": {"a": 1}}', "\udcff"),
+        *('{"pid": null, "host": [1], "since": 2.5}', '{"pid": "\\ud800"}'),
+    ],
+)
+def test_a_lock_file_of_any_content_names_who_it_can(content, other, tmp_path):
+    (tmp_path / run_lock.NAME).write_bytes(content.encode(errors="surrogateescape"))
+    found = run_lock.holder(tmp_path)
+    assert found.keys() == {"host", "pid", "since"}
+    with (
+        pytest.raises(DirectoryInUseError, match="in use by process"),
+        run_lock.held(tmp_path, patience=0),
+    ):
+        pass

@@ -122,12 +122,33 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"state": "asleep"}', '{"state": 3}']
+    "text",
+    [
+        *("", "{", "[]", "{}", "null", '{"state": "asleep"}', '{"state": 3}'),
+        *("[" * 100_000, '{"a":' * 100_000, '{"state": ["done"]}', '{"state": {}}'),
+        *(
+            f'{{"state": "done", "{name}": {value}}}'
+            for name in ("agent_step", "agent_steps", "attempts", "pid", "format")
+            for value in ("null", '"1"', "1.5", "-1", "true", "[]", "1" + "0" * 400)
+        ),
+        *(
+            f'{{"state": "done", "{name}": {value}}}'
+            for name in ("message", "host", "started", "updated")
+            for value in ("null", "1", "[]", "{}")
+        ),
+        *(
+            f'{{"state": "done", "scale": {x}}}'
+            for x in ("null", '"1"', "NaN", "1e999")
+        ),
+    ],
 )
 def test_a_damaged_file_is_none(text, tmp_path):
     (tmp_path / "status.json").write_text(text)
     assert run_status.read(tmp_path) is None
     assert run_status.state_in_truth(tmp_path) is None
+    with Reporter(tmp_path, lambda: 1, 2):
+        assert run_status.read(tmp_path).attempts == 1
+    assert (tmp_path / "status.json.damaged").read_text() == text
 
 
 def test_a_file_of_a_later_version_is_read(tmp_path):

@@ -202,6 +202,7 @@ def check_layout(flag: str, base_dir: str | os.PathLike[str]) -> None:
 def set_aside(path: Path) -> None:
     """Rename a file that is not what was written, and say so; it may not be there."""
     aside = path.with_name(f"{path.name}.damaged")
+    check_replaceable(path)
     try:
         path.replace(aside)
     except FileNotFoundError:

@@ -4,6 +4,8 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -187,3 +189,36 @@ def test_a_clock_that_jumps_changes_nothing(
     assert train(base_dir)[0] == exit_status.COMPLETE
     assert run_status.read(base_dir).state == "done"
     assert runs.metrics(base_dir) == expected
+
+
+def test_a_run_goes_on_though_its_output_goes_nowhere(tmp_path, expected):
+    base_dir = tmp_path / "run"
+    command = [sys.executable, "-m", "redo_dopamine.train"]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [*command, *commands.arguments(base_dir, THREE)],
+            stdout=full,
+            stderr=full,
+            check=False,
+        )
+    assert result.returncode == exit_status.COMPLETE
+    assert run_status.read(base_dir).state == "done"
+    assert runs.metrics(base_dir) == expected
+
+
+def test_a_run_whose_directory_is_another_ones_by_now_stops(
+    tmp_path, before_checkpoint, train
+):
+    base_dir = tmp_path / "run"
+
+    def replace():
+        shutil.rmtree(base_dir)
+        base_dir.mkdir()
+        (base_dir / "metrics.csv").write_text("of another run")
+
+    before_checkpoint({SECOND: replace})
+    status, said = train(base_dir)
+    assert status == exit_status.IN_USE
+    assert said.count("error: ") == 1, said
+    assert [x.name for x in base_dir.iterdir()] == ["metrics.csv"]
+    assert (base_dir / "metrics.csv").read_text() == "of another run"

@@ -180,3 +180,22 @@ def test_a_real_launch(tmp_path):
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0
     assert again.stdout.splitlines()[-1] == "2 of 2 runs are done."
+
+
+def link_to_nowhere(path):
+    path.symlink_to("/proc/nowhere")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, link_to_nowhere])
+def test_a_log_that_is_no_file_is_refused_and_other_runs_go_on(make, tmp_path, capsys):
+    run = tmp_path / "pruning" / "prune" / "Pong" / "0"
+    run.mkdir(parents=True)
+    make(run / "log.txt")
+    before = os.lstat(run / "log.txt")
+    assert launch(tmp_path, "succeed") == 1
+    out = capsys.readouterr().out
+    assert "1 of 2 runs are done." in out
+    assert "dqn/Pong/0: done" in out
+    assert "prune/Pong/0: failed, not started" in out
+    assert "it must be an ordinary file" in out
+    assert os.path.samestat(os.lstat(run / "log.txt"), before)

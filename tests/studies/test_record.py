@@ -1,6 +1,7 @@
 """`study.json`: its schema, and how it grows or refuses to."""
 
 import json
+import os
 
 import pytest
 
@@ -138,10 +139,40 @@ def test_study_json_refuses_other_bindings(tmp_path):
         record.write(select(), tmp_path)
 
 
-def test_study_json_that_is_damaged(tmp_path):
+WHOLE = {"arms": [], "games": [], "seeds": [], "scale": 1}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", "null", "[]", "3", "{}", "[" * 100_000, '{"a":' * 100_000),
+        *(
+            json.dumps(WHOLE | {key: value})
+            for key, values in {
+                "arms": (None, 1, {}, "dqn", [1], [{}], [{"name": 1}], [{"name": []}]),
+                "games": (None, 1, {}, "Pong", [1], [None], [["Pong"]]),
+                "seeds": (None, 1, {}, "0", ["0"], [0.5], [True]),
+                "scale": (None, "1", [], True),
+            }.items()
+            for value in values
+        ),
+        *(json.dumps({k: x for k, x in WHOLE.items() if k != key}) for key in WHOLE),
+    ],
+)
+def test_study_json_that_is_damaged(content, tmp_path):
     path = record.write(select(), tmp_path)
-    path.write_text("{")
-    with pytest.raises(UserError, match=r"is no JSON.*Delete it"):
+    path.write_text(content)
+    with pytest.raises(UserError, match="Delete it"):
+        record.write(select(), tmp_path)
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_study_json_that_is_no_file(make, tmp_path):
+    path = tmp_path / "width" / "study.json"
+    path.parent.mkdir()
+    make(path)
+    with pytest.raises(UserError, match="must be an ordinary file"):
         record.write(select(), tmp_path)
 
 

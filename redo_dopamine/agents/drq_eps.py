@@ -10,6 +10,7 @@ from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 from redo_dopamine.agents import losses
 from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.agents.recycling import RecyclingAgent
+from redo_dopamine.agents.settings import Undone
 from redo_dopamine.core.compiling import compiled
 
 
@@ -30,8 +31,33 @@ class RecycledDrQEpsAgent(
     are for evaluation, by `greedy_actions`.
 
     Raises:
-        ValueError: a distribution over returns, which is not part of DrQ(ε).
+        ValueError: a distribution over returns or prioritized replay, which are not
+            part of DrQ(ε), or a loss bound by another name than `mse_loss`.
     """
+
+    UNDONE = (
+        *RecyclingAgent.UNDONE,
+        Undone(
+            "_loss_type",
+            ("mse",),
+            "The loss is that of Atari100kRainbowAgent.mse_loss: True for the square, "
+            "False for Huber's.",
+        ),
+    )
+
+    @property
+    def _replay_scheme(self) -> str:
+        return "uniform"
+
+    @_replay_scheme.setter
+    def _replay_scheme(self, scheme: str) -> None:
+        # Set by Dopamine's constructors: what is bound, and then "uniform" over it.
+        if scheme != "uniform":
+            raise ValueError(
+                "DrQ(ε) draws its batches uniformly, but "
+                f"JaxFullRainbowAgent.replay_scheme is {scheme!r}. Set it to "
+                "'uniform', as drq_eps.gin does."
+            )
 
     def _build_networks_and_optimizer(self) -> None:
         if self._distributional:

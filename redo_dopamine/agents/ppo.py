@@ -14,7 +14,7 @@ from redo_dopamine.agents import proximal
 from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
 from redo_dopamine.agents.learner import Batch, Learner, Loss, make_update
 from redo_dopamine.agents.rollout import Rollout
-from redo_dopamine.agents.settings import with_graph
+from redo_dopamine.agents.settings import Undone, with_graph
 from redo_dopamine.agents.tracked import TrackedAgent
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
@@ -44,6 +44,10 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         TypeError: a setting that neither this class nor Dopamine's has.
     """
 
+    UNDONE = (
+        *TrackedAgent.UNDONE,
+        Undone("update_horizon", (1,), "Advantages go by PPOAgent.lambda_."),
+    )
     TREES: Mapping[str, str] = {
         "online_params": "online_params",
         "optimizer_state": "optimizer_state",

@@ -5,7 +5,7 @@ import difflib
 import inspect
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
@@ -45,6 +45,60 @@ def check_names(
             raise TypeError(
                 f"Neither this agent nor the Dopamine agent that it extends has a "
                 f"setting {name!r}.{hint}"
+            )
+
+
+class Undone(NamedTuple):
+    """A setting of Dopamine's agent that is read and recorded, and not done here.
+
+    Attributes:
+        attribute: where Dopamine's constructor puts it.
+        done: the values that ask for nothing else than what is done.
+        remedy: what to do in its place.
+    """
+
+    attribute: str
+    done: tuple[Any, ...]
+    remedy: str
+
+
+# Of every agent.
+UNDONE = (
+    Undone(
+        "summary_writer",
+        (None,),
+        "Metrics go to the collectors that CollectorDispatcher.collectors names.",
+    ),
+    Undone(
+        "allow_partial_reload",
+        (False,),
+        "A checkpoint is restored whole or refused.",
+    ),
+    Undone(
+        "_collector_allowlist",
+        ("tensorboard", ("tensorboard",), ["tensorboard"]),
+        "Every collector gets every metric; choose them by "
+        "CollectorDispatcher.collectors.",
+    ),
+)
+
+
+def check_done(agent: Any, undone: Iterable[Undone]) -> None:
+    """Check that nothing is asked of an agent that would be recorded and not done.
+
+    Args:
+        agent: after Dopamine's constructor.
+        undone: what is not.
+
+    Raises:
+        ValueError: a setting of another value than what is done.
+    """
+    for attribute, done, remedy in undone:
+        value = getattr(agent, attribute)
+        if not any(type(value) is type(x) and value == x for x in done):
+            raise ValueError(
+                f"{attribute.lstrip('_')} must be {done[0]!r}, as nothing else is done "
+                f"by {type(agent).__name__}, but is {value!r}. {remedy}"
             )
 
 

@@ -20,6 +20,9 @@ from redo_dopamine.agents.learner import Batch, Learner, Loss
 from redo_dopamine.agents.plasticity import Plasticity
 from redo_dopamine.agents.saving import SavedAgent
 from redo_dopamine.agents.settings import (
+    UNDONE,
+    Undone,
+    check_done,
     check_intervention,
     check_names,
     check_taus,
@@ -60,10 +63,13 @@ class TrackedAgent(SavedAgent):
             their way: whoever watches them takes them out.
 
     Raises:
-        ValueError: a setting out of its range.
+        ValueError: a setting out of its range, or one of the Dopamine agent that would
+            be recorded and not done (`settings.UNDONE`).
         TypeError: a setting that neither this class nor Dopamine's has.
     """
 
+    # Settings of the Dopamine agent that are recorded and not done.
+    UNDONE: tuple[Undone, ...] = UNDONE
     optimizer: optax.GradientTransformation
     _optimizer_name: str  # Set by Dopamine's constructor.
 
@@ -105,6 +111,7 @@ class TrackedAgent(SavedAgent):
             maxlen=_RECENT_LOSSES
         )
         super().__init__(*arguments, **dopamine_settings)
+        check_done(self, self.UNDONE)
 
     @property
     def dormant_fraction(self) -> float:

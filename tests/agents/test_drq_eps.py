@@ -196,6 +196,34 @@ def test_a_distribution_over_returns_is_refused():
         agent_of()
 
 
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        (
+            "JaxFullRainbowAgent.replay_scheme = 'prioritized'",
+            r"JaxFullRainbowAgent.replay_scheme is 'prioritized'. Set it to 'uniform'",
+        ),
+        ("JaxFullRainbowAgent.noisy = True", r"noisy = True.*Set JaxFullRainbowAgent"),
+        ("JaxDQNAgent.loss_type = 'huber'", "'huber'. The loss is that of Atari100k"),
+        ("JaxDQNAgent.allow_partial_reload = True", "allow_partial_reload must be F"),
+        ("JaxDQNAgent.collector_allowlist = ('csv',)", "Every collector gets every"),
+    ],
+)
+def test_what_would_be_recorded_and_not_done_is_refused(binding, message):
+    gin.parse_config(binding)
+    with pytest.raises(ValueError, match=message):
+        agent_of()
+
+
+def test_the_schedule_and_the_number_of_updates_are_done():
+    gin.bind_parameter("JaxFullRainbowAgent.epsilon_fn", lambda *_: 0.25)
+    gin.bind_parameter("JaxFullRainbowAgent.num_updates_per_train_step", 3)
+    agent = agent_of()
+    assert agent._epsilon(100) == 0.25
+    steps = len(Stream().drive(agent, 30)) - 21
+    assert agent.gradient_step == 3 * steps
+
+
 def test_it_shares_the_code_of_recycling():
     for name in ("_train_step", "_gradient_update", "unbundle", "_draw_batch"):
         assert getattr(RecycledDrQEpsAgent, name) is getattr(RecyclingAgent, name)

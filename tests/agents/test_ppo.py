@@ -161,6 +161,8 @@ def test_actions_stay_within_limits_where_there_are_any():
         ({"update_period": 0}, "update_period must be a whole number"),
         ({"epsilons": 0.2}, "Did you mean epsilon"),
         ({"tracking_batch": 4}, "Did you mean tracking_batch_size"),
+        ({"update_horizon": 3}, "update_horizon must be 1.*but is 3"),
+        ({"allow_partial_reload": True}, "allow_partial_reload must be False"),
     ],
 )
 def test_a_wrong_setting_is_an_error(settings, message):

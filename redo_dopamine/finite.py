@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
+
+from redo_dopamine.core.interventions import NOT_FINITE
 
 # Gradient steps between two looks at all parameters; every loss is looked at.
 _PERIOD = 1000
@@ -90,6 +93,32 @@ class Watch:
             "The losses and parameters of a run must be finite, but at agent step "
             f"{self._agent.training_steps} {what} ({where})."
         )
+
+
+def say_unscored(metrics: Mapping[str, Any], gradient_step: int) -> dict[str, Any]:
+    """Warn of layers in which an intervention could not score the neurons.
+
+    Args:
+        metrics: of the intervention and whatever else, on the host.
+        gradient_step: at which it acted.
+
+    Returns:
+        The metrics to log: `not_finite/<layer>` only where it is not 0.
+    """
+    told = {
+        name: value
+        for name, value in metrics.items()
+        if value or name.partition("/")[0] != NOT_FINITE
+    }
+    layers = [x.partition("/")[2] for x in told if x.partition("/")[0] == NOT_FINITE]
+    if layers:
+        logging.warning(
+            "Nothing is recycled in %s at gradient step %d: what neurons are scored by "
+            "is not finite there, or too large to be added up.",
+            ", ".join(layers),
+            gradient_step,
+        )
+    return told
 
 
 def not_finite(tree: Any) -> Iterator[str]:

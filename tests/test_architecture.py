@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "core": {"core"},
     "networks": {"core", "networks"},
     "replay": {"core", "errors", "replay", "compat", "run_files", "whole_files"},
-    "agents": {"core", "networks", "replay", "agents", "compat"},
+    "agents": {"core", "networks", "replay", "agents", "compat", "finite"},
     # Beside the agents: nothing that needs Dopamine or TensorFlow.
     "supervised": {
         "checkpoints",
@@ -60,6 +60,7 @@ MAY_IMPORT = {
         "core",
         "errors",
         "exit_status",
+        "finite",
         "fresh_start",
         "gin_files",
         "metrics_file",
@@ -100,7 +101,7 @@ MAY_IMPORT = {
         "run_files",
         "run_status",
     },
-    "finite": set(),
+    "finite": {"core"},
     "dopamine_checkpoint": {"checkpoints", "errors"},
     "stored_config": {"errors", "gin_files"},
     "run_lock": {"errors", "run_files"},

@@ -14,13 +14,14 @@ import numpy as np
 
 from redo_dopamine.agents.learner import Batch, Learner, Loss
 from redo_dopamine.agents.observing import Observer, recorded_widths
-from redo_dopamine.agents.tracking import Subject, Tracking, of_layers
+from redo_dopamine.agents.tracking import Subject, Tracking
 from redo_dopamine.core import graph as graph_lib
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.interventions import Intervention
 from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.numbers import whole
 from redo_dopamine.core.schedules import Periodic, Schedule, never
+from redo_dopamine.finite import say_unscored
 from redo_dopamine.networks.activations import loss_gradients
 
 # A batch of transitions, states as the network takes them, from `(batch_size, rng)`.
@@ -46,8 +47,7 @@ class Plasticity:
         intervention: what to do, and when.
         example: one network input, for shapes only.
         taus: thresholds to track dormancy at; empty for none.
-        tracking_period: gradient steps between two measurements. Dormant fractions are
-            measured at every intervention too.
+        tracking_period: gradient steps between two measurements.
         tracking_batch_size: states that a measurement averages over.
         seed: of the random streams.
         metrics: what to measure besides, on the same batches, such as `srank()`.
@@ -101,8 +101,8 @@ class Plasticity:
         self._seed = seed
         self.dormant_fraction = float("nan")
         self._loss_gradients = compiled(
-            lambda params, target_params, batch: of_layers(
-                graph,
+            lambda params, target_params, batch: graph_lib.of_layers(
+                graph.layers,
                 loss_gradients(
                     apply,
                     lambda p, b: loss(p, target_params, b),
@@ -180,7 +180,8 @@ class Plasticity:
             found |= done
             if tracked is not None:
                 found |= self.tracking.measure_after(learner.params, tracked)
-        return learner, {k: v[()] for k, v in jax.device_get(found).items()}
+        told = say_unscored(jax.device_get(found), gradient_step)
+        return learner, {k: v[()] for k, v in told.items()}
 
     def _measure(
         self,

@@ -6,12 +6,10 @@ What comes in: parameters and a batch of transitions. What leaves: metrics by na
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import jax
-
 from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.core import masks
 from redo_dopamine.core.compiling import compiled
-from redo_dopamine.core.graph import NetworkGraph, Params
+from redo_dopamine.core.graph import NetworkGraph, Params, of_layers
 from redo_dopamine.core.interventions import Activations
 from redo_dopamine.core.measuring import (
     Measured,
@@ -109,7 +107,7 @@ class Tracking:
         apply, graph = subject.apply, subject.graph
 
         def observe(params: Params, inputs: Any) -> Activations:
-            return of_layers(graph, collect(apply, params, inputs))
+            return of_layers(graph.layers, collect(apply, params, inputs))
 
         self._activations = compiled(observe)
         self._measure = compiled(self._take_all)
@@ -203,7 +201,9 @@ class Tracking:
         inputs = subject.inputs(batch)
 
         def observe(params: Params) -> Activations:
-            return of_layers(subject.graph, collect(subject.apply, params, inputs))
+            return of_layers(
+                subject.graph.layers, collect(subject.apply, params, inputs)
+            )
 
         view = View(
             graph=subject.graph,
@@ -218,8 +218,3 @@ class Tracking:
         found, record = measure_dormancy(view.activations, self.taus, memory.dormancy)
         more, states = measure_all(self.metrics, view, memory.states)
         return found | more, Memory(record, states)
-
-
-def of_layers(graph: NetworkGraph, recorded: Mapping[str, jax.Array]) -> Activations:
-    """What a network recorded, for the layers of its graph."""
-    return {layer.name: recorded[layer.name] for layer in graph.layers}

@@ -7,7 +7,7 @@ convolution channels), and every weight is named by its path in the tree that
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -79,6 +79,27 @@ def leaves_by_path(params: Params) -> dict[Path, Any]:
     return {leaf_path(key_path): leaf for key_path, leaf in leaves}
 
 
+def of_layers(layers: Sequence[Layer], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """What a network recorded, for the layers of its graph.
+
+    Args:
+        layers: of the network's graph.
+        recorded: anything by layer name, such as activations; more than the graph's
+            layers is left out.
+
+    Raises:
+        ValueError: a layer of which nothing was recorded.
+    """
+    missing = [x.name for x in layers if x.name not in recorded]
+    if missing:
+        raise ValueError(
+            f"A network must record every layer of its graph, but {missing} are "
+            f"missing among what it recorded: {sorted(recorded)}. Give record() the "
+            "graph's names."
+        )
+    return {layer.name: recorded[layer.name] for layer in layers}
+
+
 def validate(graph: NetworkGraph, params: Params) -> None:
     """Check that a graph describes a parameter tree.
 
@@ -87,11 +108,13 @@ def validate(graph: NetworkGraph, params: Params) -> None:
         params: the tree that `network.init` returned, or its shapes.
 
     Raises:
+        TypeError: a string where a path is due, or one layer or edge where a tuple is.
         ValueError: a path that is not in the tree, a bias or an outgoing kernel
             whose shape does not fit the layer, a name used twice, a recyclable
             layer that nothing reads or whose weights are another layer's too. The
             message names the layer, the values and the remedy.
     """
+    _validate_types(graph)
     shapes = {path: leaf.shape for path, leaf in leaves_by_path(params).items()}
     repeated = [n for n, k in Counter(x.name for x in graph.layers).items() if k > 1]
     if repeated:
@@ -109,6 +132,41 @@ def validate(graph: NetworkGraph, params: Params) -> None:
                 f"A head must read a layer of the graph, but {_show(head)} reads none. "
                 f"Name one of: {', '.join(sorted(map(_show, read)))}."
             )
+
+
+def _validate_types(graph: NetworkGraph) -> None:
+    """The short forms that are easily written and are none."""
+    _validate_tuple("NetworkGraph.layers", graph.layers, Layer)
+    for head in graph.heads if not isinstance(graph.heads, str) else [graph.heads]:
+        _validate_path("a head of the graph", head)
+    for layer in graph.layers:
+        name = f"Layer {layer.name!r}"
+        _validate_path(f"{name}: kernel", layer.kernel)
+        if layer.bias is not None:
+            _validate_path(f"{name}: bias", layer.bias)
+        _validate_tuple(f"{name}: outgoing", layer.outgoing, Edge)
+        for edge in layer.outgoing:
+            _validate_path(f"{name}: kernel of an outgoing edge", edge.kernel)
+
+
+def _validate_tuple(what: str, value: Any, kind: type) -> None:
+    # A layer and an edge are tuples themselves.
+    whole = isinstance(value, tuple | list) and not isinstance(value, Layer | Edge)
+    if not whole or not all(isinstance(x, kind) for x in value):
+        one = kind.__name__
+        raise TypeError(
+            f"{what} must be a tuple of {one}s, but is {value!r}. Write ({one}(...),) "
+            "for one, with the comma."
+        )
+
+
+def _validate_path(what: str, path: Any) -> None:
+    named = isinstance(path, tuple) and all(isinstance(x, str) for x in path)
+    if not named:
+        raise TypeError(
+            f"{what} must be a path, a tuple of names, but is {path!r}. Write "
+            "('params', 'Dense_0', 'kernel')."
+        )
 
 
 def _validate_ownership(graph: NetworkGraph) -> None:

@@ -1,7 +1,6 @@
 """A mask of dormant neurons in, new parameters and optimizer state out."""
 
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +14,7 @@ from redo_dopamine.core.graph import (
     leaf_path,
     leaves_by_path,
 )
+from redo_dopamine.core.moments import map_moments
 
 
 def recycle(
@@ -32,7 +32,9 @@ def recycle(
     .. math:: W^{in}_{\cdot i}, b_i \leftarrow \text{fresh}, \qquad
               W^{out}_{i \cdot} \leftarrow 0, \qquad m, v \leftarrow 0
 
-    where m and v stand for every optimizer moment of an entry that changed.
+    where m and v stand for every optimizer moment of an entry that changed. Moments
+    that an optimizer does not begin with at zero become what it begins with, and a
+    copy of the weights, as `optax.contrib.schedule_free` keeps one, follows them.
     Where a weight is both incoming and outgoing, zero wins. All other entries,
     and counters such as Adam's step, are returned bit for bit.
 
@@ -54,7 +56,7 @@ def recycle(
 
     Raises:
         ValueError: a mask that does not fit a layer of the graph, or an optimizer
-            whose moments are not shaped like the parameters.
+            that does not keep moments weight by weight (`moments`).
     """
     _validate_masks(graph, dormant, params)
     layers = [x for x in graph.recyclable_layers if x.name in dormant]
@@ -66,56 +68,12 @@ def recycle(
         renewed = _select(incoming.get(path), fresh, current)
         return _select(outgoing.get(path), jnp.zeros_like(current), renewed)
 
-    def forget(path: Path, moment: jax.Array) -> jax.Array:
-        touched = _select(incoming.get(path), jnp.zeros_like(moment), moment)
-        return _select(outgoing.get(path), jnp.zeros_like(moment), touched)
+    def forget(path: Path, moment: jax.Array, initial: jax.Array) -> jax.Array:
+        touched = _select(incoming.get(path), initial, moment)
+        return _select(outgoing.get(path), initial, touched)
 
     new_params = jax.tree_util.tree_map_with_path(renew, params, fresh_params)
-    return new_params, map_moments(forget, params, opt_state, optimizer)
-
-
-def map_moments(
-    change: Callable[[Path, jax.Array], jax.Array],
-    params: Params,
-    opt_state: optax.OptState,
-    optimizer: optax.GradientTransformation,
-) -> optax.OptState:
-    """Rewrite the optimizer's moments, weight by weight.
-
-    What an optimizer keeps that is no moment, such as a step count or the initial
-    weights of `optimizers.l2_to_init`, is returned bit for bit.
-
-    Args:
-        change: from a weight's path and a moment of it to the new moment.
-        params: the parameters that the moments belong to.
-        opt_state: state of `optimizer` for `params`.
-        optimizer: the transformation that made `opt_state`.
-
-    Returns:
-        The new optimizer state.
-
-    Raises:
-        ValueError: an optimizer whose moments are not shaped like the parameters.
-    """
-    shapes = {path: x.shape for path, x in leaves_by_path(params).items()}
-
-    def change_leaf(key_path, moment):
-        path = leaf_path(key_path)
-        if moment.shape != shapes[path]:
-            raise ValueError(
-                "Recycling needs an optimizer whose moments are shaped like the "
-                f"parameters, but {'/'.join(path)} has shape {shapes[path]} and its "
-                f"moment {moment.shape}. Use one such as Adam, RMSProp or SGD; "
-                "factored ones have no entry per weight to set to zero."
-            )
-        return change(path, moment)
-
-    return optax.tree_map_params(
-        optimizer,
-        functools.partial(jax.tree_util.tree_map_with_path, change_leaf),
-        opt_state,
-        is_leaf=lambda _: True,  # Hand over a moment's whole tree, with its paths.
-    )
+    return new_params, map_moments(forget, new_params, opt_state, optimizer)
 
 
 def _validate_masks(

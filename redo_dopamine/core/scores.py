@@ -14,7 +14,8 @@ def dormancy_score(activation: jax.Array) -> jax.Array:
     The expectation runs over the batch and, for a convolution, over space, so a
     channel is one neuron. Scores average 1 within a layer and do not change when
     the layer is scaled. A layer that is silent altogether scores 0 everywhere.
-    NaN stays NaN, which no threshold calls dormant.
+    Where a layer's mean is not finite, because an activation is not or the sum
+    overflows, all its scores are NaN, which no threshold calls dormant.
 
     Sokar et al., "The Dormant Neuron Phenomenon in Deep Reinforcement Learning",
     ICML 2023, Definition 3.1.
@@ -26,12 +27,29 @@ def dormancy_score(activation: jax.Array) -> jax.Array:
         Scores [N], float32 or wider, none negative.
 
     Raises:
-        ValueError: fewer than two axes.
+        ValueError: fewer than two axes, or no state.
     """
     magnitude = jnp.mean(jnp.abs(by_neuron(activation)), axis=0)
     layer_mean = jnp.mean(magnitude)
     silent = layer_mean == 0
-    return jnp.where(silent, 0.0, magnitude / jnp.where(silent, 1.0, layer_mean))
+    score = jnp.where(silent, 0.0, magnitude / jnp.where(silent, 1.0, layer_mean))
+    return jnp.where(jnp.isfinite(layer_mean), score, jnp.nan)
+
+
+def not_finite(activation: jax.Array) -> jax.Array:
+    """How many neurons of a layer have a magnitude that is no number to score by.
+
+    Args:
+        activation: post-activation outputs [B, ..., N].
+
+    Returns:
+        A whole number, 0 where the layer can be scored. Where every magnitude is
+        finite and only their sum overflows it is N.
+    """
+    magnitude = jnp.mean(jnp.abs(by_neuron(activation)), axis=0)
+    bad = jnp.sum(~jnp.isfinite(magnitude))
+    overflows = ~jnp.isfinite(jnp.mean(magnitude))
+    return jnp.where((bad == 0) & overflows, magnitude.size, bad)
 
 
 def utility(
@@ -82,12 +100,17 @@ def by_neuron(activation: jax.Array, purpose: str = "A score") -> jax.Array:
         purpose: what the error says they are for.
 
     Raises:
-        ValueError: fewer than two axes.
+        ValueError: fewer than two axes, or no state.
     """
     if activation.ndim < 2:
         raise ValueError(
             f"{purpose} needs activations [batch, ..., neurons], but the shape is "
             f"{activation.shape}. Add the batch axis (one state: x[None])."
+        )
+    if activation.size == 0:
+        raise ValueError(
+            f"{purpose} needs activations of at least one state, but the shape is "
+            f"{activation.shape}. Give a batch that is not empty."
         )
     dtype = jnp.promote_types(activation.dtype, jnp.float32)
     return activation.astype(dtype).reshape(-1, activation.shape[-1])

@@ -56,12 +56,21 @@ def collect(
     Returns:
         Activations [B, ..., N] per layer name. A layer that a submodule recorded
         has the submodule's name in front: `Stack_0/Conv_1`.
+
+    Raises:
+        ValueError: the network records nothing.
     """
 
     def one_state(state: Any) -> Mapping[str, jax.Array]:
         return _by_layer(_recorded(apply, params, state))
 
-    return jax.vmap(one_state)(states)
+    recorded = jax.vmap(one_state)(states)
+    if not recorded:
+        raise ValueError(
+            "A network must record its activations, but this one recorded none. Call "
+            "record(self, layer, activation) after each layer's activation function."
+        )
+    return recorded
 
 
 def loss_gradients(

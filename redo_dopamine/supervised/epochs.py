@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine.finite import say_unscored
 from redo_dopamine.supervised.problem import Problem, State
 from redo_dopamine.supervised.settings import whole
 
@@ -123,7 +124,7 @@ class EpochExperiment:
         rows: list[Row] = []
 
         def report(step: int, found: Mapping[str, Any]) -> None:
-            values = jax.device_get(found)
+            values = say_unscored(jax.device_get(found), step)
             rows.extend(Row(self.epoch, step, k, v) for k, v in values.items())
 
         state = self._state

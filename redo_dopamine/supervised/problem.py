@@ -123,7 +123,7 @@ class Problem:
             return optax.apply_updates(params, updates), opt_state, found
 
         def of_layers(found: Activations) -> dict[str, jax.Array]:
-            return {layer.name: found[layer.name] for layer in self._graph.layers}
+            return graph_lib.of_layers(self._graph.layers, found)
 
         def measure(params, states, record):
             found = of_layers(collect(network.apply, params, states))

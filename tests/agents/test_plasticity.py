@@ -70,9 +70,15 @@ def plasticity(network, **settings):
     )
 
 
-@pytest.mark.parametrize("network", [Silent(), Recorded(units=3)])
-def test_a_network_must_record_what_its_graph_declares(network):
-    with pytest.raises(ValueError, match=r"(?s)layer 'hidden'.*Call record\(self"):
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Silent(), r"this one recorded none. Call record\(self"),
+        (Recorded(units=3), r"(?s)layer 'hidden'.*Call record\(self"),
+    ],
+)
+def test_a_network_must_record_what_its_graph_declares(network, message):
+    with pytest.raises(ValueError, match=message):
         plasticity(network)
 
 

@@ -9,6 +9,7 @@ from helpers import networks, trees
 from helpers.interventions import stand_in_draw, trained
 from redo_dopamine.core.graph import NetworkGraph
 from redo_dopamine.core.interventions import layer_reset
+from redo_dopamine.core.interventions.layer_reset import _last_modules
 
 ADAM = optax.adam(1e-3)
 KEY = jax.random.PRNGKey(3)
@@ -66,6 +67,32 @@ def test_the_last_layers_are_drawn_anew_and_the_encoder_is_bit_identical(
     network, num_layers, expected
 ):
     assert reset(network, num_layers) == expected
+
+
+@pytest.mark.parametrize("network", networks.ALL_CASES)
+def test_no_layer_behind_a_reset_one_is_kept(network):
+    graph = networks.ALL_CASES[network].graph
+    readers = {x.kernel[:-1]: {e.kernel[:-1] for e in x.outgoing} for x in graph.layers}
+    before = frozenset()
+    for num_layers in (1, 2, 3):
+        found = _last_modules(graph, num_layers)
+        assert found > before
+        for module in found:
+            assert readers.get(module, set()) <= found
+        before = found
+
+
+@pytest.mark.parametrize(
+    ("network", "stack"),
+    [("impala", 1), ("impala_width_0.25", 1), ("impala_crelu", 0)],
+)
+def test_the_last_three_layers_of_a_residual_network(network, stack):
+    graph = networks.ALL_CASES[network].graph
+    for last in range(3, 8):
+        convolutions = {f"Stack_{stack}/Conv_{7 - i}" for i in range(3, last + 1)}
+        expected = {"Dense_1", "Dense_0"} | convolutions
+        found = {"/".join(path[1:]) for path in _last_modules(graph, last)}
+        assert found == expected
 
 
 def test_the_last_convolution_of_a_stack_is_no_head_though_it_feeds_no_layer():

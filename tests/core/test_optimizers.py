@@ -6,13 +6,14 @@ import pytest
 
 from helpers import networks, trees
 from helpers.optimizers import after_updates
+from redo_dopamine.core.moments import map_moments
 from redo_dopamine.core.optimizers import (
     coupled_weight_decay,
     decoupled_weight_decay,
     l2_to_init,
     own_bias_correction,
 )
-from redo_dopamine.core.recycle import map_moments, recycle
+from redo_dopamine.core.recycle import recycle
 
 NAME = "dueling"
 
@@ -126,7 +127,9 @@ def recycled_then_updated(optimizer, num_updates):
     for _ in range(10_000):
         _, state = update(grads, state, params)
     renew = jnp.array([1.0, 0.0])
-    state = map_moments(lambda _, moment: moment * renew, params, state, optimizer)
+    state = map_moments(
+        lambda _, moment, initial: moment * renew, params, state, optimizer
+    )
     found = []
     for _ in range(num_updates):
         updates, state = update(grads, state, params)
@@ -152,7 +155,7 @@ def test_a_renewed_weights_steps_are_those_of_adam_that_begins_then():
     old, new = rng.normal(size=(2, 40, 5)).astype(np.float32)
     for gradient in old:
         _, state = ours.update({"w": gradient}, state)
-    state = map_moments(lambda _, x: jnp.zeros_like(x), params, state, ours)
+    state = map_moments(lambda _, moment, initial: initial, params, state, ours)
     fresh = adam.init(params)
     for gradient in new:
         found, state = ours.update({"w": gradient}, state)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from helpers import released
 from helpers.settings import CHEAP
 from redo_dopamine.core.masks import dormant
-from redo_dopamine.core.scores import dormancy_score
+from redo_dopamine.core.scores import dormancy_score, not_finite
 
 # Whole numbers, so that sums are exact and no property drowns in rounding.
 ACTIVATIONS = hnp.arrays(
@@ -28,6 +28,33 @@ def test_score_of_a_convolution_by_hand_averages_over_space():
     # One state, 2 x 1 positions, two channels with means 1 and 3.
     activation = jnp.array([[[[2.0, 3.0]], [[0.0, 3.0]]]])
     assert dormancy_score(activation).tolist() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("activation", "bad"),
+    [
+        (np.array([[1, 2, 3, 4, 5, np.inf]], np.float32), 1),
+        (np.array([[1, -np.inf, 3, 4, np.nan, np.inf]], np.float32), 3),
+        (np.array([[1.0, 60_000.0]], np.float16) * np.float16(2), 1),  # Overflows.
+        (np.full((2, 3), 3e38, np.float32), 3),  # Of finite numbers, the sum does.
+        (np.full((1, 3), 3e38, np.float32), 3),
+        (np.array([[1, 2, 3, 4, 5, 0]], np.float32), 0),
+        (np.zeros((2, 3), np.float32), 0),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_layer_that_is_not_finite_has_no_dormant_neuron(activation, bad):
+    assert int(not_finite(jnp.asarray(activation))) == bad
+    score = dormancy_score(jnp.asarray(activation))
+    assert np.isnan(score).all() == (bad > 0)
+    if bad:
+        assert not dormant(score, 1e30).any()
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (0, 4, 4, 3), (2, 0, 3)])
+def test_an_empty_batch_is_an_error(shape):
+    with pytest.raises(ValueError, match=r"at least one state.*not empty"):
+        dormancy_score(jnp.zeros(shape))
 
 
 @CHEAP

@@ -17,6 +17,7 @@ other module one intervention.
 
 from redo_dopamine.core.interventions.adaptive import adaptive_redo
 from redo_dopamine.core.interventions.base import (
+    NOT_FINITE,
     Activations,
     DrawParams,
     Intervention,
@@ -47,6 +48,7 @@ from redo_dopamine.core.interventions.selection import (
 from redo_dopamine.core.interventions.shrink_and_perturb import shrink_and_perturb
 
 __all__ = [
+    "NOT_FINITE",
     "Activations",
     "DrawParams",
     "Incoming",

@@ -28,6 +28,10 @@ class Observer(Protocol):
 
 Observe = Callable[[Observer], Activations]
 
+# Of the metrics of an intervention that scores: by layer, of how many neurons the
+# magnitude is not finite.
+NOT_FINITE = "not_finite"
+
 
 def observe_nothing(observer: Observer) -> Activations:
     """For interventions that look at no batch."""

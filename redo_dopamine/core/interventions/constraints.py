@@ -18,6 +18,7 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
 )
 from redo_dopamine.core.interventions.none import none
+from redo_dopamine.core.moments import refuse_copies
 from redo_dopamine.core.numbers import is_number
 
 
@@ -88,8 +89,12 @@ def _holding(hold: Callable[[NetworkGraph, Params], Params]) -> InterventionFact
             del state
             return hold(graph, params), opt_state
 
+        def init(params: Params) -> tuple[()]:
+            refuse_copies(optimizer, params)
+            return ()
+
         nothing = none()(graph, draw_params, optimizer)
-        return nothing._replace(constrain=constrain)
+        return nothing._replace(init=init, constrain=constrain)
 
     return build
 

@@ -20,8 +20,8 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
     observe_nothing,
 )
+from redo_dopamine.core.moments import map_moments, validate_optimizer
 from redo_dopamine.core.numbers import whole
-from redo_dopamine.core.recycle import map_moments
 from redo_dopamine.core.schedules import Periodic
 
 
@@ -41,7 +41,10 @@ def layer_reset(
     network count as one. With branches, a layer counts by its longest way to the
     output, so that nothing behind a reset layer is kept. Heads are those that the
     graph names; where it names none, the kernels that read its last layer and feed no
-    layer of it.
+    layer of it. In a residual network every convolution counts as a layer, so that the
+    last three of `ImpalaNetwork` are the head, the dense layer and the convolution that
+    wrote last on the stream. What earlier ones wrote on it is kept: they are further
+    back, and what reads them would be kept behind them.
 
     Nikishin et al., "The Primacy Bias in Deep Reinforcement Learning", ICML 2022.
     Defaults are those of the baseline in Sokar et al., ICML 2023: penultimate layer
@@ -87,8 +90,8 @@ def layer_reset(
                 # Also under jit `where` hands over every bit of what it chooses.
                 return jnp.where(due, chosen, other) if path[:-1] in modules else other
 
-            def forget(path: Path, moment: jax.Array) -> jax.Array:
-                return choose(path, jnp.zeros_like(moment), moment)
+            def forget(path: Path, moment: jax.Array, initial: jax.Array) -> jax.Array:
+                return choose(path, initial, moment)
 
             new_params = jax.tree_util.tree_map_with_path(
                 lambda key_path, current, fresh: choose(
@@ -97,12 +100,14 @@ def layer_reset(
                 params,
                 draw_params(key),
             )
-            opt_state = map_moments(forget, params, opt_state, optimizer)
+            opt_state = map_moments(forget, new_params, opt_state, optimizer)
             return new_params, opt_state, state, {"reset_layers": due * depth}
 
-        return Intervention(
-            lambda params: _no_state(modules, params), apply, schedule, observe_nothing
-        )
+        def init(params: Params) -> tuple[()]:
+            validate_optimizer(optimizer, params)
+            return _no_state(modules, params)
+
+        return Intervention(init, apply, schedule, observe_nothing)
 
     return build
 

@@ -5,13 +5,20 @@ import jax.numpy as jnp
 import optax
 
 from redo_dopamine.core import masks, scores
-from redo_dopamine.core.graph import NetworkGraph, Params, leaves_by_path
+from redo_dopamine.core.graph import (
+    NetworkGraph,
+    Params,
+    leaves_by_path,
+    of_layers,
+)
 from redo_dopamine.core.interventions.base import (
+    NOT_FINITE,
     DrawParams,
     Intervention,
     InterventionFactory,
     observe_activations,
 )
+from redo_dopamine.core.moments import validate_optimizer
 from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.schedules import Periodic
 
@@ -69,6 +76,7 @@ def prune(
         del draw_params
 
         def init(params: Params) -> Pruned:
+            validate_optimizer(optimizer, params)
             weights = leaves_by_path(params)
             return {
                 layer.name: jnp.zeros(weights[layer.kernel].shape[-1], bool)
@@ -85,6 +93,7 @@ def prune(
         def apply(key, params, opt_state, state, activations, step):
             del key
             due = schedule(step)
+            activations = of_layers(graph.recyclable_layers, activations)
             found = {
                 name: masks.dormant(scores.dormancy_score(activations[name]), tau) & due
                 for name in state
@@ -92,6 +101,10 @@ def prune(
             state = {name: state[name] | mask for name, mask in found.items()}
             params, opt_state = silence(params, opt_state, found)
             metrics = {f"pruned/{name}": jnp.sum(mask) for name, mask in state.items()}
+            metrics |= {
+                f"{NOT_FINITE}/{name}": scores.not_finite(activations[name])
+                for name in state
+            }
             return params, opt_state, state, metrics
 
         return Intervention(init, apply, schedule, observe, constrain=silence)

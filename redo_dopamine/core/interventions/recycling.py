@@ -7,14 +7,17 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from redo_dopamine.core.graph import Layer, NetworkGraph, Params
+from redo_dopamine.core import scores
+from redo_dopamine.core.graph import Layer, NetworkGraph, Params, of_layers
 from redo_dopamine.core.interventions.base import (
+    NOT_FINITE,
     DrawParams,
     Intervention,
     InterventionFactory,
     Observe,
 )
 from redo_dopamine.core.interventions.incoming import Incoming, as_drawn
+from redo_dopamine.core.moments import validate_optimizer
 from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.schedules import Schedule, Step
 
@@ -66,7 +69,10 @@ def recycling(
     Returns:
         A function `(graph, draw_params, optimizer) -> Intervention`, where
         `draw_params(key)` draws a new parameter tree (`network.init`). Its metrics
-        are `recycled/<layer>`, how many neurons were recycled, and the choice's.
+        are `recycled/<layer>`, how many neurons were recycled, and the choice's; and
+        `not_finite/<layer>`, which is 0 but where the layer could not be scored and so
+        nothing of it was recycled. Its `init` raises a ValueError if the optimizer
+        does not keep its moments weight by weight (`moments`).
     """
 
     def build(
@@ -77,14 +83,17 @@ def recycling(
         def apply(key, params, opt_state, state, activations, step):
             due = schedule(step)
             chosen, metrics = {}, {}
+            activations = of_layers(graph.recyclable_layers, activations)
             for index, layer in enumerate(graph.recyclable_layers):
                 own_key = jax.random.fold_in(key, index)
                 found = choose(
                     View(layer, activations[layer.name], params, step, own_key)
                 )
-                mask = found.mask & due
+                not_finite = scores.not_finite(activations[layer.name])
+                mask = found.mask & due & (not_finite == 0)
                 chosen[layer.name] = mask
                 metrics[f"recycled/{layer.name}"] = jnp.sum(mask)
+                metrics[f"{NOT_FINITE}/{layer.name}"] = not_finite
                 for name, value in found.metrics.items():
                     metrics[f"{name}/{layer.name}"] = value
             fresh = incoming(graph, chosen, params, draw_params(key))
@@ -93,6 +102,10 @@ def recycling(
             )
             return params, opt_state, state, metrics
 
-        return Intervention(lambda params: (), apply, schedule, observe)
+        def init(params: Params) -> tuple[()]:
+            validate_optimizer(optimizer, params)
+            return ()
+
+        return Intervention(init, apply, schedule, observe)
 
     return build

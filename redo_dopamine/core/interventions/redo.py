@@ -25,7 +25,11 @@ def redo(
 
     .. math:: s_i = \frac{E_x |h_i(x)|}{\frac{1}{N} \sum_k E_x |h_k(x)|} \le \tau
 
-    Sokar et al., ICML 2023, Algorithm 1, with the paper's settings as defaults.
+    Sokar et al., ICML 2023, Algorithm 1, with the paper's settings as defaults. As
+    there, all layers are recycled at once, by one scoring. So where a whole layer and
+    the one behind it are silent, the weights between them become zero: zero wins. The
+    second layer then stays silent, with its bias at the initializer's zero, and without
+    a gradient, until the next recycle gives it weights that read the first.
 
     Args:
         tau: dormancy threshold >= 0. With 0 the outputs of a network without

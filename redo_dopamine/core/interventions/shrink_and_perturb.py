@@ -4,13 +4,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from redo_dopamine.core.graph import NetworkGraph
+from redo_dopamine.core.graph import NetworkGraph, Params
 from redo_dopamine.core.interventions.base import (
     DrawParams,
     Intervention,
     InterventionFactory,
     observe_nothing,
 )
+from redo_dopamine.core.moments import refuse_copies
 from redo_dopamine.core.numbers import is_number
 from redo_dopamine.core.schedules import Periodic
 
@@ -61,7 +62,11 @@ def shrink_and_perturb(
         draw_params: DrawParams,
         optimizer: optax.GradientTransformation,
     ) -> Intervention:
-        del graph, optimizer
+        del graph
+
+        def init(params: Params) -> tuple[()]:
+            refuse_copies(optimizer, params)
+            return ()
 
         def apply(key, params, opt_state, state, activations, step):
             del activations
@@ -76,6 +81,6 @@ def shrink_and_perturb(
             metrics = {"perturbation_norm": optax.tree.norm(change)}
             return mixed, opt_state, state, metrics
 
-        return Intervention(lambda params: (), apply, schedule, observe_nothing)
+        return Intervention(init, apply, schedule, observe_nothing)
 
     return build

@@ -62,8 +62,10 @@ def load_run(path: str | Path) -> Run:
             f"a run directory must hold a {METRICS}; {path} holds none. "
             "Give the base_dir of a run of redo_dopamine.train."
         )
-    metrics, notes = read_metrics(path / METRICS)
     info, info_notes = _read_info(path / INFO)
+    resumed = info.get("resumed")
+    resumes = len(resumed) if isinstance(resumed, list) else None
+    metrics, notes = read_metrics(path / METRICS, resumes)
     config = None
     config_notes: tuple[str, ...] = ()
     if (path / CONFIG).is_file():

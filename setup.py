@@ -81,6 +81,7 @@ setup(
         "matplotlib>=3.9,<4",
         # Its dependency arch needs pandas < 3.
         "rliable>=1.2,<1.3",
+        "scipy>=1.13,<2",
         "tqdm>=4.66,<5",
         "rich>=13,<16",
     ],

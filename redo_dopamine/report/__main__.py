@@ -7,7 +7,7 @@ cannot be.
 
 import sys
 
-from absl import flags, logging
+from absl import flags
 
 from redo_dopamine import command_line, exit_status, paths
 from redo_dopamine.errors import UserError
@@ -24,14 +24,12 @@ _BASE_DIR = flags.DEFINE_string(
 _BOOTSTRAP_REPEATS = flags.DEFINE_integer(
     "bootstrap_repeats",
     BOOTSTRAP_REPEATS,
-    "Of a study: how many times runs are drawn anew for the 95% intervals.",
+    "Of a study of several games: how many draws are behind each 95% interval.",
 )
 
 
 def main(argv: list[str]) -> int:
     """Writes the report and returns the exit status."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
     try:
         if len(argv) > 1:
             raise UserError(

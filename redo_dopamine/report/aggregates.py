@@ -1,30 +1,18 @@
-"""Aggregates over runs, by `rliable` (Agarwal et al., NeurIPS 2021).
+"""Aggregates over runs: IQM, median, mean and optimality gap, with 95% intervals.
 
-In: matrices of normalised scores, seeds x games. Out: point estimates with
-stratified bootstrap 95% intervals: runs are drawn with replacement within each game.
-The unit is the run. With one seed there is no interval, and its ends are NaN.
-
-`rliable` 1.2.0 draws from numpy's global stream, whatever `random_state` it is
-given; so that stream is seeded here, and put back.
+In: matrices of scores, seeds x games. Out: point estimates as Agarwal et al. (NeurIPS
+2021) define them in `rliable`, with the intervals of `statistics`: of one game those of
+Student's t, of several games those of games and seeds drawn with replacement. With one
+seed there is no interval, and its ends are NaN.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from rliable import library, metrics
+from rliable import metrics
 
-RANDOM_STATE = 20230
-MIN_SEEDS = 2
-
-
-class Estimate(NamedTuple):
-    """A value, or an array of values, between the ends of its interval."""
-
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+from redo_dopamine.report import statistics
+from redo_dopamine.report.statistics import Estimate
 
 
 def iqm(scores: np.ndarray) -> float:
@@ -54,8 +42,17 @@ def aggregate(scores: np.ndarray, repeats: int) -> dict[str, Estimate]:
         scores: seeds x games.
         repeats: of the bootstrap.
     """
-    estimate = _estimate(
-        lambda x: np.array([metric(x) for metric in METRICS.values()]), scores, repeats
+    if scores.shape[1] == 1:
+        mean = statistics.t_interval(scores[:, 0])
+        shortfall = statistics.t_interval(1 - np.minimum(scores[:, 0], 1))
+        middle = statistics.iqm_interval(scores[:, 0])
+        # Over one game, the median of the games' means is its mean.
+        found = [middle, mean, mean, shortfall]
+        return dict(zip(METRICS, found, strict=True))
+    estimate = statistics.hierarchical(
+        [_games(scores)],
+        lambda games: np.array([f(np.stack(games, axis=1)) for f in METRICS.values()]),
+        repeats,
     )
     return {
         name: Estimate(*(end[index] for end in estimate))
@@ -70,21 +67,30 @@ def iqm_curve(scores: np.ndarray, repeats: int) -> Estimate:
         scores: seeds x games x points.
         repeats: of the bootstrap.
     """
-    return _estimate(iqm_of_points, scores, repeats)
+    if scores.shape[1] == 1:
+        return statistics.iqm_interval(scores[:, 0])
+    return statistics.hierarchical(
+        [_games(scores)], lambda games: iqm_of_points(np.stack(games, axis=1)), repeats
+    )
 
 
-def mean_curve(games: Sequence[np.ndarray], repeats: int) -> Estimate:
+def mean_curve(
+    games: Sequence[np.ndarray], repeats: int, fraction: bool = False
+) -> Estimate:
     """Returns the mean over all runs at each point, of any metric.
 
     Args:
         games: runs x points, of each game.
         repeats: of the bootstrap.
+        fraction: whether the metric is in [0, 1], and so its interval.
     """
-    return _estimate(
-        lambda *of_games: np.concatenate(of_games).mean(axis=(0, 1)),
-        [runs[:, None] for runs in games],
-        repeats,
-    )
+    if len(games) == 1:
+        found = statistics.t_interval(games[0])
+    else:
+        found = statistics.hierarchical(
+            [games], lambda drawn: np.concatenate(drawn).mean(axis=0), repeats
+        )
+    return found.clipped() if fraction else found
 
 
 def profile(scores: np.ndarray, thresholds: np.ndarray, repeats: int) -> Estimate:
@@ -92,17 +98,48 @@ def profile(scores: np.ndarray, thresholds: np.ndarray, repeats: int) -> Estimat
 
     def above(x: np.ndarray) -> np.ndarray:
         ordered = np.sort(x, axis=None)
-        return 1 - np.searchsorted(ordered, thresholds, side="right") / len(ordered)
+        return len(ordered) - np.searchsorted(ordered, thresholds, side="right")
 
-    return _estimate(above, scores, repeats)
+    if scores.shape[1] == 1:
+        return statistics.fraction_interval(above(scores), scores.size)
+    return statistics.hierarchical(
+        [_games(scores)],
+        lambda games: above(np.stack(games, axis=1)) / scores.size,
+        repeats,
+    )
 
 
 def improvement(x: np.ndarray, y: np.ndarray, repeats: int) -> Estimate:
-    """Returns the probability that a run of `x` beats one of `y`, over the games."""
-    estimate = _estimate(
-        lambda a, b: np.array([probability_of_improvement(a, b)]), [x, y], repeats
+    """Returns the probability that a run of `x` beats one of `y`, over the games.
+
+    Of one game without an interval: of a few runs there is none that is worth its
+    name. What it can tell is `rank_test`'s p-value.
+    """
+    if x.shape[1] == 1:
+        return statistics.point(np.asarray(probability_of_improvement(x, y)))
+    return statistics.hierarchical(
+        [_games(x), _games(y)],
+        lambda a, b: np.asarray(
+            probability_of_improvement(np.stack(a, axis=1), np.stack(b, axis=1))
+        ),
+        repeats,
     )
-    return Estimate(*(end[0] for end in estimate))
+
+
+def difference(x: np.ndarray, y: np.ndarray, repeats: int) -> Estimate:
+    """Returns the mean score of `x` less that of `y`: of one game, with Welch's t."""
+    if x.shape[1] == 1:
+        return statistics.welch(x[:, 0], y[:, 0])
+    return statistics.hierarchical(
+        [_games(x), _games(y)],
+        lambda a, b: np.asarray(np.mean(a) - np.mean(b)),
+        repeats,
+    )
+
+
+def rank_test(x: np.ndarray, y: np.ndarray) -> float:
+    """Returns the exact p-value beside `improvement`; ranks are within each game."""
+    return statistics.rank_test(list(zip(x.T, y.T, strict=True)))
 
 
 def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
@@ -115,28 +152,6 @@ def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
 
 
-def _estimate(
-    function: Callable[..., np.ndarray],
-    scores: np.ndarray | Sequence[np.ndarray],
-    repeats: int,
-) -> Estimate:
-    matrices = [scores] if isinstance(scores, np.ndarray) else scores
-    if min(len(matrix) for matrix in matrices) < MIN_SEEDS:
-        value = function(*matrices)
-        return Estimate(value, np.full_like(value, np.nan), np.full_like(value, np.nan))
-    with _seeded():
-        values, intervals = library.get_interval_estimates(
-            {"": scores}, function, reps=repeats
-        )
-    return Estimate(values[""], *intervals[""])
-
-
-@contextlib.contextmanager
-def _seeded() -> Iterator[None]:
-    """Seeds numpy's global stream, and puts it back as it was."""
-    state = np.random.get_state()
-    np.random.seed(RANDOM_STATE)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
+def _games(scores: np.ndarray) -> list[np.ndarray]:
+    """Returns the seeds of each game."""
+    return [scores[:, game] for game in range(scores.shape[1])]

@@ -6,34 +6,26 @@ In: the directory of a study. Out: an `Analysis`; figures and pages read that on
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from redo_dopamine.report import (
     aggregates,
+    comparisons,
     human_scores,
     normalisation,
     scores,
     study_runs,
 )
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report.comparisons import Comparison
 from redo_dopamine.report.normalisation import Normalisation
 from redo_dopamine.report.scores import Matrix
+from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import Arm, Study, load_study
 from redo_dopamine.report.study_runs import Record
 
 _NUM_THRESHOLDS = 101
-
-
-class Improvement(NamedTuple):
-    """How likely a run of `arm` beats one of `over`, within a group of arms."""
-
-    group: str
-    arm: Arm
-    over: Arm
-    estimate: Estimate
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,6 +40,7 @@ class Analysis:
         metric: the metric that is the score, where the study has one.
         scale: that returns are normalised by.
         scores: as in `scores.csv`; its column `frames` counts the study's unit.
+        finals: what each readable run is judged by.
         games: what the aggregates are over; none where the study has no scores.
         matrices: of each arm that has one, by name.
         aggregates: of the final scores, by arm and metric.
@@ -55,6 +48,8 @@ class Analysis:
         thresholds: of the performance profiles.
         profiles: by arm.
         improvements: of each series over the first, at the same place of the axis.
+        beside: the IQM of the other kind of return, by arm.
+        beside_improvements: as `improvements`, of that.
     """
 
     study: Study
@@ -64,13 +59,16 @@ class Analysis:
     metric: str
     scale: Normalisation
     scores: pd.DataFrame
+    finals: pd.DataFrame
     games: tuple[str, ...]
     matrices: dict[str, Matrix]
     aggregates: dict[str, dict[str, Estimate]]
     curves: dict[str, Estimate]
     thresholds: np.ndarray
     profiles: dict[str, Estimate]
-    improvements: list[Improvement]
+    improvements: list[Comparison]
+    beside: dict[str, Estimate]
+    beside_improvements: list[Comparison]
 
     @property
     def notes(self) -> list[str]:
@@ -87,6 +85,11 @@ class Analysis:
                 for end, suffix in enumerate(("", "_low", "_high")):
                     value = float("nan") if estimate is None else float(estimate[end])
                     row[name + suffix] = value
+            _, column = scores.BESIDE[self.metric]
+            beside = self.beside.get(arm.name)
+            for end, suffix in enumerate(("", "_low", "_high")):
+                value = float("nan") if beside is None else float(beside[end])
+                row[f"{column}_iqm{suffix}"] = value
             matrix = self.matrices.get(arm.name)
             row["runs"] = matrix.final.size if matrix else 0
             row["games"] = len(matrix.games) if matrix else 0
@@ -96,32 +99,18 @@ class Analysis:
 
     def comparisons(self) -> pd.DataFrame:
         """Returns `improvements.csv`: how likely a run of an arm beats another's."""
-        rows = [
-            {
-                "arm": found.arm.name,
-                "over": found.over.name,
-                "probability": float(found.estimate.value),
-                "low": float(found.estimate.low),
-                "high": float(found.estimate.high),
-            }
-            for found in self.improvements
-        ]
-        return pd.DataFrame(rows, columns=["arm", "over", "probability", "low", "high"])
+        _, column = scores.BESIDE[self.metric]
+        return comparisons.table(self.improvements, self.beside_improvements, column)
 
 
 def analyse(base_dir: Path, repeats: int) -> Analysis:
     """Reads a study's runs and computes all that its report shows."""
     study = load_study(base_dir)
     found = study_runs.find_records(base_dir, study)
-    metric = scores.metric_of(found)
-    records = scores.check(found, metric) if study.scored else found
-    scale = normalisation.KINDS[study.score](records, metric)
-    games = scores.shared_games(records, scale) if study.scored else ()
-    matrices = {}
-    for arm in study.arms:
-        matrix = scores.matrix(records, arm.name, games, metric, scale)
-        if matrix is not None:
-            matrices[arm.name] = matrix
+    metric = scores.metric_of(found, study.judged_by)
+    records, scale, games, matrices = _judged(study, found, metric)
+    other, _ = scores.BESIDE[metric]
+    beside = _judged(study, found, other)[-1]
     finals = [matrix.final for matrix in matrices.values()]
     thresholds = np.linspace(
         min([0.0, *(float(final.min()) for final in finals)]),
@@ -136,6 +125,7 @@ def analyse(base_dir: Path, repeats: int) -> Analysis:
         metric=metric,
         scale=scale,
         scores=scores.table(records, metric, scale),
+        finals=scores.finals(records, metric, scale),
         games=games,
         matrices=matrices,
         aggregates={
@@ -152,23 +142,31 @@ def analyse(base_dir: Path, repeats: int) -> Analysis:
             arm: aggregates.profile(matrix.final, thresholds, repeats)
             for arm, matrix in matrices.items()
         },
-        improvements=_improvements(study, matrices, repeats),
+        improvements=comparisons.compare(study, matrices, repeats),
+        beside={
+            arm: aggregates.aggregate(matrix.final, repeats)["iqm"]
+            for arm, matrix in beside.items()
+        },
+        beside_improvements=comparisons.compare(study, beside, repeats),
     )
 
 
-def _improvements(
-    study: Study, matrices: dict[str, Matrix], repeats: int
-) -> list[Improvement]:
-    """Compares each series with the first of its group."""
-    found = []
-    for group, arms in study.groups.items():
-        there = [arm for arm in arms if arm.name in matrices]
-        for arm in there[1:]:
-            if arm.series != there[0].series or arm.x is None:
-                pair = [matrices[other.name].final for other in (arm, there[0])]
-                estimate = aggregates.improvement(pair[0], pair[1], repeats)
-                found.append(Improvement(group, arm, there[0], estimate))
-    return found
+def _judged(
+    study: Study, found: list[Record], metric: str
+) -> tuple[list[Record], Normalisation, tuple[str, ...], dict[str, Matrix]]:
+    """Returns records with what they lack, the scale, games and matrices by a metric.
+
+    None of a study without scores.
+    """
+    records = scores.check(found, metric) if study.scored else found
+    scale = normalisation.KINDS[study.score](records, metric)
+    games = scores.shared_games(records, scale) if study.scored else ()
+    matrices = {}
+    for arm in study.arms:
+        matrix = scores.matrix(records, arm.name, games, metric, scale)
+        if matrix is not None:
+            matrices[arm.name] = matrix
+    return records, scale, games, matrices
 
 
 def _notes(analysis: Analysis) -> list[str]:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from redo_dopamine.report import aggregates
-from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.runs import Run
+from redo_dopamine.report.statistics import Estimate
 
 _MAX_POINTS = 200
 
@@ -32,23 +32,22 @@ def mean(
     rows: Callable[[Run], pd.DataFrame],
     x: str,
     repeats: int,
+    fraction: bool = False,
 ) -> tuple[np.ndarray, Estimate] | None:
     """Returns places along `x`, and the mean over runs with its 95% interval.
-
-    The interval is of runs drawn within each game: how far apart games are is not
-    part of it.
 
     Args:
         games: the runs of each game.
         rows: returns the rows of one metric of a run.
         x: a column.
         repeats: of the bootstrap.
+        fraction: whether the metric is in [0, 1].
     """
     found = measured(games, rows, x)
     if found is None:
         return None
     grid, values = found
-    return grid, aggregates.mean_curve(values, repeats)
+    return grid, aggregates.mean_curve(values, repeats, fraction)
 
 
 def measured(

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import aggregates, markup, study_progress, study_tables
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report import markup, statistics, study_progress, study_tables
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperPoint
+from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import Arm, Study
 from redo_dopamine.report.study_progress import (
     ACCURACY,
@@ -40,7 +40,6 @@ _HEADINGS = {
 # A loss may be of any size, so it has significant digits; fractions are shares.
 _DIGITS = {LOSS: ",.3g", TEST_LOSS: ",.3g", RETURN: ",.1f"}
 _ENDS = ("", "_low", "_high")  # Of an estimate, as columns of a file.
-_FEW_SEEDS = 5
 
 
 def beside_the_paper(analysis: Analysis) -> pd.DataFrame:
@@ -75,7 +74,7 @@ def ends(analysis: Analysis) -> pd.DataFrame:
             seeds = 0
             for metric, heading in _HEADINGS.items():
                 found = study_progress.at_the_end(analysis, arm, game, metric)
-                row[heading] = found and _shown(found[0], _DIGITS.get(metric, ",.3f"))
+                row[heading] = _shown(found, _DIGITS.get(metric, ",.3f"))
                 seeds = seeds if found is None else found[1]
             row["seeds"] = seeds
             rows.append(row)
@@ -116,7 +115,7 @@ def layer_table(analysis: Analysis) -> pd.DataFrame:
     for row in by_layer(analysis).to_dict("records"):
         words: dict[str, object] = {
             _HEADINGS[metric]: study_tables.interval(
-                *(row[metric + suffix] for suffix in _ENDS)
+                *(row[metric + suffix] for suffix in _ENDS), runs=int(row["seeds"])
             )
             for metric in (DORMANT, ZERO_GRADIENT)
         }
@@ -152,15 +151,12 @@ def _recorded(analysis: Analysis) -> list[str]:
 
 def method(analysis: Analysis) -> str:
     """Returns how the numbers were computed, in sentences."""
-    text = (
+    return (
         f"Of the last {_one(analysis)}: the mean over the seeds of finished runs. In "
-        "brackets: bootstrap 95% intervals by rliable (percentiles; "
-        f"{analysis.repeats:,} repeats, random state {aggregates.RANDOM_STATE}), where "
-        "there are two seeds or more."
+        "brackets: Student's 95% interval, where there are two seeds or more; of a "
+        "fraction, within 0 and 1. The number of seeds, n, is given where it is below "
+        f"{statistics.FEW_RUNS}."
     )
-    if len(analysis.study.seeds) < _FEW_SEEDS:
-        text += f" From fewer than {_FEW_SEEDS} seeds they tend to be too narrow."
-    return text
 
 
 def _one(analysis: Analysis) -> str:
@@ -174,8 +170,9 @@ def _when(study: Study, point: PaperPoint) -> str:
     return f"peak, epoch {first:,}" + (f" to {last:,}" if last > first else "")
 
 
-def _shown(estimate: Estimate | None, digits: str = ",.3f") -> str | None:
-    if estimate is None:
+def _shown(found: tuple[Estimate, int] | None, digits: str = ",.3f") -> str | None:
+    if found is None:
         return None
+    estimate, seeds = found
     value, low, high = (float(end) for end in estimate)
-    return study_tables.interval(value, low, high, digits)
+    return study_tables.interval(value, low, high, digits, seeds)

@@ -13,15 +13,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from redo_dopamine.report import arm_curves, study_dormancy, study_style, summary
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report import (
+    arm_curves,
+    statistics,
+    study_dormancy,
+    study_style,
+    summary,
+)
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.study import Arm
 
 MAX_BANDS = 4
 LOOK = (
-    "The mean over finished runs and, in studies of few arms, a band from the lowest "
-    "to the highest run. The colour is the series, the line style the place on the "
+    "The mean over finished runs and, in studies of few arms, its 95% interval by "
+    "Student's t. The colour is the series, the line style the place on the "
     "study's axis. Each panel has a scale of its own."
 )
 # Places along training, and what was measured there: [places] and [runs, places].
@@ -61,7 +66,7 @@ def dormant(analysis: Analysis) -> Figure | None:
             if found is not None:
                 curves[arm, game] = found[0], found[1][0]
     text = f"dormant fraction of all neurons by game, τ = {tau:g}"
-    return _draw(analysis, text, "fraction of neurons", curves)
+    return _draw(analysis, text, "fraction of neurons", curves, fraction=True)
 
 
 CURVES = (
@@ -82,7 +87,11 @@ def _returns(tables: list[pd.DataFrame]) -> Curve:
 
 
 def _draw(
-    analysis: Analysis, text: str, label: str, curves: Mapping[tuple[str, str], Curve]
+    analysis: Analysis,
+    text: str,
+    label: str,
+    curves: Mapping[tuple[str, str], Curve],
+    fraction: bool = False,
 ) -> Figure | None:
     """Draws the curve of each arm and game that has one."""
     study = analysis.study
@@ -100,19 +109,23 @@ def _draw(
     for axes, game in zip(panels, games, strict=True):
         for arm in study.arms:
             if (arm.name, game) in curves:
-                _draw_arm(axes, analysis, arm, curves[arm.name, game])
+                _draw_arm(axes, analysis, arm, curves[arm.name, game], fraction)
     study_style.legend(figure, study, study.arms, lines=True)
     return figure
 
 
-def _draw_arm(axes: Axes, analysis: Analysis, arm: Arm, curve: Curve) -> None:
+def _draw_arm(
+    axes: Axes, analysis: Analysis, arm: Arm, curve: Curve, fraction: bool
+) -> None:
     study, (places, values) = analysis.study, curve
-    mean, low, high = values.mean(axis=0), values.min(axis=0), values.max(axis=0)
+    estimate = statistics.t_interval(values)
     # The bands of more arms would hide one another.
-    if len(values) == 1 or len(study.arms) > MAX_BANDS:
-        low = high = np.full_like(mean, np.nan)
+    if len(study.arms) > MAX_BANDS:
+        estimate = statistics.point(estimate.value)
+    elif fraction:
+        estimate = estimate.clipped()
     look = {
         "color": study_style.colour(study, arm),
         "linestyle": study_style.line(study, arm),
     }
-    study_style.band(axes, places, Estimate(mean, low, high), **look)
+    study_style.band(axes, places, estimate, **look)

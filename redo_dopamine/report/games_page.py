@@ -34,8 +34,8 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
         "<h2>Return by game</h2>",
         markup.table(_by_game(analysis, "return"), {}),
         markup.paragraph(
-            "The final return of finished runs: mean ± standard deviation over seeds "
-            "(number of seeds)."
+            "The return by which finished runs are judged: mean ± standard deviation "
+            "over n seeds."
         ),
         f"<h2>{scale.name.capitalize()} score by game</h2>",
         markup.table(_by_game(analysis, scale.column), {}),
@@ -64,15 +64,9 @@ def render(analysis: Analysis, images: dict[str, bytes]) -> str:
     return markup.page(f"Study {study.name}: games", "\n".join(parts))
 
 
-def final_scores(analysis: Analysis) -> pd.DataFrame:
-    """Returns the last row of `scores.csv` of each run."""
-    key = ["arm", "game", "seed"]
-    return analysis.scores.drop_duplicates(key, keep="last").set_index(key)
-
-
 def _by_game(analysis: Analysis, column: str) -> pd.DataFrame:
     study = analysis.study
-    final = final_scores(analysis)
+    final = analysis.finals
     counted = {record.key for record in analysis.records if record.counts}
     cells: dict[tuple[str, str], list[float]] = {}
     for key, value in final[column].items():
@@ -92,15 +86,15 @@ def _cell(values: list[float], digits: int) -> str | None:
         return None
     mean = markup.number(float(np.mean(values)), digits)
     if len(values) == 1:
-        return f"{mean} (1)"
+        return f"{mean} (n = 1)"
     deviation = markup.number(float(np.std(values, ddof=1)), digits)
-    return f"{mean} ± {deviation} ({len(values)})"
+    return f"{mean} ± {deviation} (n = {len(values)})"
 
 
 def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
     """Returns one row per run of the study, counted or not, and the decimals."""
     tau = study_dormancy.tau_of(analysis)
-    final, unit, scale = final_scores(analysis), analysis.study.unit, analysis.scale
+    final, unit, scale = analysis.finals, analysis.study.unit, analysis.scale
     rows = []
     for record in analysis.records:
         here = record.key in final.index

@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from absl import logging
 
 from redo_dopamine import exit_status, paths, process, run_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import (
     files,
     metrics_csv,
+    points,
     study_dormancy,
     study_ends,
     study_page,
@@ -89,7 +89,7 @@ def keep(
     shown = _figures(page.parent, figures)
     written = {CURVES, RUNS, *_TABLES, *(x.name for x in page.parent.glob("*.png"))}
     tau = study_dormancy.tau_among(x.run for x in finished if x.run is not None)
-    whole = study_ends.measured(tau)
+    whole = [*study_ends.measured(tau), *points.BESIDE]
     tables = {record.key: _thinned(record, whole) for record in finished}
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -203,7 +203,6 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Keeps results and returns the exit status."""
     options = _parser().parse_args(arguments)
-    logging.set_verbosity(logging.WARNING)  # rliable tells of every estimate.
     try:
         figures = None if options.figures is None else options.figures.split(",")
         base_dir = paths.given("--base_dir", options.base_dir)

@@ -11,6 +11,12 @@ from redo_dopamine.report.runs import Run
 EVALUATION = "eval/average_return"
 TRAINING = "train/average_return"
 EPISODES = "train/episode_return"
+# The one that is not the score is shown beside it, in a column of this name.
+BESIDE = {
+    TRAINING: (EVALUATION, "eval_return"),
+    EVALUATION: (TRAINING, "train_return"),
+}
+_PART = 10
 
 
 def points(run: Run, metric: str) -> pd.DataFrame:
@@ -29,7 +35,23 @@ def points(run: Run, metric: str) -> pd.DataFrame:
     return means[["iteration", "frames", "return"]]
 
 
+def last_tenth(last: int) -> int:
+    """Returns how many iterations are the last tenth, by the last one's number."""
+    return -(-(last + 1) // _PART)
+
+
 def final_return(run: Run, metric: str) -> float:
-    """Returns the return of the last point; NaN where there is none."""
-    values = points(run, metric)["return"]
-    return float(values.iloc[-1]) if len(values) else float("nan")
+    """Returns the return by which a run is judged; NaN where there is none.
+
+    In training, Dopamine's convention: the mean over the last tenth of the iterations
+    of their average returns. An iteration has a fixed number of agent steps, so this is
+    the last tenth of these. Of evaluations it is the last one.
+    """
+    found = points(run, metric)
+    if not len(found):
+        return float("nan")
+    if metric == TRAINING:
+        last = int(found["iteration"].max())
+        found = found[found["iteration"] > last - last_tenth(last)]
+        return float(found["return"].mean(skipna=False))
+    return float(found["return"].iloc[-1])

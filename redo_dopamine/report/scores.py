@@ -14,12 +14,15 @@ import pandas as pd
 from redo_dopamine.report import summary
 from redo_dopamine.report.normalisation import Normalisation
 from redo_dopamine.report.points import (
+    BESIDE,
     EPISODES,
     EVALUATION,
     TRAINING,
     final_return,
+    last_tenth,
     points,
 )
+from redo_dopamine.report.runs import Run
 from redo_dopamine.report.study_runs import Record
 
 COLUMNS = ["arm", "game", "seed", "frames", "return"]
@@ -47,12 +50,30 @@ class Matrix:
     left_out: tuple[str, ...]
 
 
-def metric_of(records: Sequence[Record]) -> str:
-    """Returns the metric that is the score: the evaluation's where all runs have it."""
+def metric_of(records: Sequence[Record], judged_by: str) -> str:
+    """Returns the metric that is the score.
+
+    Args:
+        records: of the study.
+        judged_by: as `study.json` has it. Where that is empty, as in those of before,
+            runs that end with a number of evaluation episodes (Atari 100K) are judged
+            by them, and others by training. What runs have not recorded is no score.
+    """
     runs = [record.run for record in records if record.counts and record.run]
     runs = runs or [record.run for record in records if record.run]
-    evaluated = [len(summary.series(run, EVALUATION)) > 0 for run in runs]
-    return EVALUATION if evaluated and all(evaluated) else TRAINING
+    if judged_by:
+        metric = {"training": TRAINING, "evaluation": EVALUATION}[judged_by]
+    else:
+        fixed = [_NUM_EVAL_EPISODES.search(run.config or "") for run in runs]
+        metric = EVALUATION if runs and all(fixed) else TRAINING
+    other, _ = BESIDE[metric]
+    if not _all_have(runs, metric) and _all_have(runs, other):
+        return other
+    return metric
+
+
+def _all_have(runs: Sequence[Run], metric: str) -> bool:
+    return all(len(points(run, metric)) for run in runs)
 
 
 def episodes(records: Sequence[Record], metric: str) -> tuple[int, int] | None:
@@ -70,23 +91,45 @@ def episodes(records: Sequence[Record], metric: str) -> tuple[int, int] | None:
                 for text in _NUM_EVAL_EPISODES.findall(record.run.config or "")[-1:]
             ]
         else:
-            rows = summary.series(record.run, EPISODES)
-            last = record.run.metrics["iteration"].max()
-            counts.append(int((rows["iteration"] == last).sum()))
+            rows = summary.series(record.run, EPISODES)["iteration"]
+            last = int(record.run.metrics["iteration"].max())
+            counts.append(int((rows > last - last_tenth(last)).sum()))
+    # Of thinned runs the episodes are not kept.
+    counts = [] if metric == TRAINING and not any(counts) else counts
     return (min(counts), max(counts)) if counts else None
 
 
 def table(records: Sequence[Record], metric: str, scale: Normalisation) -> pd.DataFrame:
     """Returns one row per readable run, finished or not, and evaluation point."""
+    other, column = BESIDE[metric]
     rows = []
     for record in records:
         if record.run is None:
             continue
+        beside = points(record.run, other).set_index("iteration")["return"]
         for point in points(record.run, metric).to_dict("records"):
             value = float(point["return"])
             normalised = scale.normalise(record.game, value)
-            rows.append([*record.key, int(point["frames"]), value, normalised])
-    return pd.DataFrame(rows, columns=[*COLUMNS, scale.column])
+            row = [*record.key, int(point["frames"]), value, normalised]
+            rows.append([*row, float(beside.get(point["iteration"], np.nan))])
+    return pd.DataFrame(rows, columns=[*COLUMNS, scale.column, column])
+
+
+def finals(
+    records: Sequence[Record], metric: str, scale: Normalisation
+) -> pd.DataFrame:
+    """Returns one row per readable run, by arm, game and seed: what it is judged by."""
+    other, column = BESIDE[metric]
+    rows = []
+    for record in records:
+        if record.run is not None:
+            value = final_return(record.run, metric)
+            normalised = scale.normalise(record.game, value)
+            beside = final_return(record.run, other)
+            frames = points(record.run, metric)["frames"].max()
+            rows.append([*record.key, frames, value, normalised, beside])
+    found = pd.DataFrame(rows, columns=[*COLUMNS, scale.column, column])
+    return found.set_index(["arm", "game", "seed"])
 
 
 def check(records: Sequence[Record], metric: str) -> list[Record]:
@@ -99,7 +142,7 @@ def check(records: Sequence[Record], metric: str) -> list[Record]:
             if not len(points(record.run, metric)):
                 reason = f"metrics.csv holds no {metric}"
             elif not np.isfinite(final):
-                reason = f"{metric} of its last iteration is {final:g}"
+                reason = f"its {metric} at the end is {final:g}"
             if reason:
                 record = dataclasses.replace(record, state="no score", reason=reason)
         checked.append(record)

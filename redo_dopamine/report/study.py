@@ -18,6 +18,8 @@ STUDY = "study.json"
 FORMAT = 1
 # Of studies that were launched before there was another one.
 _FRAMES, _HUMAN = "frames", "human"
+# What runs can be judged by; empty in studies that were launched before it was noted.
+JUDGED_BY = ("", "training", "evaluation")
 # What scores can be normalised by.
 SCORES = (_HUMAN, "best arm")
 
@@ -53,6 +55,7 @@ class Study:
         length_run: the length of a run here.
         scored: whether runs end with returns that can be normalised.
         score: what they are normalised by: a name in `normalisation.KINDS`.
+        judged_by: "training", "evaluation" or, where that is not noted, empty.
         games: in the order of the study.
         seeds: likewise.
         axis: what `Arm.x` is, in words.
@@ -71,6 +74,7 @@ class Study:
     length_run: int
     scored: bool
     score: str
+    judged_by: str
     games: tuple[str, ...]
     seeds: tuple[str, ...]
     axis: str
@@ -184,7 +188,8 @@ def _parse(content: dict[str, Any]) -> Study:
         length_paper=int(length["paper"]),
         length_run=int(length["run"]),
         scored=bool(content.get("scored", True)),
-        score=_score(content.get("score") or _HUMAN),
+        score=_one_of("score", SCORES, content.get("score") or _HUMAN),
+        judged_by=_one_of("judged_by", JUDGED_BY, content.get("judged_by") or ""),
         games=tuple(str(game) for game in content["games"]),
         seeds=tuple(str(seed) for seed in content["seeds"]),
         axis=str(content.get("axis") or "arm"),
@@ -197,9 +202,9 @@ def _parse(content: dict[str, Any]) -> Study:
     )
 
 
-def _score(name: str) -> str:
-    if name not in SCORES:
-        raise ValueError(f"score must be one of {SCORES}, but is {name!r}")
+def _one_of(what: str, known: tuple[str, ...], name: str) -> str:
+    if name not in known:
+        raise ValueError(f"{what} must be one of {known}, but is {name!r}")
     return name
 
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from redo_dopamine.report import study_progress, study_style
-from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.statistics import Estimate
 
 _METRICS = {
     study_progress.RETURN: "average return",

@@ -55,7 +55,11 @@ def dormant_curves(analysis: Analysis) -> Figure | None:
     curves = {
         arm: curve
         for arm, games in arm_curves.finished_runs(analysis).items()
-        if (curve := arm_curves.mean(games.values(), rows, "frames", analysis.repeats))
+        if (
+            curve := arm_curves.mean(
+                games.values(), rows, "frames", analysis.repeats, fraction=True
+            )
+        )
     }
     names = [
         g for g, arms in study.groups.items() if any(a.name in curves for a in arms)

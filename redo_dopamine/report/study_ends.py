@@ -12,24 +12,32 @@ import numpy as np
 import pandas as pd
 
 from redo_dopamine.report import (
-    aggregates,
     arm_curves,
+    metric_names,
+    statistics,
     study_dormancy,
     study_tables,
     summary,
 )
 from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.points import BESIDE
 from redo_dopamine.report.runs import Run
 
 ENDS = "ends.csv"
 COLUMNS = ["arm", "game", "gradient_step", "metric", "mean", "low", "high", "runs"]
+# What the table calls them, and their digits.
+_RETURNS = {
+    "return": ("return", ",.1f"),
+    "eval_return": ("return of evaluation", ",.1f"),
+    "train_return": ("return of training", ",.1f"),
+}
 _ALL_BUT_EQUAL = 1.05  # Iterations end with an episode, not all at one step.
 METHOD = (
     "Means over the finished runs of an arm in a game; a return is the score's, before "
-    "it is normalised. In brackets: bootstrap 95% intervals by rliable, where there "
-    "are two seeds or more. A row is where the arm ended, or where another arm of the "
-    "game did: there its metrics are read on the line between two measurements. Ends "
-    "within a twentieth count as one, the earliest."
+    "it is normalised. In brackets: Student's 95% interval, where there are two seeds "
+    "or more; of a fraction, within 0 and 1. A row is where the arm ended, or where "
+    "another arm of the game did: there its metrics are read on the line between two "
+    "measurements. Ends within a twentieth count as one, the earliest."
 )
 
 
@@ -39,6 +47,7 @@ def ends(analysis: Analysis) -> pd.DataFrame:
     """Returns `ends.csv`: a row per arm, game, gradient step and metric."""
     rows = []
     metrics = measured(study_dormancy.tau_of(analysis))
+    _, beside = BESIDE[analysis.metric]
     finished = arm_curves.finished_runs(analysis)
     for game in analysis.study.games:
         runs = {arm: games[game] for arm, games in finished.items() if game in games}
@@ -46,14 +55,15 @@ def ends(analysis: Analysis) -> pd.DataFrame:
         for arm, of_arm in runs.items():
             key = {"arm": arm, "game": game}
             steps = [step for step in _apart(ends.values()) if step <= ends[arm]]
-            values = _returns(analysis, arm, game)
-            if len(values):
-                rows.append(key | _row(steps[-1], "return", values, analysis))
+            for metric in ("return", beside):
+                values = _returns(analysis, arm, game, metric)
+                if len(values):
+                    rows.append(key | _row(steps[-1], metric, values))
             for metric in metrics:
                 for step in steps:
                     values = _at(of_arm, metric, step)
                     if len(values):
-                        rows.append(key | _row(step, metric, values, analysis))
+                        rows.append(key | _row(step, metric, values))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -65,7 +75,7 @@ def table(analysis: Analysis) -> pd.DataFrame:
     for row in ends(analysis).itertuples():
         key = labels[row.arm], row.game, row.gradient_step
         heading, digits = headings[row.metric]
-        shown = study_tables.interval(row.mean, row.low, row.high, digits)
+        shown = study_tables.interval(row.mean, row.low, row.high, digits, row.runs)
         rows.setdefault(key, {})[heading] = shown
     found = pd.DataFrame(
         [
@@ -80,12 +90,12 @@ def table(analysis: Analysis) -> pd.DataFrame:
 
 def measured(tau: float | None) -> list[str]:
     """Returns the metrics of a run that are read."""
-    return [name for name in _headings(tau) if name != "return"]
+    return [name for name in _headings(tau) if name not in _RETURNS]
 
 
 def _headings(tau: float | None) -> Mapping[str, tuple[str, str]]:
     """What the table calls each metric, and its digits."""
-    found = {"return": ("return", ",.1f")}
+    found = dict(_RETURNS)
     if tau is not None:
         at = f"at τ = {tau:g}"
         found |= {
@@ -98,14 +108,11 @@ def _headings(tau: float | None) -> Mapping[str, tuple[str, str]]:
     return found | {"largest_q": ("largest Q", ",.1f")}
 
 
-def _returns(analysis: Analysis, arm: str, game: str) -> np.ndarray:
-    scores = analysis.scores
-    of_arm = scores[(scores["arm"] == arm) & (scores["game"] == game)]
-    finished = {
-        r.seed for r in analysis.records if r.counts and r.key[:2] == (arm, game)
-    }
-    last = of_arm[of_arm["seed"].isin(finished)].groupby("seed")["return"].last()
-    return last.dropna().to_numpy()
+def _returns(analysis: Analysis, arm: str, game: str, column: str) -> np.ndarray:
+    finished = [
+        r.key for r in analysis.records if r.counts and r.key[:2] == (arm, game)
+    ]
+    return analysis.finals[column].reindex(finished).dropna().to_numpy()
 
 
 def _end(runs: list[Run]) -> int:
@@ -132,16 +139,15 @@ def _at(runs: list[Run], metric: str, step: int) -> np.ndarray:
     return np.array(values)
 
 
-def _row(
-    step: int, metric: str, values: np.ndarray, analysis: Analysis
-) -> dict[str, object]:
-    estimate = aggregates.mean_curve([values[:, None]], analysis.repeats)
-    mean, low, high = (float(end[0]) for end in estimate)
+def _row(step: int, metric: str, values: np.ndarray) -> dict[str, object]:
+    estimate = statistics.t_interval(values)
+    if metric_names.is_fraction(metric):
+        estimate = estimate.clipped()
     return {
         "gradient_step": step,
         "metric": metric,
-        "mean": mean,
-        "low": low,
-        "high": high,
+        "mean": float(estimate.value),
+        "low": float(estimate.low),
+        "high": float(estimate.high),
         "runs": len(values),
     }

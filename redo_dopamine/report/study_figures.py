@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from redo_dopamine.report import study_style, style
-from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import Arm
 
 NAMES = {
@@ -134,15 +134,19 @@ def improvement(analysis: Analysis) -> Figure | None:
         study, f"{study.name}: probability of improvement", ["P"], "P(X > Y)", ""
     )
     figure.set_figheight(1.9 + 0.42 * len(found))
-    for row, (_, arm, _, estimate) in enumerate(found):
-        _bar(axes, row, estimate, study_style.colour(study, arm), "improvement")
+    for row, x in enumerate(found):
+        colour = study_style.colour(study, x.arm)
+        _bar(axes, row, x.probability, colour, "improvement")
     axes.axvline(0.5, color="#555555", linewidth=1, linestyle="--")
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks(np.linspace(0, 1, 5))
     axes.xaxis.set_major_formatter(_plain)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", visible=True)
-    labels = [style.plain(f"{x.arm.label}  >  {x.over.label}") for x in found]
+    labels = [
+        style.plain(f"{x.arm.label}  >  {x.over.label}") + f"\np = {x.p:.3f}"
+        for x in found
+    ]
     axes.set_yticks(range(len(found)), labels)
     axes.set_ylim(len(found) - 0.5, -0.5)
     return figure

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from redo_dopamine.report import study_style, style
-from redo_dopamine.report.aggregates import Estimate
 from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import Arm
 from redo_dopamine.report.study_figures import iqm
 

@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import (
-    aggregates,
     epoch_tables,
     files,
     game_curves,
     games_page,
     markup,
     scores,
+    statistics,
     study_ends,
     study_progress,
     study_tables,
@@ -33,7 +33,6 @@ IMPROVEMENTS = "improvements.csv"
 EPOCHS = "epochs.csv"
 LAYERS = "layers.csv"
 DIRECTORY = "report"
-_FEW_SEEDS = 5
 
 
 def write_study(base_dir: Path, repeats: int) -> Path:
@@ -148,11 +147,20 @@ def _scores(analysis: Analysis) -> list[str]:
     return [
         "<h2>Scores</h2>",
         markup.table(*study_tables.summary_table(analysis)),
+        *_comparisons(analysis),
         *(markup.paragraph(text) for text in _method(analysis)),
         markup.links(
             [SCORES, SUMMARY, IMPROVEMENTS, "games.html"], "As files, and by game"
         ),
     ]
+
+
+def _comparisons(analysis: Analysis) -> list[str]:
+    """Returns what the tests say of arms against one another, as HTML."""
+    table = study_tables.comparison_table(analysis)
+    if not len(table):
+        return []
+    return ["<h3>Against one another</h3>", markup.table(table, {})]
 
 
 def _epochs(analysis: Analysis) -> list[str]:
@@ -197,32 +205,44 @@ def _method(analysis: Analysis) -> list[str]:
     """Returns how the scores were computed, in sentences."""
     counts = scores.episodes(analysis.records, analysis.metric)
     if analysis.metric == scores.EVALUATION:
-        what = "the evaluation after a run's last iteration"
+        what = "the evaluation after its last iteration"
         over = "episodes in that evaluation"
+        other = "training in the last tenth of the agent steps"
     else:
-        what = "the training episodes that ended in a run's last iteration"
+        what = "the training episodes in the last tenth of its agent steps"
         over = "such episodes per run"
+        other = "the last evaluation"
     number = "their number is not recorded"
     if counts:
         fewest, most = counts
         number = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
         number += f" {over}"
     score = (
-        f"A run's score is {analysis.metric}, the average return of {what} ({number}), "
+        f"A run's score is the average return of {what} ({analysis.metric}; {number}), "
         f"{analysis.scale.name}: 0 is {analysis.scale.zero}, 1 {analysis.scale.one}. "
         f"{SCORES} has one row per run and iteration, of unfinished runs too."
     )
+    if analysis.beside:
+        score += f" The average return of {other} stands beside it."
     games = ", ".join(analysis.games) or "none"
-    bootstrap = (
-        f"The unit is the run. Aggregates are over these games: {games}. In brackets: "
-        "stratified bootstrap 95% intervals by rliable (percentiles; runs are drawn "
-        f"anew within each game; {analysis.repeats:,} repeats, random state "
-        f"{aggregates.RANDOM_STATE})."
+    intervals = f"The unit is the run. Aggregates are over these games: {games}. "
+    if len(analysis.games) == 1:
+        intervals += (
+            "In brackets: 95% intervals by Student's t; of the IQM by Tukey and "
+            "McLaughlin's, of a difference of two means by Welch's."
+        )
+    else:
+        intervals += (
+            "In brackets: bootstrap 95% intervals (percentiles; games are drawn with "
+            f"replacement, then runs within each; {analysis.repeats:,} repeats, random "
+            f"state {statistics.RANDOM_STATE})."
+        )
+    intervals += (
+        f" The number of seeds, n, is given where it is below {statistics.FEW_RUNS}. "
+        "p is of the exact rank test within each game, two-sided and of that pair "
+        "alone. Where it is not small, these runs do not show which arm is better."
     )
-    numbers = [len(matrix.seeds) for matrix in analysis.matrices.values()]
-    if any(aggregates.MIN_SEEDS <= number < _FEW_SEEDS for number in numbers):
-        bootstrap += f" From fewer than {_FEW_SEEDS} seeds they tend to be too narrow."
-    return [score, bootstrap]
+    return [score, intervals]
 
 
 def _count(number: int, noun: str) -> str:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import aggregates, study_dormancy, summary
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report import aggregates, metric_names, study_dormancy, summary
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperPoint
 from redo_dopamine.report.runs import Run
+from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import Arm, Study
 
 KEY = ["arm", "game", "seed"]
@@ -140,7 +140,8 @@ def curve(analysis: Analysis, arm: Arm, game: str, metric: str) -> Curve | None:
     if not len(shared):
         return None
     values = shared.to_numpy(dtype=float).T
-    mean = aggregates.mean_curve([values], analysis.repeats)
+    fraction = metric_names.is_fraction(metric)
+    mean = aggregates.mean_curve([values], analysis.repeats, fraction)
     return Curve(shared.index.to_numpy(), values, mean)
 
 
@@ -154,10 +155,12 @@ def stretch(study: Study, point: PaperPoint) -> tuple[int, int]:
     return first, max(first, -(-point.last * run // paper))
 
 
-def beside(analysis: Analysis, point: PaperPoint, game: str) -> Estimate | None:
+def beside(
+    analysis: Analysis, point: PaperPoint, game: str
+) -> tuple[Estimate, int] | None:
     """Returns what runs here found where the paper found a point: a mean over seeds.
 
-    Of each run it is the highest value of the stretch.
+    Of each run it is the highest value of the stretch. And how many seeds that is of.
     """
     arm = next(arm for arm in analysis.study.arms if arm.name == point.arm)
     found = curve(analysis, arm, game, DORMANT)
@@ -168,8 +171,8 @@ def beside(analysis: Analysis, point: PaperPoint, game: str) -> Estimate | None:
     if not inside.any():
         return None
     highest = found.runs[:, inside].max(axis=1)
-    estimate = aggregates.mean_curve([highest[:, None]], analysis.repeats)
-    return Estimate(*(end[0] for end in estimate))
+    estimate = aggregates.mean_curve([highest[:, None]], analysis.repeats, True)
+    return Estimate(*(end[0] for end in estimate)), len(highest)
 
 
 def at_the_end(

@@ -117,7 +117,8 @@ SECTIONS = (
         "performance_profiles",
         "Performance profiles",
         "The fraction of runs, over all games and seeds, whose final score is above "
-        f"τ: a curve further to the right is better. {_BANDS}",
+        f"τ: a curve further to the right is better. {_BANDS} Of one game they are "
+        "Clopper and Pearson's.",
         study_figures.profiles,
         _MATRIX,
     ),
@@ -126,13 +127,14 @@ SECTIONS = (
         "Probability of improvement",
         "How likely a run of the first-named arm scores higher than one of the other "
         "in the same game, as a mean over games; ties count half. At 0.5, the dashed "
-        "line, neither is better.",
+        "line, neither is better. p is of the exact rank test, two-sided; over several "
+        "games the bar is a bootstrap 95% interval.",
         study_figures.improvement,
         "two series to compare",
     ),
 )
 _OVER_SEEDS = (
-    "The mean over the seeds of each arm. Bands are 95% bootstrap intervals of it, "
+    "The mean over the seeds of each arm. Bands are Student's 95% intervals of it, "
     "where there are two seeds or more."
 )
 # Of studies without scores.

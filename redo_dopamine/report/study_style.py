@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from redo_dopamine.report import style
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report import statistics, style
 from redo_dopamine.report.paper_values import PaperValue
+from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import Arm, Study
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -47,7 +47,12 @@ def marker(study: Study, series: str) -> str:
 
 
 def title(study: Study, text: str) -> str:
-    """Returns a figure's title, with the scale below it where it is not 1."""
+    """Returns a figure's title, with the scale below it where it is not 1.
+
+    And with the number of seeds, where they are few.
+    """
+    if len(study.seeds) < statistics.FEW_RUNS:
+        text += f" (n = {len(study.seeds)})"
     lines = textwrap.wrap(text, _TITLE_CHARACTERS)
     return "\n".join([*lines, study.shortened] if study.shortened else lines)
 
@@ -89,7 +94,7 @@ def band(axes: Axes, x: np.ndarray, estimate: Estimate, **look: Any) -> None:
 def interval(axes: Axes, x: Any, estimate: Estimate, **look: Any) -> None:
     """Draws points with the bars of their intervals, where they have one."""
     value, low, high = (np.atleast_1d(np.asarray(end, float)) for end in estimate)
-    # A percentile interval need not hold its point; a bar cannot start beyond it.
+    # An interval of percentiles need not hold its point; a bar cannot start beyond it.
     bars = np.maximum(np.nan_to_num([value - low, high - value]), 0)
     axes.errorbar(np.atleast_1d(x), value, yerr=bars, capsize=3, **look)
 

@@ -7,10 +7,15 @@ import math
 
 import pandas as pd
 
-from redo_dopamine.report import aggregates, study_figures
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report import aggregates, statistics, study_figures
 from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.points import EVALUATION, TRAINING
+from redo_dopamine.report.scores import Matrix
+from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import Arm
+
+# What the other kind of return is called, by the metric that is the score.
+_BESIDE = {TRAINING: "evaluation", EVALUATION: "training"}
 
 
 def summary_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -23,7 +28,12 @@ def summary_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
         row: dict[str, object] = {"arm": arm.label}
         for name in aggregates.METRICS:
             heading = study_figures.NAMES[name]
-            row[heading] = _estimate(of_arm[name]) if of_arm else None
+            row[heading] = _estimate(of_arm[name], matrix) if of_arm else None
+        if analysis.beside:
+            beside = analysis.beside.get(arm.name)
+            row[f"IQM by {_BESIDE[analysis.metric]}"] = (
+                _estimate(beside, matrix) if beside else None
+            )
         value = paper.get(arm.name)
         if analysis.study.paper:
             row["IQM in the paper"] = (
@@ -71,18 +81,53 @@ def state_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
     return table, dict.fromkeys(states, 0)
 
 
+def comparison_table(analysis: Analysis) -> pd.DataFrame:
+    """Returns what the tests say of each series over the first of its group."""
+    beside = {x[:3]: x for x in analysis.beside_improvements}
+    rows = []
+    for x in analysis.improvements:
+        few = min(x.runs)
+        row = {
+            "": f"{x.arm.label} > {x.over.label}",
+            "P(X > Y)": interval(*map(float, x.probability), runs=few),
+            "p": f"{x.p:.3f}",
+            "difference": interval(*map(float, x.difference), runs=few),
+        }
+        if analysis.beside_improvements:
+            other, kind = beside.get(x[:3]), _BESIDE[analysis.metric]
+            row[f"P(X > Y) by {kind}"] = other and interval(
+                *map(float, other.probability), runs=min(other.runs)
+            )
+            row[f"p by {kind}"] = other and f"{other.p:.3f}"
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("") if rows else pd.DataFrame()
+
+
 def interval(
-    value: float | None, low: float | None, high: float | None, digits: str = ",.3f"
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    digits: str = ",.3f",
+    runs: int | None = None,
 ) -> str | None:
-    """Returns `0.41 [0.36, 0.46]`, or the number alone where it has no interval."""
+    """Returns `0.41 [0.36, 0.46]`, or the number alone where it has no interval.
+
+    Args:
+        value: None or NaN where there is none.
+        low: likewise.
+        high: likewise.
+        digits: how numbers are formatted.
+        runs: how many it is of, which is said where they are few.
+    """
     if value is None or math.isnan(value):
         return None
     shown = f"{value:{digits}}"
-    if low is None or high is None or math.isnan(low):
-        return shown
-    return f"{shown} [{low:{digits}}, {high:{digits}}]"
+    if not (low is None or high is None or math.isnan(low)):
+        shown += f" [{low:{digits}}, {high:{digits}}]"
+    few = runs is not None and runs < statistics.FEW_RUNS
+    return f"{shown} (n = {runs})" if few else shown
 
 
-def _estimate(estimate: Estimate) -> str | None:
+def _estimate(estimate: Estimate, matrix: Matrix | None) -> str | None:
     value, low, high = (float(end) for end in estimate)
-    return interval(value, low, high)
+    return interval(value, low, high, runs=len(matrix.seeds) if matrix else None)

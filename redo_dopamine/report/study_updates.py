@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter
 
 from redo_dopamine.report import (
     arm_curves,
+    metric_names,
     study_dormancy,
     study_style,
     style,
@@ -58,7 +59,13 @@ def _draw(analysis: Analysis, metric: str, text: str, label: str) -> Figure | No
     curves = {}
     rows = functools.partial(summary.series, name=metric)
     for name, games in arm_curves.finished_runs(analysis).items():
-        curve = arm_curves.mean(games.values(), rows, "gradient_step", analysis.repeats)
+        curve = arm_curves.mean(
+            games.values(),
+            rows,
+            "gradient_step",
+            analysis.repeats,
+            metric_names.is_fraction(metric),
+        )
         if curve is not None:
             curves[name] = curve
     panels = {

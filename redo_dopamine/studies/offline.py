@@ -9,7 +9,13 @@ DQN Replay data set.
 
 from redo_dopamine.studies import games
 from redo_dopamine.studies.lengths import Unit
-from redo_dopamine.studies.study import Arm, PaperDormancy, Protocol, Study
+from redo_dopamine.studies.study import (
+    EVALUATION,
+    Arm,
+    PaperDormancy,
+    Protocol,
+    Study,
+)
 
 PROTOCOL = Protocol(
     agent="RecycledDQNAgent",
@@ -25,6 +31,7 @@ PROTOCOL = Protocol(
     target_gradient_steps=2_000,
     # No agent acts: a train step of the run's files is one gradient step.
     unit=Unit("gradient steps", "gradient steps", lambda steps: steps),
+    judged_by=EVALUATION,
 )
 
 

@@ -41,6 +41,7 @@ def describe(selection: Selection) -> dict[str, Any]:
         unit.name: {"paper": study.length, "run": unit.of(run_length(study, scale))},
         "scored": study.protocol.score is not None,
         "score": study.protocol.score,
+        "judged_by": study.protocol.judged_by,
         "axis": study.axis,
         "arms": [
             {

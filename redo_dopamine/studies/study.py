@@ -13,6 +13,9 @@ from redo_dopamine.studies.lengths import FRAMES, Length, Unit, few_iterations
 Setting = int | float | str
 # From a random player's return to a human's; to the game's best arm in the study.
 HUMAN, BEST_ARM = "human", "best arm"
+# By the average return of training in the last tenth of the agent steps, which is
+# Dopamine's convention; by the evaluation at the end.
+TRAINING, EVALUATION = "training", "evaluation"
 TRAINING_STEPS = "Runner.training_steps"
 
 
@@ -40,6 +43,7 @@ class Protocol:
         shorten: a length at a part of itself.
         score: what the returns that runs end with are normalised by in reports; None
             where they are shown as they are, or where there are none.
+        judged_by: the returns that are the score; the other kind stands beside it.
     """
 
     agent: str
@@ -53,6 +57,7 @@ class Protocol:
     unit: Unit = FRAMES
     shorten: Callable[[Length, float], Length] = few_iterations
     score: str | None = HUMAN
+    judged_by: str = TRAINING
 
     @property
     def training_steps(self) -> int:
@@ -92,6 +97,8 @@ DRQ_EPS = Protocol(
         "PrioritizedSamplingDistribution.max_capacity": 1_000_000,
     },
     target_gradient_steps=None,
+    # The benchmark's own: 100 episodes after the last step.
+    judged_by=EVALUATION,
 )
 
 

@@ -21,31 +21,57 @@ def test_aggregates_by_hand():
     assert found["optimality_gap"].value == pytest.approx(1 - 3.8 / 8)
 
 
-def test_intervals_are_those_of_rliable_and_come_out_alike():
-    rng = np.random.default_rng(0)
-    scores = rng.normal(size=(5, 7))
-    theirs = [
-        metrics.aggregate_iqm,
-        metrics.aggregate_median,
-        metrics.aggregate_mean,
-        metrics.aggregate_optimality_gap,
-    ]
-    np.random.seed(aggregates.RANDOM_STATE)
-    values, intervals = library.get_interval_estimates(
-        {"x": scores}, lambda x: np.array([f(x) for f in theirs]), reps=200
-    )
-    np.random.seed(1)
-    before = np.random.get_state()[1].copy()
+def test_values_are_those_of_rliable_and_intervals_come_out_alike():
+    scores = np.random.default_rng(0).normal(size=(5, 7))
+    theirs = {
+        "iqm": metrics.aggregate_iqm,
+        "median": metrics.aggregate_median,
+        "mean": metrics.aggregate_mean,
+        "optimality_gap": metrics.aggregate_optimality_gap,
+    }
     found = aggregates.aggregate(scores, repeats=200)
-    again = aggregates.aggregate(scores, repeats=200)
-    # The caller's random stream is as it was.
-    assert (np.random.get_state()[1] == before).all()
-    assert found == again
-    for index, name in enumerate(aggregates.METRICS):
-        low, high = intervals["x"][:, index]
-        expected = (values["x"][index], low, high)
-        assert found[name] == pytest.approx(expected)
-        assert low < values["x"][index] < high
+    assert found == aggregates.aggregate(scores, repeats=200)
+    assert list(found) == list(theirs)
+    for name, function in theirs.items():
+        assert found[name].value == pytest.approx(function(scores))
+        assert found[name].low < found[name].value < found[name].high
+
+
+def test_how_far_games_are_apart_is_part_of_the_interval():
+    alike = np.tile([[0.0, 1.0]], (3, 1))
+    found = aggregates.aggregate(alike, repeats=500)["mean"]
+    assert found == pytest.approx((0.5, 0, 1))
+
+
+def test_of_one_game_intervals_are_students():
+    scores = np.array([[0.5], [1.0], [1.5]])
+    found = aggregates.aggregate(scores, repeats=20)
+    # s = 0.5, and t of 2 degrees of freedom is 4.302653: 4.302653 · 0.5 / √3.
+    for name in ("iqm", "median", "mean"):
+        assert found[name] == pytest.approx((1, 1 - 1.242069, 1 + 1.242069))
+    # Of 0.5, 0 and 0.
+    assert found["optimality_gap"].value == pytest.approx(1 / 6)
+    curve = aggregates.iqm_curve(np.stack([scores, 2 * scores], axis=2), 20)
+    assert curve.low == pytest.approx([1 - 1.242069, 2 - 2.484138])
+    # Above 0.7 are 2 of 3: Clopper and Pearson's.
+    profile = aggregates.profile(scores, np.array([0.7, 2.0]), 20)
+    assert profile.value == pytest.approx([2 / 3, 0])
+    assert profile.low == pytest.approx([0.094299, 0], abs=1e-6)
+    assert profile.high == pytest.approx([0.991596, 0.707598], abs=1e-6)
+
+
+def test_two_arms_in_one_game_are_compared_by_welch_and_ranks():
+    x, y = np.array([[4.0], [5.0], [6.0]]), np.array([[1.0], [2.0], [3.0]])
+    improvement = aggregates.improvement(x, y, 20)
+    assert improvement == pytest.approx((1, np.nan, np.nan), nan_ok=True)
+    assert aggregates.rank_test(x, y) == pytest.approx(0.1)
+    # √(1/3 + 1/3), 4 degrees of freedom: t = 2.776445.
+    found = aggregates.difference(x, y, 20)
+    assert found == pytest.approx((3, 3 - 2.266958, 3 + 2.266958))
+    both = np.hstack([x, x]), np.hstack([y, y])
+    assert aggregates.rank_test(*both) == pytest.approx(2 / 400)
+    assert aggregates.difference(*both, 50).value == 3
+    assert aggregates.improvement(*both, 50) == pytest.approx((1, 1, 1))
 
 
 def test_one_seed_has_points_and_no_interval():
@@ -55,16 +81,24 @@ def test_one_seed_has_points_and_no_interval():
     assert np.isnan([e.high for e in found.values()]).all()
 
 
-def test_the_interval_of_a_mean_is_of_runs_within_each_game():
+def test_the_interval_of_a_mean_over_games_is_of_games_and_runs():
     alike = [np.full((3, 2), 1.0), np.full((2, 2), 6.0)]
-    estimate = aggregates.mean_curve(alike, 50)
-    np.testing.assert_array_equal(estimate, np.full((3, 2), 3.0))  # (3·1 + 2·6) / 5
-    apart = [np.array([[0.0], [2.0]]), np.full((2, 1), 6.0)]
-    estimate = aggregates.mean_curve(apart, 500)
-    assert [float(end[0]) for end in estimate] == [3.5, 3.0, 4.0]
+    estimate = aggregates.mean_curve(alike, 500)
+    assert estimate.value.tolist() == [3, 3]  # (3·1 + 2·6) / 5
+    assert estimate.low.tolist() == [1, 1]
+    assert estimate.high.tolist() == [6, 6]
     one_run = aggregates.mean_curve([alike[0], alike[1][:1]], 50)
     assert np.isfinite(one_run.value).all()
     assert np.isnan(one_run.low).all()
+
+
+def test_the_interval_of_a_fraction_stays_in_0_and_1():
+    runs = np.array([[0.0, 0.5], [0.0, 1.0], [0.9, 0.9]])
+    found = aggregates.mean_curve([runs], 20, fraction=True)
+    assert (found.low[0], found.high.tolist()) == (0, [1, 1])
+    found = aggregates.mean_curve([runs], 20)
+    assert found.low[0] < 0
+    assert found.high[0] > 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (5, 17), (3, 2)])
@@ -84,6 +118,7 @@ def test_probability_of_improvement_is_that_of_rliable():
     found = aggregates.improvement(x, y, 50)
     assert found.value == pytest.approx(expected)
     assert found.low <= found.value <= found.high
+    assert 0 < aggregates.rank_test(x, y) <= 1
     # Of game 1, x always wins; of game 2, they tie once in two and lose once.
     by_hand = aggregates.probability_of_improvement(
         np.array([[1.0, 0.0]]), np.array([[0.0, 0.0], [0.0, 1.0]])

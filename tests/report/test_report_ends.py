@@ -38,9 +38,24 @@ def test_returns_are_raw_and_of_the_end(sweep):
     low, high = HUMAN.ends["Pong"]
     row = ends(sweep).loc[("dqn_rr2", 500, "return")]
     assert row["mean"] == pytest.approx(low + 0.4 * (high - low))
-    # Three runs at 0.2, 0.4 and 0.6 of the way: the interval is of their mean.
-    assert low + 0.2 * (high - low) <= row["low"] < row["mean"] < row["high"]
+    # Three runs at 0.2, 0.4 and 0.6 of the way: 4.302653 · 0.2 / √3 to either side.
+    assert row["low"] == pytest.approx(low + (0.4 - 0.496827) * (high - low))
+    assert row["high"] == pytest.approx(low + (0.4 + 0.496827) * (high - low))
     assert (row["game"], row["runs"]) == ("Pong", 3)
+
+
+def test_evaluations_stand_beside_the_score(sweep):
+    sweep.study["judged_by"] = "training"
+    sweep.write_all(level, evaluated=True)
+    low, high = HUMAN.ends["Pong"]
+    found = ends(sweep).xs("eval_return", level="metric")["mean"]
+    # An evaluation here is a human's way above the training.
+    assert found[("dqn_rr2", 500)] == pytest.approx(low + 1.4 * (high - low))
+    sweep.study["judged_by"] = "evaluation"
+    sweep.write_study()
+    judged = ends(sweep)["mean"].loc["dqn_rr2", 500]
+    assert judged["return"] == pytest.approx(low + 1.4 * (high - low))
+    assert judged["train_return"] == pytest.approx(low + 0.4 * (high - low))
 
 
 def test_an_arm_that_goes_on_is_also_read_where_others_ended(sweep):
@@ -72,6 +87,14 @@ def test_ends_that_are_all_but_equal_are_the_earliest_of_them(sweep):
     assert set(ends(sweep).loc["redo_rr2"].index.get_level_values(0)) == {500, 526}
 
 
+def test_the_interval_of_a_fraction_ends_at_0(sweep):
+    add(sweep, "dqn_rr1", 500, "dormant_fraction_after/0.1", lambda seed: 0.1 * seed)
+    add(sweep, "dqn_rr1", 500, "largest_q", lambda seed: 0.1 * seed)
+    found = ends(sweep).loc["dqn_rr1", 500]
+    assert found.loc["dormant_fraction_after/0.1", "low"] == 0
+    assert found.loc["largest_q", "low"] == pytest.approx(0.1 - 0.248414, abs=1e-6)
+
+
 def test_only_finished_runs_count(sweep):
     sweep.write_run("dqn_rr1", "Pong", 2, 0.9, state="stopped")
     assert set(ends(sweep).loc["dqn_rr1", "runs"]) == {2}
@@ -91,7 +114,7 @@ def test_the_report_has_them_as_a_file_and_on_the_page_of_games(sweep):
     assert 'href="ends.csv"' in games
     row = study_ends.table(analysis.analyse(sweep.root, repeats=50)).iloc[0]
     assert (row.name, row["gradient steps"]) == ("DQN, RR 1", "500")
-    assert row["dormant at τ = 0.1"].startswith("0.305 [0.30")
+    assert row["dormant at τ = 0.1"].startswith("0.305 [0.293, 0.317] (n = 3)")
 
 
 def test_what_was_not_measured_is_a_dash_on_the_page(sweep):

@@ -80,8 +80,11 @@ def test_a_curve_is_a_mean_over_seeds_by_epoch(root):
     curve = study_progress.curve(found, none, "fashion_mnist", study_progress.DORMANT)
     assert curve.epochs.tolist() == [1, 2, 3, 4]
     assert curve.mean.value == pytest.approx([0.105, 0.405, 0.205, 0.305])
-    assert curve.mean.low == pytest.approx([0.1, 0.4, 0.2, 0.3])
-    assert curve.mean.high == pytest.approx([0.11, 0.41, 0.21, 0.31])
+    # Two seeds a hundredth apart: 12.706205 · 0.005 to either side.
+    reach = 0.063531
+    values = np.array([0.105, 0.405, 0.205, 0.305])
+    assert curve.mean.low == pytest.approx(values - reach, abs=1e-6)
+    assert curve.mean.high == pytest.approx(values + reach, abs=1e-6)
     end, seeds = study_progress.at_the_end(
         found, none, "fashion_mnist", study_progress.LOSS
     )
@@ -128,14 +131,14 @@ def test_the_papers_numbers_stand_beside_ours(root):
             "arm": "DQN",
             "when": "epoch 1",
             "the paper, cifar10": "0.09",
-            "here, fashion_mnist": "0.105 [0.100, 0.110]",
+            "here, fashion_mnist": "0.105 [0.041, 0.169] (n = 2)",
         },
         {
             # Epochs 21 to 40 of 80 are 2 of 4; the peak is that of each run.
             "arm": "DQN",
             "when": "peak, epoch 2",
             "the paper, cifar10": "0.29",
-            "here, fashion_mnist": "0.405 [0.400, 0.410]",
+            "here, fashion_mnist": "0.405 [0.341, 0.469] (n = 2)",
         },
     ]
 
@@ -168,7 +171,7 @@ def test_the_page(root):
     index = re.sub(r'base64,[^"]*', "", index)  # Where any word may stand by chance.
     assert "2 arms × 1 data set × 2 seeds of 4 epochs; 4 of 4 runs" in index
     assert "4 epochs instead of 80 (scale 0.04)" in index
-    assert "0.405 [0.400, 0.410]" in index
+    assert "0.405 [0.341, 0.469] (n = 2)" in index
     for word in ("human-normalised", "frames", "games.html", "IQM"):
         assert word not in index
     summary = pd.read_csv(report / "summary.csv").set_index("arm")
@@ -194,7 +197,7 @@ def test_one_seed_has_no_interval(tmp_path):
     write_run(tmp_path, "none", 0)
     found = analysis.analyse(tmp_path, REPEATS)
     table = epoch_tables.ends(found)
-    assert table.loc["DQN", "dormant fraction"] == "0.300"
+    assert table.loc["DQN", "dormant fraction"] == "0.300 (n = 1)"
     assert table.loc["reset", "dormant fraction"] is None
     assert table.loc["reset", "seeds"] == 0
     assert np.isnan(epoch_tables.summary(found)["loss_low"]).all()
@@ -222,7 +225,7 @@ def test_a_small_loss_is_shown_with_its_digits(tmp_path):
     path = tmp_path / "none" / "fashion_mnist" / "0" / "metrics.csv"
     path.write_text(path.read_text().replace("loss,2.0", "loss,0.000081234"))
     table = epoch_tables.ends(analysis.analyse(tmp_path, REPEATS))
-    assert table.loc["DQN", "loss"] == "8.12e-05"
+    assert table.loc["DQN", "loss"] == "8.12e-05 (n = 1)"
 
 
 def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
@@ -269,8 +272,8 @@ def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
     ours = figure.axes[1].lines[0].get_ydata()
     assert ours == pytest.approx([0.005, 0.105, 0.205])
     table = epoch_tables.ends(found)
-    assert table.loc["DQN", "average return"] == "200.5 [200.0, 201.0]"
-    assert table.loc["DQN", "zero-gradient fraction"] == "0.250 [0.250, 0.250]"
+    assert table.loc["DQN", "average return"] == "200.5 [194.1, 206.9] (n = 2)"
+    assert table.loc["DQN", "zero-gradient fraction"] == "0.250 [0.250, 0.250] (n = 2)"
     report = write_report(tmp_path, REPEATS).parent
     assert (report / "dormant_by_layer.png").exists()
     assert "Of the last iteration" in (report / "index.html").read_text()
@@ -298,11 +301,11 @@ def test_layers_end_with_intervals_in_the_order_of_the_deepest_network(tmp_path)
     last = rows.set_index(key).loc[("reset", "value/Dense_1")]
     for metric in ("dormant_fraction", "zero_gradient_fraction"):
         ends = [last[metric + suffix] for suffix in ("", "_low", "_high")]
-        assert ends == pytest.approx([0.205, 0.2, 0.21])
+        assert ends == pytest.approx([0.205, 0.141469, 0.268531], abs=1e-6)
     assert last["seeds"] == 2
     index = (report / "index.html").read_text()
     assert "<h3>By layer</h3>" in index
     assert 'href="layers.csv"' in index
     table = epoch_tables.layer_table(analysis.analyse(tmp_path, REPEATS))
     assert table["layer"].tolist() == [*shallow, *deep]
-    assert set(table["dormant fraction"]) == {"0.205 [0.200, 0.210]"}
+    assert set(table["dormant fraction"]) == {"0.205 [0.141, 0.269] (n = 2)"}

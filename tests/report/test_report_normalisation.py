@@ -69,7 +69,7 @@ def test_a_game_in_which_no_arm_has_a_return_above_0_has_no_scores(maze):
 def test_pages_and_tables_say_by_what_returns_are_normalised(maze):
     page = write_report(maze.root, bootstrap_repeats=20)
     table = pd.read_csv(page.parent / "scores.csv")
-    assert table.columns[-1] == "best_arm_normalised"
+    assert table.columns[-2:].tolist() == ["best_arm_normalised", "eval_return"]
     assert table.query("arm == 'reset' and game == 'Maze' and seed == 1")[
         "best_arm_normalised"
     ].iloc[-1] == pytest.approx(1.25)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import analysis, scores, write_report
+from redo_dopamine.report import analysis, load_run, points, scores, write_report
 from redo_dopamine.report.study import load_study
 from report.study_factory import FRAMES, Factory, bar_arms, noisy, paper_values
 
@@ -60,7 +60,7 @@ def test_every_run_that_is_not_counted_is_named_with_its_reason(broken):
     states = {r.key: (r.state, r.reason) for r in found.records if not r.counts}
     expected = {
         ("dqn_rr1", "Pong", "0"): ("missing", "no such run directory"),
-        ("dqn_rr2", "Pong", "1"): ("no score", "of its last iteration is nan"),
+        ("dqn_rr2", "Pong", "1"): ("no score", "at the end is nan"),
         ("redo_rr1", "Asterix", "2"): ("damaged", "ends inside a line"),
         ("redo_rr1", "Asterix", "1"): ("damaged", "must start with the line"),
         ("redo_rr2", "DemonAttack", "0"): ("damaged", "config.gin is missing"),
@@ -109,7 +109,11 @@ def test_matrices_are_over_seeds_that_every_known_game_has(broken):
 
 def test_scores_have_a_row_per_run_and_point(page):
     table = pd.read_csv(page / "scores.csv")
-    assert table.columns.tolist() == [*scores.COLUMNS, "human_normalised"]
+    assert table.columns.tolist() == [
+        *scores.COLUMNS,
+        "human_normalised",
+        "eval_return",
+    ]
     # 48 runs less one missing and three damaged; two of the others are half done.
     assert len(table) == 42 * 4 + 2 * 2
     of_run = table.query("arm == 'dqn_rr1' and game == 'Pong' and seed == 1")
@@ -152,7 +156,6 @@ def test_pages_stand_alone_and_say_the_scale(page):
     assert "&lt;b&gt;ValueError" in index
     assert "://" not in index
     assert "50 repeats" in index
-    assert "0.540 [0.500, 0.590]" in index
     assert "2 such episodes per run" in index
 
 
@@ -175,6 +178,7 @@ def test_arms_without_an_axis_and_evaluations(tmp_path):
     )
     factory.write_all(noisy, evaluated=True)
     found = analysis.analyse(factory.root, REPEATS)
+    # By its config.gin, which says how many episodes; study.json does not say.
     assert found.metric == scores.EVALUATION
     assert scores.episodes(found.records, found.metric) == (100, 100)
     index = write_report(factory.root, REPEATS).read_text()
@@ -283,3 +287,85 @@ def test_a_study_that_counts_gradient_steps_shows_no_frames(tmp_path):
     assert not [note for note in found.notes if "end between" in note]
     assert found.study.shortened.startswith("2,000 gradient steps instead of 20,000")
     assert found.study.length_label == "gradient steps"
+
+
+@pytest.mark.parametrize(
+    ("judged_by", "config", "expected"),
+    [
+        ("", "", scores.TRAINING),
+        ("", "Atari100kRunner.num_eval_episodes = 100", scores.EVALUATION),
+        ("training", "Atari100kRunner.num_eval_episodes = 100", scores.TRAINING),
+        ("evaluation", "", scores.EVALUATION),
+    ],
+)
+def test_what_runs_are_judged_by(tmp_path, judged_by, config, expected):
+    factory = Factory(tmp_path, bar_arms()[:1], ("Pong",), seeds=[0])
+    factory.study["judged_by"] = judged_by
+    factory.write_all(noisy, evaluated=True)
+    for path in tmp_path.glob("*/*/*/config.gin"):
+        path.write_text(config)
+    assert analysis.analyse(tmp_path, 5).metric == expected
+
+
+def test_runs_without_what_they_are_judged_by_are_judged_by_the_other(tmp_path):
+    factory = Factory(tmp_path, bar_arms()[:1], ("Pong",), judged_by="evaluation")
+    factory.write_all(noisy)
+    assert analysis.analyse(tmp_path, 5).metric == scores.TRAINING
+
+
+def test_a_study_judged_by_something_else_is_refused(tmp_path):
+    factory = Factory(tmp_path, judged_by="luck")
+    factory.write_study()
+    with pytest.raises(UserError, match=r"judged_by must be one of .* 'luck'"):
+        load_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("iterations", "expected"),
+    # Returns are 1, 2, ... by iteration; the last tenth is 1, 1, 1, 2 and 4 of them.
+    [(1, 1), (4, 4), (10, 10), (20, 19.5), (40, 38.5), (11, 10.5)],
+)
+def test_a_score_is_the_training_of_the_last_tenth(make_run, iterations, expected):
+    body = "".join(
+        f"{i},{100 * i + 100},{i},train/average_return,{i + 1}\n"
+        f"{i},{100 * i + 100},{i},eval/average_return,{-i}\n"
+        for i in range(iterations)
+    )
+    run = load_run(make_run(body=body))
+    assert points.final_return(run, scores.TRAINING) == expected
+    assert points.final_return(run, scores.EVALUATION) == 1 - iterations
+    episodes = "".join(
+        f"{i},{100 * i + k},{i},train/episode_return,{i + k}\n"
+        for i in range(iterations)
+        for k in (0, 2)
+    )
+    run = load_run(make_run("episodes", body=episodes))
+    assert points.final_return(run, scores.TRAINING) == expected
+
+
+def test_tables_have_both_kinds_of_return_and_the_test(tmp_path):
+    factory = Factory(tmp_path, bar_arms()[:2], ("Pong",), judged_by="training")
+    levels = {"none": (0.1, 0.2, 0.3), "reset": (0.4, 0.5, 0.6)}
+    factory.write_all(lambda arm, _, seed: levels[arm["name"]][seed], evaluated=True)
+    page = write_report(tmp_path, REPEATS)
+    rows = pd.read_csv(page.with_name("scores.csv"))
+    np.testing.assert_allclose(rows["eval_return"] - rows["return"], 35.3)
+    summary = pd.read_csv(page.with_name("summary.csv")).set_index("arm")
+    assert summary.loc["none", "iqm"] == pytest.approx(0.2)
+    assert summary.loc["none", "eval_return_iqm"] == pytest.approx(1.2)
+    [row] = pd.read_csv(page.with_name("improvements.csv")).to_dict("records")
+    assert (row["arm"], row["over"], row["runs"]) == ("reset", "none", 3)
+    assert (row["probability"], row["p"]) == (1, pytest.approx(0.1))
+    assert np.isnan(row["low"])
+    # s is 0.1 in both: √(2/3) · 0.1 · 2.776445.
+    assert row["difference"] == pytest.approx(0.3)
+    assert row["difference_low"] == pytest.approx(0.3 - 0.226696, abs=1e-6)
+    assert (row["eval_return_probability"], row["eval_return_p"]) == (
+        1,
+        pytest.approx(0.1),
+    )
+    index = page.read_text()
+    assert "0.200 [-0.048, 0.448] (n = 3)" in index
+    assert "IQM by evaluation" in index
+    assert "<td>0.100</td>" in index
+    assert "the training episodes in the last tenth of its agent steps" in index

@@ -118,7 +118,8 @@ def test_improvement_compares_series_at_the_same_place(ratios, bars):
     assert list(zip(table["arm"], table["over"], strict=True)) == [
         (x.arm.name, x.over.name) for x in ratios.improvements
     ]
+    assert table["p"].between(0, 1).all()
     assert (table["low"] <= table["probability"]).all()
     assert (table["probability"] <= table["high"]).all()
     labels = study_figures.improvement(ratios).axes[0].get_yticklabels()
-    assert labels[0].get_text() == "DQN + ReDo, RR 0.25  >  DQN, RR 0.25"
+    assert labels[0].get_text().startswith("DQN + ReDo, RR 0.25  >  DQN, RR 0.25\np = ")

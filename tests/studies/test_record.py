@@ -46,6 +46,7 @@ def test_study_json(tmp_path):
         "frames": {"paper": 10_000_000, "run": 5_000},
         "scored": True,
         "score": "human",
+        "judged_by": "training",
         "axis": "width",
         "arms": [
             {
@@ -87,7 +88,7 @@ def test_study_json_in_epochs(tmp_path):
 def test_a_study_that_was_launched_before_there_were_units_goes_on(tmp_path):
     path = record.write(select(), tmp_path)
     content = json.loads(path.read_text())
-    before = {"unit", "scored", "score", "paper_dormant_curve"}
+    before = {"unit", "scored", "score", "judged_by", "paper_dormant_curve"}
     old = {name: x for name, x in content.items() if name not in before}
     path.write_text(json.dumps(old))
     record.write(select(), tmp_path)

@@ -10,7 +10,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import markup, statistics, study_progress, study_tables
+from redo_dopamine.report import (
+    markup,
+    statistics,
+    study_dormancy,
+    study_progress,
+    study_tables,
+)
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperPoint
 from redo_dopamine.report.statistics import Estimate
@@ -25,7 +31,9 @@ from redo_dopamine.report.study_progress import (
 )
 
 PAPER_NOTE = (
-    "Fractions of all neurons. A peak is the highest value of those epochs: of each "
+    "Fractions of all neurons. Where the paper's τ is another one than that of the "
+    "runs here, or not known, the two cannot be compared in size, and no figure shows "
+    "the paper's. A peak is the highest value of those epochs: of each "
     "run here, of the curve in the paper. Epochs are those of the runs here; in a "
     "scaled run, those at the same part of it."
 )
@@ -40,12 +48,15 @@ _HEADINGS = {
 # A loss may be of any size, so it has significant digits; fractions are shares.
 _DIGITS = {LOSS: ",.3g", TEST_LOSS: ",.3g", RETURN: ",.1f"}
 _ENDS = ("", "_low", "_high")  # Of an estimate, as columns of a file.
+UNKNOWN = "not known"
 
 
 def beside_the_paper(analysis: Analysis) -> pd.DataFrame:
     """Returns one row per point of the paper; empty where there is none."""
     study = analysis.study
     labels = {arm.name: arm.label for arm in study.arms}
+    tau = study_dormancy.tau_of(analysis)
+    at = "" if tau is None else f", τ = {tau:g}"
     rows = []
     for point in study.paper_curve:
         row: dict[str, str | None] = {
@@ -54,9 +65,10 @@ def beside_the_paper(analysis: Analysis) -> pd.DataFrame:
         }
         paper = f"the paper, {point.game}" if point.game else "the paper"
         row[paper] = markup.number(point.value, 2)
+        row["its τ"] = UNKNOWN if point.tau is None else f"{point.tau:g}"
         for game in study.games:
             found = study_progress.beside(analysis, point, game)
-            row[f"here, {game}"] = _shown(found)
+            row[f"here, {game}{at}"] = _shown(found)
         rows.append(row)
     return pd.DataFrame(rows).set_index("arm") if rows else pd.DataFrame()
 

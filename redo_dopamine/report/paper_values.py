@@ -7,7 +7,7 @@ writes it raises KeyError, TypeError or ValueError.
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +21,7 @@ class PaperValue:
         high: where its interval ends.
         game: the game; empty for an aggregate over games.
         at: after how many units, where that is not the end of the paper's runs.
+        tau: the threshold of a dormant fraction; None where it is not known.
     """
 
     arm: str
@@ -29,6 +30,7 @@ class PaperValue:
     high: float | None
     game: str = ""
     at: int | None = None
+    tau: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,7 @@ class PaperPoint:
         first: where the stretch begins, in the study's unit and the paper's length.
         last: where it ends; where it begins, for a single measurement.
         value: the fraction, in [0, 1].
+        tau: its threshold; None where that is not known.
     """
 
     arm: str
@@ -48,6 +51,10 @@ class PaperPoint:
     first: int
     last: int
     value: float
+    tau: float | None = None
+
+
+Value = TypeVar("Value", PaperValue, PaperPoint)
 
 
 def scores(found: Iterable[Mapping[str, Any]]) -> tuple[PaperValue, ...]:
@@ -73,6 +80,7 @@ def dormancy(found: Iterable[Mapping[str, Any]], unit: str) -> tuple[PaperValue,
             float(value["high"]) / 100,
             str(value["game"]),
             None if value.get(unit) is None else int(value[unit]),
+            number(value.get("tau")),
         )
         for value in found
     )
@@ -87,9 +95,18 @@ def curve(found: Iterable[Mapping[str, Any]]) -> tuple[PaperPoint, ...]:
             int(point["first"]),
             int(point["last"]),
             float(point["percent"]) / 100,
+            number(point.get("tau")),
         )
         for point in found
     )
+
+
+def at_tau(found: Iterable[Value], tau: float | None) -> tuple[Value, ...]:
+    """Returns the dormant fractions that an axis of this threshold may show.
+
+    Those of another threshold, or of one that is not known, belong on no such axis.
+    """
+    return tuple(value for value in found if tau is not None and value.tau == tau)
 
 
 def number(value: Any) -> float | None:

@@ -14,7 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from redo_dopamine.report import arm_curves, study_style, style, summary
+from redo_dopamine.report import (
+    arm_curves,
+    paper_values,
+    study_style,
+    style,
+    summary,
+)
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.paper_values import PaperValue
 from redo_dopamine.report.runs import Run
@@ -91,12 +97,16 @@ def dormant_curves(analysis: Analysis) -> Figure | None:
 
 
 def dormant_at_the_end(analysis: Analysis) -> Figure | None:
-    """Draws each run's last dormant fraction, over all games and in the paper's."""
+    """Draws each run's last dormant fraction, over all games and in the paper's.
+
+    The paper's are those of the same threshold.
+    """
     tau, study = tau_of(analysis), analysis.study
     if tau is None:
         return None
+    paper = paper_values.at_tau(study.paper_dormant, tau)
     shown = {"all games": None} | {
-        _panel_name(value, study.unit): value.game for value in study.paper_dormant
+        _panel_name(value, study.unit): value.game for value in paper
     }
     finals = {name: _finals(analysis, tau, game) for name, game in shown.items()}
     finals = {name: of_panel for name, of_panel in finals.items() if of_panel}
@@ -112,14 +122,14 @@ def dormant_at_the_end(analysis: Analysis) -> Figure | None:
     for axes, name in zip(panels, finals, strict=True):
         axes.set_title(name)
         _draw_finals(axes, analysis, finals[name])
-        _draw_paper(axes, analysis, shown[name])
+        _draw_paper(axes, analysis, [x for x in paper if x.game == shown[name]])
         axes.tick_params(labelbottom=True)
     highest = max(
         float(f.values.max()) for of_panel in finals.values() for f in of_panel
     )
-    highest = max([highest, *(value.high or 0.0 for value in study.paper_dormant)])
+    highest = max([highest, *(value.high or 0.0 for value in paper)])
     style.fraction_limits(panels[0], highest, rug=False)
-    _legend_of_finals(figure, analysis)
+    _legend_of_finals(figure, analysis, with_paper=bool(paper))
     return figure
 
 
@@ -183,12 +193,12 @@ def _draw_finals(axes: Axes, analysis: Analysis, finals: list[Final]) -> None:
     study_style.set_axis(axes, study)
 
 
-def _draw_paper(axes: Axes, analysis: Analysis, game: str | None) -> None:
-    """Draws the paper's range in one game as a hollow bar."""
+def _draw_paper(axes: Axes, analysis: Analysis, values: list[PaperValue]) -> None:
+    """Draws the paper's ranges in one game as hollow bars."""
     study = analysis.study
-    for value in study.paper_dormant:
+    for value in values:
         for arm in study.arms:
-            if value.game == game and value.arm == arm.name:
+            if value.arm == arm.name:
                 x = _place(analysis, arm, 0.3)
                 ends = [value.low or 0.0, value.high or 0.0]
                 look: dict[str, Any] = {
@@ -198,11 +208,11 @@ def _draw_paper(axes: Axes, analysis: Analysis, game: str | None) -> None:
                 axes.plot([x, x], ends, lw=1.2, mfc="white", ms=6, gid="paper", **look)
 
 
-def _legend_of_finals(figure: Figure, analysis: Analysis) -> None:
+def _legend_of_finals(figure: Figure, analysis: Analysis, with_paper: bool) -> None:
     study, grey = analysis.study, style.SHARED
     dot = Line2D([], [], linestyle="none", marker=".", color=grey, label="one run")
     marks = [dot]
-    if study.paper_dormant:
+    if with_paper:
         paper = Line2D([], [], lw=1.2, marker="o", mfc="white", ms=6, color=grey)
         paper.set_label("the paper's range")
         marks.append(paper)

@@ -13,8 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from redo_dopamine.report import study_dormancy, study_progress, study_style, style
+from redo_dopamine.report import (
+    paper_values,
+    study_dormancy,
+    study_progress,
+    study_style,
+    style,
+)
 from redo_dopamine.report.analysis import Analysis
+from redo_dopamine.report.paper_values import PaperPoint
 from redo_dopamine.report.study import Arm, Study
 from redo_dopamine.report.study_progress import Curve
 
@@ -33,15 +40,17 @@ class _Panel(NamedTuple):
 
 
 def dormant(analysis: Analysis) -> Figure | None:
-    """Draws the dormant fraction, with the paper's points on every panel."""
+    """Draws the dormant fraction, with the paper's points of the same threshold."""
     title = f"dormant fraction of all neurons{_at_tau(analysis)}"
     drawn = _panels(analysis, study_progress.DORMANT, title, _NEURONS)
     if drawn is None:
         return None
     figure, panels, highest = drawn
-    marks = [_draw_paper(axes, analysis) for axes in panels]
-    paper = [point.value for point in analysis.study.paper_curve]
-    style.fraction_limits(panels[0], max([highest, *paper]), rug=False)
+    tau = study_dormancy.tau_of(analysis)
+    paper = paper_values.at_tau(analysis.study.paper_curve, tau)
+    marks = [_draw_paper(axes, analysis, paper) for axes in panels]
+    highest = max([highest, *(point.value for point in paper)])
+    style.fraction_limits(panels[0], highest, rug=False)
     _legend(figure, analysis.study, marks[0])
     return figure
 
@@ -213,19 +222,21 @@ def _legend(figure: Figure, study: Study, marks: Sequence[Line2D] = ()) -> None:
     style.legend_of(figure, handles, labels)
 
 
-def _draw_paper(axes: Axes, analysis: Analysis) -> list[Line2D]:
+def _draw_paper(
+    axes: Axes, analysis: Analysis, points: Sequence[PaperPoint]
+) -> list[Line2D]:
     """Draws the paper's points hollow, a peak over its stretch; returns the mark."""
     study = analysis.study
     colours = {arm.name: study_style.colour(study, arm) for arm in study.arms}
     look: dict[str, Any] = {"linestyle": ":", "lw": 1.2, "marker": "o", "ms": 6}
     look |= {"markerfacecolor": "white"}
-    for point in study.paper_curve:
+    for point in points:
         ends = sorted(set(study_progress.stretch(study, point)))
         values = [point.value] * len(ends)
         axes.plot(ends, values, color=colours[point.arm], gid="paper", **look)
-    if not study.paper_curve:
+    if not points:
         return []
-    games = ", ".join(dict.fromkeys(x.game for x in study.paper_curve if x.game))
+    games = ", ".join(dict.fromkeys(x.game for x in points if x.game))
     mark = Line2D([], [], color=style.SHARED, **look)
     mark.set_label(f"the paper, on {games}" if games else "the paper")
     return [mark]

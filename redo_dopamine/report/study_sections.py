@@ -86,7 +86,8 @@ SECTIONS = (
         "dormant_at_the_end",
         "Dormant neurons at the end",
         "The last measurement of each finished run (dots) and their mean. Hollow "
-        "markers are the ends of the paper's range, which it gives for one game.",
+        "markers are the ends of the paper's range, which it gives for one game; what "
+        "it measured at another τ, or at one that is not known, is not shown.",
         study_dormancy.dormant_at_the_end,
         "dormant_fraction/<tau>",
     ),
@@ -159,9 +160,9 @@ EPOCH_SECTIONS = (
         "dormant_fraction",
         "Dormant neurons along training",
         "The fraction of all neurons whose dormancy score is at most τ, when last "
-        f"measured. {_OVER_SEEDS} Hollow markers, if any, are the paper's: one alone "
-        "is a measurement; a dotted line spans the epochs of which it is the peak. In "
-        "a scaled run they stand at the same part of the run.",
+        f"measured. {_OVER_SEEDS} Hollow markers, if any, are the paper's at this "
+        "τ: one alone is a measurement; a dotted line spans the epochs of which it is "
+        "the peak. In a scaled run they stand at the same part of the run.",
         study_epochs.dormant,
         "dormant_fraction/<tau>",
     ),

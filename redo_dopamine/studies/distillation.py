@@ -42,9 +42,10 @@ STUDY = Study(
     seeds=(0, 1, 2),
     length=_EPOCHS,
     protocol=PROTOCOL,
+    # Their τ is not known.
     paper_curve=(
-        PaperPoint("pretrained", _PAPERS_GAME, 1, 1, 61),
-        PaperPoint("pretrained", _PAPERS_GAME, _EPOCHS, _EPOCHS, 98),
-        PaperPoint("fresh", _PAPERS_GAME, _EPOCHS, _EPOCHS, 48),
+        PaperPoint("pretrained", _PAPERS_GAME, 1, 1, 61, tau=None),
+        PaperPoint("pretrained", _PAPERS_GAME, _EPOCHS, _EPOCHS, 98, tau=None),
+        PaperPoint("fresh", _PAPERS_GAME, _EPOCHS, _EPOCHS, 48, tau=None),
     ),
 )

@@ -31,7 +31,7 @@ def _arm(name: str, label: str, settings: dict[str, Setting]) -> Arm:
 
 
 def _point(arm: str, first: int, last: int, percent: float) -> PaperPoint:
-    return PaperPoint(arm, "cifar10", first, last, percent)
+    return PaperPoint(arm, "cifar10", first, last, percent, tau=None)  # Not known.
 
 
 STUDY = Study(

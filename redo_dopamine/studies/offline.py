@@ -59,10 +59,11 @@ STUDY = Study(
     seeds=games.FIVE_SEEDS,
     length=2_500_000,  # gradient steps
     protocol=PROTOCOL,
+    # Their τ is not known.
     paper_dormancy=(
-        PaperDormancy("td", "DemonAttack", 34, 34),
-        PaperDormancy("random", "DemonAttack", 25, 25),
-        PaperDormancy("td", "Asterix", 54, 54),
-        PaperDormancy("random", "Asterix", 20, 20),
+        PaperDormancy("td", "DemonAttack", 34, 34, tau=None),
+        PaperDormancy("random", "DemonAttack", 25, 25, tau=None),
+        PaperDormancy("td", "Asterix", 54, 54, tau=None),
+        PaperDormancy("random", "Asterix", 20, 20, tau=None),
     ),
 )

@@ -32,9 +32,10 @@ STUDY = Study(
             (0.54, 0.49, 0.58),
         ),
     ),
-    # In runs that went on to 40M frames.
+    # In runs that went on to 40M frames. Their τ is not known; 0.1 it cannot be, since
+    # `width` has 47 to 54% at replay ratio 1 after 10M frames, where 0.1 is stated.
     paper_dormancy=tuple(
-        PaperDormancy(arm, "DemonAttack", percent, percent, at=40_000_000)
+        PaperDormancy(arm, "DemonAttack", percent, percent, tau=None, at=40_000_000)
         for arm, percent in (
             ("dqn_rr0.25", 9),
             ("dqn_rr0.5", 23),

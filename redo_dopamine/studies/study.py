@@ -147,13 +147,22 @@ class PaperScore:
 class PaperDormancy:
     """A range of the dormant fraction that a paper found on a game, in percent.
 
-    `at` says when, in the protocol's unit, where that is not at the end of the study.
+    Attributes:
+        arm: whose runs.
+        game: on which it was found.
+        low: where the range begins.
+        high: where it ends.
+        tau: the threshold that it was measured at; None where that is not known. A
+            figure shows only what was measured at its own.
+        at: when it was found, in the protocol's unit, where that is not at the end of
+            the study.
     """
 
     arm: str
     game: str
     low: float
     high: float
+    tau: float | None
     at: int | None = None
 
 
@@ -167,6 +176,7 @@ class PaperPoint:
         first: where the stretch begins, in the protocol's unit.
         last: where it ends; where it begins, for a single measurement.
         percent: what was found.
+        tau: see `PaperDormancy`.
     """
 
     arm: str
@@ -174,6 +184,7 @@ class PaperPoint:
     first: int
     last: int
     percent: float
+    tau: float | None
 
 
 @dataclasses.dataclass(frozen=True)

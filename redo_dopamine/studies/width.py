@@ -47,9 +47,9 @@ STUDY = Study(
         *arms.scores("dqn_width1 dqn_width2 dqn_width4", 0.30, 0.37, 0.33),
         *arms.scores("redo_width1 redo_width2 redo_width4", 0.62, 0.70, 0.71),
     ),
-    # Over the three widths, at τ = 0.1.
+    # Over the three widths.
     paper_dormancy=(
-        *(PaperDormancy(arm.name, "DemonAttack", 47, 54) for arm in _PLAIN),
-        *(PaperDormancy(arm.name, "DemonAttack", 11, 12) for arm in _REDO),
+        *(PaperDormancy(arm.name, "DemonAttack", 47, 54, tau=0.1) for arm in _PLAIN),
+        *(PaperDormancy(arm.name, "DemonAttack", 11, 12, tau=0.1) for arm in _REDO),
     ),
 )

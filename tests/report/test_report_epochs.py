@@ -20,8 +20,11 @@ from report.study_factory import bar_arms
 
 REPEATS = 50
 POINTS = [
-    {"arm": "none", "game": "cifar10", "first": 1, "last": 1, "percent": 9},
-    {"arm": "none", "game": "cifar10", "first": 21, "last": 40, "percent": 29},
+    {"arm": "none", "game": "cifar10", "first": 1, "last": 1, "percent": 9, "tau": 0.1},
+    {
+        **{"arm": "none", "game": "cifar10", "first": 21, "last": 40},
+        **{"percent": 29, "tau": 0.1},
+    },
 ]
 
 
@@ -131,14 +134,16 @@ def test_the_papers_numbers_stand_beside_ours(root):
             "arm": "DQN",
             "when": "epoch 1",
             "the paper, cifar10": "0.09",
-            "here, fashion_mnist": "0.105 [0.041, 0.169] (n = 2)",
+            "its τ": "0.1",
+            "here, fashion_mnist, τ = 0.1": "0.105 [0.041, 0.169] (n = 2)",
         },
         {
             # Epochs 21 to 40 of 80 are 2 of 4; the peak is that of each run.
             "arm": "DQN",
             "when": "peak, epoch 2",
             "the paper, cifar10": "0.29",
-            "here, fashion_mnist": "0.405 [0.341, 0.469] (n = 2)",
+            "its τ": "0.1",
+            "here, fashion_mnist, τ = 0.1": "0.405 [0.341, 0.469] (n = 2)",
         },
     ]
 
@@ -229,13 +234,38 @@ def test_a_small_loss_is_shown_with_its_digits(tmp_path):
 
 
 def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
-    points = [{"arm": "none", "game": "", "first": 1, "last": 1, "percent": 61}]
-    write_study(root, points=points)
+    point = {"arm": "none", "game": "", "first": 1, "last": 1, "percent": 61}
+    write_study(root, points=[point | {"tau": 0.1}])
     found = analysis.analyse(root, REPEATS)
     table = epoch_tables.beside_the_paper(found)
     assert list(table["the paper"]) == ["0.61"]
     labels = [x.get_text() for x in study_epochs.dormant(found).legends[0].texts]
     assert "the paper" in labels
+
+
+@pytest.mark.parametrize(
+    ("tau", "told"),
+    [
+        ({"tau": 0.0}, "0"),
+        ({"tau": 0.025}, "0.025"),
+        ({"tau": None}, "not known"),
+        ({}, "not known"),  # A study.json of before has none.
+    ],
+)
+def test_a_point_of_another_tau_is_told_and_not_drawn(root, tau, told):
+    point = {"arm": "none", "game": "cifar10", "first": 1, "last": 1, "percent": 96}
+    write_study(root, points=[point | tau])
+    found = analysis.analyse(root, REPEATS)
+    table = epoch_tables.beside_the_paper(found)
+    assert (list(table["the paper, cifar10"]), list(table["its τ"])) == (
+        ["0.96"],
+        [told],
+    )
+    figure = study_epochs.dormant(found)
+    [axes] = figure.axes
+    assert not [line for line in axes.lines if line.get_gid() == "paper"]
+    assert not [x for x in figure.legends[0].texts if "the paper" in x.get_text()]
+    assert axes.get_ylim()[1] < 0.9
 
 
 def write_agents_run(root, arm, seed, layers=("policy/Dense_0", "value/Dense_0")):

@@ -20,7 +20,7 @@ from report.study_factory import Factory, bar_arms, noisy, paper_values
 @pytest.fixture(scope="module")
 def ratios(tmp_path_factory):
     root = tmp_path_factory.mktemp("study") / "replay_ratio"
-    dormant = [{"arm": "dqn_rr1", "game": "Pong", "low": 47, "high": 54}]
+    dormant = [{"arm": "dqn_rr1", "game": "Pong", "low": 47, "high": 54, "tau": 0.1}]
     factory = Factory(
         root, seeds=[0, 1], paper=paper_values(), paper_dormant_percent=dormant
     )
@@ -93,10 +93,26 @@ def test_final_dormancy_has_a_panel_for_the_papers_game(ratios):
 
 
 def test_a_papers_value_before_its_end_says_when(ratios):
-    value = PaperValue("dqn_rr1", None, 0.26, 0.30, "Pong", 40_000_000)
+    value = PaperValue("dqn_rr1", None, 0.26, 0.30, "Pong", 40_000_000, 0.1)
     study = dataclasses.replace(ratios.study, paper_dormant=(value,))
     figure = study_dormancy.dormant_at_the_end(dataclasses.replace(ratios, study=study))
     assert figure.axes[1].get_title().endswith("(the paper: after 40,000,000 frames)")
+
+
+@pytest.mark.parametrize(
+    ("tau", "shown"), [(0.1, True), (0.0, False), (0.025, False), (None, False)]
+)
+def test_a_papers_value_stands_only_on_an_axis_of_its_own_tau(ratios, tau, shown):
+    value = PaperValue("dqn_rr1", None, 0.26, 0.95, "Pong", tau=tau)
+    study = dataclasses.replace(ratios.study, paper_dormant=(value,))
+    figure = study_dormancy.dormant_at_the_end(dataclasses.replace(ratios, study=study))
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["all games", "Pong only"][: 1 + shown]
+    drawn = [x for axes in figure.axes for x in axes.lines if x.get_gid() == "paper"]
+    assert len(drawn) == shown
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert ("the paper's range" in labels) == shown
+    assert (figure.axes[0].get_ylim()[1] > 0.9) == shown
 
 
 def test_places_that_are_no_doublings_are_a_step_apart(ratios):

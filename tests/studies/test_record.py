@@ -59,7 +59,10 @@ def test_study_json(tmp_path):
         ],
         "paper": [{"arm": "redo_width2", "iqm": 0.70, "low": None, "high": None}],
         "paper_dormant_percent": [
-            {"arm": "redo_width2", "game": "DemonAttack", "low": 11, "high": 12}
+            {
+                **{"arm": "redo_width2", "game": "DemonAttack"},
+                **{"low": 11, "high": 12, "tau": 0.1},
+            }
         ],
         "paper_dormant_curve": [],
     }
@@ -74,8 +77,22 @@ def test_study_json_in_epochs(tmp_path):
     assert content["score"] is None
     assert content["games"] == ["fashion_mnist"]
     assert content["paper_dormant_curve"] == [
-        {"arm": "fixed", "game": "cifar10", "first": 1, "last": 1, "percent": 9},
-        {"arm": "fixed", "game": "cifar10", "first": 100, "last": 100, "percent": 1},
+        {
+            "arm": "fixed",
+            "game": "cifar10",
+            "first": 1,
+            "last": 1,
+            "percent": 9,
+            "tau": None,
+        },
+        {
+            "arm": "fixed",
+            "game": "cifar10",
+            "first": 100,
+            "last": 100,
+            "percent": 1,
+            "tau": None,
+        },
     ]
     more = select(**launch | {"games": "cifar10", "arms": "reshuffled"})
     content = json.loads(record.write(more, tmp_path).read_text())
@@ -103,6 +120,7 @@ def test_the_papers_number_says_when(tmp_path):
             "game": "DemonAttack",
             "low": 38,
             "high": 38,
+            "tau": None,
             "frames": 40_000_000,
         }
     ]

@@ -87,6 +87,21 @@ def test_a_study_is_consistent(study):
         assert score.low is None or score.low < score.iqm < score.high
 
 
+def test_the_papers_dormant_fractions_say_their_threshold_or_that_it_is_not_known():
+    found = {
+        study.name: {x.tau for x in (*study.paper_dormancy, *study.paper_curve)}
+        for study in STUDIES.values()
+    }
+    assert {name: taus for name, taus in found.items() if taus} == {
+        "replay_ratio": {None},
+        "width": {0.1},
+        "long_schedule": {None},
+        "label_shuffle": {None},
+        "offline": {None},
+        "distillation": {None},
+    }
+
+
 def test_the_games_are_those_of_the_benchmark():
     assert games.ATARI_100K_GAMES == atari_100k.GAMES
     assert len(set(games.DQN_GAMES)) == 17

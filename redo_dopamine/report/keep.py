@@ -41,6 +41,7 @@ _TABLES = (
     study_page.SCORES,
     study_page.SUMMARY,
     study_page.LAYERS,
+    study_page.ZERO_GRADIENT,
     study_page.IMPROVEMENTS,
     study_ends.ENDS,
 )
@@ -168,7 +169,9 @@ def _contents(
     yield STUDY, (base_dir / STUDY).read_bytes()
     for key, table in tables.items():
         run = "/".join(key)
-        rows = table[list(metrics_csv.COLUMNS)].to_csv(index=False, lineterminator="\n")
+        rows = table[list(metrics_csv.COLUMNS)].to_csv(
+            index=False, lineterminator="\n", na_rep="nan"
+        )
         yield f"{run}/{METRICS}", rows.encode()
         yield f"{run}/{CONFIG}", (base_dir / run / CONFIG).read_bytes()
         for name in (INFO, STATUS):

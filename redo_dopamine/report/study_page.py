@@ -3,8 +3,8 @@
 In: the directory of a study. Out, in `<base_dir>/report/`: `index.html` and
 `games.html`, which open without a network; `scores.csv`, `summary.csv`,
 `improvements.csv` and `ends.csv`; every figure as PNG and SVG. A study without scores
-has none of these but `index.html`, `summary.csv` and figures, and `epochs.csv` and
-`layers.csv`.
+has none of these but `index.html`, `summary.csv` and figures, and `epochs.csv`,
+`layers.csv` and `zero_gradient.csv`.
 """
 
 from pathlib import Path
@@ -23,6 +23,7 @@ from redo_dopamine.report import (
     study_ends,
     study_progress,
     study_tables,
+    zero_gradient,
 )
 from redo_dopamine.report import study_sections as sections
 from redo_dopamine.report.analysis import Analysis, analyse
@@ -32,6 +33,7 @@ SUMMARY = "summary.csv"
 IMPROVEMENTS = "improvements.csv"
 EPOCHS = "epochs.csv"
 LAYERS = "layers.csv"
+ZERO_GRADIENT = "zero_gradient.csv"
 DIRECTORY = "report"
 
 
@@ -136,6 +138,8 @@ def _tables(analysis: Analysis) -> dict[str, str]:
         }
         layers = epoch_tables.by_layer(analysis)
         tables |= {LAYERS: layers} if len(layers) else {}
+        silent = zero_gradient.by_layer(analysis)
+        tables |= {ZERO_GRADIENT: silent} if len(silent) else {}
     return {
         name: table.to_csv(index=False, lineterminator="\n")
         for name, table in tables.items()
@@ -177,6 +181,11 @@ def _epochs(analysis: Analysis) -> list[str]:
     if len(layers):
         parts += ["<h3>By layer</h3>", markup.table(layers, {})]
         parts.append(markup.links([LAYERS], "As a file"))
+    silent = zero_gradient.table(analysis)
+    if len(silent):
+        parts += ["<h3>Without a gradient, and dormant at τ = 0</h3>"]
+        parts += [markup.table(silent, {}), markup.paragraph(zero_gradient.NOTE)]
+        parts.append(markup.links([ZERO_GRADIENT], "As a file"))
     return parts
 
 

@@ -1,8 +1,10 @@
 """ReDo beside resets and weight decay, at replay ratio 1.
 
-Sokar et al., ICML 2023 (arXiv 2302.12902). Each baseline at its best setting: resets of
-the head and the layer before it every 100,000 gradient steps (of 50,000 to 500,000),
-weight decay of 1e-5 (of 1e-6 to 1e-3).
+Sokar et al., ICML 2023 (arXiv 2302.12902). Each baseline at its best setting: resets
+every 100,000 gradient steps (of 50,000 to 500,000), weight decay of 1e-5 (of 1e-6 to
+1e-3). A reset is of the head and the layer before it, as in the released code; the
+authors' summary says "only the penultimate layer", and which of the two their figure
+has is not known.
 """
 
 from redo_dopamine.studies import arms, games

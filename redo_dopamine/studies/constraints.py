@@ -1,8 +1,9 @@
 """Constraints on the weights while one task, then an unrelated one is learned.
 
-He, 2026 (arXiv 2603.21173): weight clipping, L2, L2 to the initial weights, and a
-bound on spectral norms: dormancy, and how well the second task is learned. Their
-strengths are ours.
+He, 2026 (arXiv 2603.21173): constraints limit how deep parameters get entrenched, and
+so mitigate the loss of plasticity. Here weight clipping, L2, L2 to the initial weights,
+and a bound on spectral norms: dormancy, and how well the second task is learned. Which
+constraints, their strengths and the tasks are ours.
 """
 
 from redo_dopamine.studies import probes
@@ -53,8 +54,7 @@ def _arm(name: str) -> Arm:
 
 STUDY = Study(
     name="constraints",
-    claim="Constraints that keep weights small or near their start keep a network "
-    "able to learn, whatever they do to dormancy.",
+    claim="Constraints on the weights mitigate the loss of plasticity.",
     source="He, 2026 (arXiv 2603.21173): constraints on the weights",
     axis="constraint",
     arms=tuple(map(_arm, _KINDS)),

@@ -1,8 +1,9 @@
 """What the studies of agents on MuJoCo's robots share, and those of PPO.
 
 He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173).
-The paper's length and seeds are not known: a million agent steps and three seeds are
-ours. Environments need the extra [mujoco].
+The paper trains for 20 million agent steps; how many seeds it has is not known. A
+million agent steps and three seeds are ours, so these studies are a twentieth of the
+paper's. Environments need the extra [mujoco].
 """
 
 from redo_dopamine.studies.lengths import AGENT_STEPS

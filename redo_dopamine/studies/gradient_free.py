@@ -1,11 +1,12 @@
 """A trapped layer at a new task: evolution strategies against Adam.
 
-He, 2026 (arXiv 2603.21173): where the gradient of a layer's neurons has vanished, a
-search that needs none should still find better weights. The value network is that of
-PPO with four hidden layers, the task the regression of `regression_probe`, and only the
-layer with the most zero-gradient neurons is trained. An epoch is 1,000 evaluations of
-the network for both: 20 updates of Adam, one generation of evolution strategies.
-Learning rates and length are ours.
+He, 2026 (arXiv 2603.21173): optimization without gradients reduces the loss of
+plasticity. How it is tested is ours: where the gradient of a layer's neurons has
+vanished, a search that needs none should still find better weights. The value network
+is that of PPO with four hidden layers, the task the regression of `regression_probe`,
+and only the layer with the most zero-gradient neurons is trained. An epoch is 1,000
+evaluations of the network for both: 20 updates of Adam, one generation of evolution
+strategies.
 """
 
 from redo_dopamine.studies import probes
@@ -35,9 +36,9 @@ def _arm(name: str, rate: float) -> Arm:
 
 STUDY = Study(
     name="gradient_free",
-    claim="A layer whose gradient has vanished learns a new task by evolution "
-    "strategies where Adam leaves it trapped.",
-    source="He, 2026 (arXiv 2603.21173): gradient-free search after a change of task",
+    claim="Optimization without gradients reduces the loss of plasticity: a layer "
+    "whose gradient has vanished learns a new task better by it than by Adam.",
+    source="He, 2026 (arXiv 2603.21173): gradient-free optimization",
     axis="learning rate",
     arms=tuple(_arm(name, rate) for name in _SEARCHES for rate in _RATES),
     games=probes.GAMES,

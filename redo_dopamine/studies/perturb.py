@@ -1,8 +1,9 @@
 """Noise on zero-gradient neurons when the task changes, on others, and on none.
 
-He, 2026 (arXiv 2603.21173): if neurons without a gradient are what is trapped, noise on
-them should help, and the same noise elsewhere should not. The value network is that of
-PPO with four hidden layers; the task changes to the regression of `regression_probe`.
+He, 2026 (arXiv 2603.21173), section 1: to perturb parameters at zero gradient does not
+degrade performance and may even improve it. The paper says nothing of noise elsewhere:
+that arm is a control of ours. The value network is that of PPO with four hidden layers;
+the task changes to the regression of `regression_probe`.
 """
 
 from redo_dopamine.studies import probes
@@ -23,9 +24,9 @@ def _arm(name: str) -> Arm:
 
 STUDY = Study(
     name="perturb",
-    claim="Noise on the weights of zero-gradient neurons lets a network learn a new "
-    "task; the same noise on neurons drawn at random does not.",
-    source="He, 2026 (arXiv 2603.21173): perturbation of zero-gradient neurons",
+    claim="Noise on the weights of zero-gradient neurons does no harm when the task "
+    "changes, and may help.",
+    source="He, 2026 (arXiv 2603.21173), section 1: parameters at zero gradient",
     axis="noise",
     arms=tuple(map(_arm, _NOISE)),
     games=probes.GAMES,

@@ -1,6 +1,6 @@
 """PPO with ReLU and without any activation function: return and dormancy together.
 
-He, 2026 (arXiv 2603.21173): the claim that its figure 1 is for. A network without an
+He, 2026 (arXiv 2603.21173), figure 1. A network without an
 activation function is a linear one, whose neurons cannot fall dormant by saturating.
 """
 

@@ -3,7 +3,9 @@
 He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173). An
 aged network is that of a run of `ppo_activation`, or, where neurons without a gradient
 are wanted, of the deeper one of `ppo_layers`: at `regression_probe`'s inputs the former
-had none. These studies must lie in `runs/` where the launch is started: as directories,
+had next to none. The paper's are networks of 20 million agent steps; those that were
+run here had 300,000 and few dormant neurons, so they do not test it yet. These studies
+must lie in `runs/` where the launch is started: as directories,
 or links to them.
 """
 

@@ -1,8 +1,11 @@
 """Plasticity as a matter of the task: the loss on a second task by its distance.
 
-He, 2026 (arXiv 2603.21173), its central claim as a curve. A network learns one task,
-and then another whose targets have correlation 1 - d with those of the first; "fresh"
-begins the second with new parameters.
+He, 2026 (arXiv 2603.21173), section 3.2: an aged, highly dormant network struggles with
+tasks similar to the one it was trained on; on a significantly different one it performs
+like one that was just drawn. Here a network learns one task, and then another whose
+targets have correlation 1 - d with those of the first; "fresh" begins the second with
+new parameters. Distances beyond 1 are outside the claim: 2 is the negative of the first
+task, as related to it as can be. Distances and tasks are ours.
 """
 
 from redo_dopamine.studies import probes
@@ -29,9 +32,9 @@ def _arm(name: str, distance: float) -> Arm:
 
 STUDY = Study(
     name="related_tasks",
-    claim="An aged network learns a task near the one it knows sooner than a fresh "
-    "network does, and a far one later.",
-    source="He, 2026 (arXiv 2603.21173): plasticity depends on the task",
+    claim="An aged, highly dormant network learns tasks near the one it knows worse "
+    "than a fresh one, and an unrelated task as well.",
+    source="He, 2026 (arXiv 2603.21173), section 3.2: similar and different tasks",
     axis="distance",
     arms=tuple(_arm(name, d) for name in _BEGINNINGS for d in _DISTANCES),
     games=probes.GAMES,

@@ -8,7 +8,7 @@ from redo_dopamine.studies.study import Study
 
 STUDY = Study(
     name="replay_ratio_impala",
-    claim="A residual network loses by a high replay ratio too; ReDo helps it more.",
+    claim="A residual network loses by a high replay ratio too; ReDo helps it.",
     source="Sokar et al., ICML 2023 (arXiv 2302.12902): replay ratios, IMPALA network",
     axis="replay ratio",
     arms=arms.replay_ratio_sweep(

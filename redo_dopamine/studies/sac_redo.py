@@ -42,8 +42,7 @@ def _arm(
 
 STUDY = Study(
     name="sac_redo",
-    claim="SAC has few dormant neurons, and ReDo leaves its returns as they are or "
-    "better; resets hurt.",
+    claim="ReDo leaves the returns of SAC about as they are; resets lower them.",
     source="Sokar et al., ICML 2023 (arXiv 2302.12902): SAC on MuJoCo",
     axis="agent",
     arms=(

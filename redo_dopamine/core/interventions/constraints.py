@@ -27,8 +27,8 @@ def weight_clipping(limit: float = 1.0) -> InterventionFactory:
 
     .. math:: \theta \leftarrow \min(\max(\theta, -c), c)
 
-    Biases and heads too. He, 2026 (arXiv 2603.21173), among the constraints that keep
-    plasticity; the limit is ours.
+    Biases and heads too. For He, 2026 (arXiv 2603.21173), who holds that constraints
+    mitigate the loss of plasticity; this one and its limit are ours.
 
     Args:
         limit: c > 0.

@@ -47,10 +47,11 @@ def layer_reset(
     back, and what reads them would be kept behind them.
 
     Nikishin et al., "The Primacy Bias in Deep Reinforcement Learning", ICML 2022.
-    Defaults are those of the baseline in Sokar et al., ICML 2023: penultimate layer
-    and head, every 1e5 gradient steps. The target network and the optimizer's step
-    count are left alone, and so is a normalisation that stands beside a reset layer
-    as a module of its own.
+    Defaults are those of the baseline in Sokar et al., ICML 2023, every 1e5 gradient
+    steps: the penultimate layer, and the head with it, as in the released code. The
+    authors' summary names the penultimate layer alone. The target network and the
+    optimizer's step count are left alone, and so is a normalisation that stands beside
+    a reset layer as a module of its own.
 
     Args:
         num_layers: k >= 1, heads included.

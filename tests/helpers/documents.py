@@ -61,3 +61,8 @@ def tables(text):
         assert re.fullmatch(r"\|[\s:|-]+\|", lines[1]), lines[:2]
         rows += [[x.strip() for x in line.split("|")[1:-1]] for line in lines[2:]]
     return rows
+
+
+def numbers_with_intervals(text):
+    """Numbers that stand before an interval, such as `.50 [.49, .51]`."""
+    return re.findall(r"[\d.]+%?\s\[[-\d.,\s]+\]", text)

@@ -1,0 +1,96 @@
+"""The runs that `results/` keeps, and what pages may say of them.
+
+Means over seeds have 95% t intervals, and differences Welch's: computed here from the
+runs themselves, apart from the report.
+"""
+
+import csv
+import functools
+import io
+import json
+import zipfile
+
+import numpy as np
+from scipy import stats
+
+from helpers import documents
+
+RESULTS = documents.ROOT / "results"
+
+
+@functools.cache
+def runs(study):
+    """`{(arm, game, seed): {name: [value, ...]}}`, in time order."""
+    found = {}
+    with zipfile.ZipFile(RESULTS / study / "runs.zip") as archive:
+        for entry in archive.namelist():
+            if entry.endswith("/metrics.csv"):
+                values = {}
+                text = io.StringIO(archive.read(entry).decode())
+                for row in csv.DictReader(text):
+                    values.setdefault(row["name"], []).append(float(row["value"]))
+                found[tuple(entry.split("/")[:3])] = values
+    return found
+
+
+@functools.cache
+def infos(study):
+    """`{(arm, game, seed): content of run.json}`."""
+    with zipfile.ZipFile(RESULTS / study / "runs.zip") as archive:
+        return {
+            tuple(entry.split("/")[:3]): json.loads(archive.read(entry))
+            for entry in archive.namelist()
+            if entry.endswith("/run.json")
+        }
+
+
+def of_arm(study, arm, game=None):
+    """The runs of an arm, by seed."""
+    found = runs(study)
+    return [
+        found[key] for key in sorted(found) if key[0] == arm and game in (None, key[1])
+    ]
+
+
+def ends(study, arm, name):
+    """The last value of a metric in each run of an arm."""
+    return np.array([run[name][-1] for run in of_arm(study, arm)])
+
+
+def t_interval(values):
+    """`(mean, low, high)`."""
+    mean, n = np.mean(values), len(values)
+    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
+    return mean, mean - half, mean + half
+
+
+def number(value, digits):
+    """`.033`, `1.002` or `-.016`; of digits that would be all 0, no minus."""
+    text = f"{value:,.{digits}f}"
+    if float(text.replace(",", "")) == 0:
+        text = text.removeprefix("-")
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
+
+
+def shown(values, digits):
+    """`.033 [.012, .054]`."""
+    mean, low, high = (number(x, digits) for x in t_interval(values))
+    return f"{mean} [{low}, {high}]"
+
+
+def told_apart(first, second):
+    """ "more", "less" or "open": what Welch's test at 5% says of the first."""
+    interval = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
+    if interval.low > 0:
+        return "more"
+    return "less" if interval.high < 0 else "open"
+
+
+def table(head, rows):
+    """The lines of a Markdown table."""
+    lines = [
+        " | ".join(["", *head, ""]).strip(),
+        "|---" + "|--:" * (len(head) - 1) + "|",
+    ]
+    lines += [" | ".join(["", *row, ""]).strip() for row in rows]
+    return "\n".join(lines) + "\n"

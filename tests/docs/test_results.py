@@ -1,12 +1,15 @@
 """results/: every study that is kept there is named, whole, and of the study's arms."""
 
 import json
+import re
 import zipfile
 
 import pandas as pd
 import pytest
 
-from helpers import documents
+from helpers import documents, kept
+from redo_dopamine.report import study_runs
+from redo_dopamine.report.study import load_study
 from redo_dopamine.studies import STUDIES
 
 RESULTS = documents.ROOT / "results"
@@ -39,3 +42,27 @@ def test_a_study_is_kept_whole(name):
     assert {"/".join(key) for key in keys.to_numpy()} == runs
     seeds = {run.rpartition("/")[2] for run in runs}
     assert str(len(seeds)) == told[-1]
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_can_be_read_again(name, tmp_path):
+    with zipfile.ZipFile(RESULTS / name / "runs.zip") as archive:
+        archive.extractall(tmp_path)
+    records = study_runs.find_records(tmp_path, load_study(tmp_path))
+    done = {record.key for record in records if record.state == "done"}
+    assert done == set(kept.runs(name))
+
+
+def test_runs_from_a_dirty_tree_are_told():
+    found = {
+        name: sum(info["git"]["dirty"] for info in kept.infos(name).values())
+        for name in KEPT
+    }
+    told = re.findall(r"^  - `(\w+)`: (\d+),", PAGE, re.MULTILINE)
+    assert {name: int(x) for name, x in told} == {k: x for k, x in found.items() if x}
+    assert f"{sum(found.values())} runs come from a tree" in PAGE
+
+
+def test_studies_that_are_not_kept_are_told():
+    for name in {"label_shuffle", "offline", "distillation"} - set(KEPT):
+        assert f"`{name}`" in PAGE

@@ -7,6 +7,7 @@ from helpers import documents, kept
 from redo_dopamine.studies import STUDIES
 
 PAGE = (documents.ROOT / "docs" / "causes.md").read_text()
+FRACTION = (0, 1)
 LAST = "zero_gradient_fraction/value/Dense_3"
 
 
@@ -51,7 +52,9 @@ def layers_table():
                 f"zero_gradient_fraction/{layer}",
             ):
                 cells.append(kept.number(np.mean([run[name][0] for run in runs]), 3))
-                cells.append(kept.shown(kept.ends("ppo_layers", arm, name), 3))
+                cells.append(
+                    kept.shown(kept.ends("ppo_layers", arm, name), 3, FRACTION)
+                )
             cells.append(overlap(runs, f"zero_gradient_dormant_overlap/{layer}", True))
             cells.append(overlap(runs, f"zero_gradient_overlap/{layer}"))
             rows.append(cells)
@@ -102,7 +105,7 @@ def noise_table():
         (
             label,
             *losses("perturb", [arm]),
-            kept.shown(kept.ends("perturb", arm, LAST), 3),
+            kept.shown(kept.ends("perturb", arm, LAST), 3, FRACTION),
         )
         for arm, label in labels.items()
     ]
@@ -127,7 +130,8 @@ def gradient_free_table():
         arms = [f"{name}_lr{rate}" for name in ("adam", "evolution")]
         values = [kept.ends("gradient_free", arm, "loss") for arm in arms]
         zero = [kept.ends("gradient_free", arm, LAST) for arm in arms]
-        rows.append((rate, *(kept.shown(x, 3) for x in (*values, *zero))))
+        cells = [kept.shown(x, 3) for x in values]
+        rows.append((rate, *cells, *(kept.shown(x, 3, FRACTION) for x in zero)))
     head = ("learning rate, n = 3", "Adam", "evolution strategies")
     head += ("Adam, no gradient", "evolution, no gradient")
     return kept.table(head, rows)

@@ -7,10 +7,12 @@ runs themselves, apart from the report.
 import csv
 import functools
 import io
+import itertools
 import json
 import zipfile
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from helpers import documents
@@ -58,8 +60,10 @@ def ends(study, arm, name):
 
 
 def t_interval(values):
-    """`(mean, low, high)`."""
+    """`(mean, low, high)`; of one value without an interval."""
     mean, n = np.mean(values), len(values)
+    if n < 2:
+        return mean, np.nan, np.nan
     half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
     return mean, mean - half, mean + half
 
@@ -72,10 +76,46 @@ def number(value, digits):
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else text
 
 
-def shown(values, digits):
-    """`.033 [.012, .054]`."""
-    mean, low, high = (number(x, digits) for x in t_interval(values))
-    return f"{mean} [{low}, {high}]"
+def interval(mean, low, high, digits, limits=(-np.inf, np.inf)):
+    """`.033 [.012, .054]`, cut off at the limits; or the mean alone."""
+    if np.isnan(low):
+        return number(mean, digits)
+    low, high = np.clip([low, high], *limits)
+    return f"{number(mean, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def shown(values, digits, limits=(-np.inf, np.inf)):
+    """The mean of runs with its t interval."""
+    return interval(*t_interval(values), digits, limits)
+
+
+def end(study, arm, game, metric, digits):
+    """What the report's `ends.csv` has of an arm's last gradient step."""
+    rows = pd.read_csv(RESULTS / study / "ends.csv")
+    here = (rows["arm"] == arm) & (rows["game"] == game) & (rows["metric"] == metric)
+    if not here.any():
+        return "–"
+    row = rows[here].sort_values("gradient_step").iloc[-1]
+    return interval(row["mean"], row["low"], row["high"], digits)
+
+
+def at(study, arm, game, metric, step, digits):
+    """The same of the gradient step at which another arm ended."""
+    rows = pd.read_csv(RESULTS / study / "ends.csv")
+    here = (rows["arm"] == arm) & (rows["game"] == game) & (rows["metric"] == metric)
+    [row] = rows[here & (rows["gradient_step"] == step)].to_dict("records")
+    return interval(row["mean"], row["low"], row["high"], digits)
+
+
+def beats(first, second):
+    """How likely a run of the first beats one of the second, and the exact p-value."""
+    wins = np.mean([(x > y) + 0.5 * (x == y) for x in first for y in second])
+    ranks = stats.rankdata(np.concatenate([first, second]))
+    sums = [sum(x) for x in itertools.combinations(ranks, len(first))]
+    middle = np.mean(sums)
+    far = abs(sum(ranks[: len(first)]) - middle) - 1e-9
+    p = np.mean([abs(x - middle) >= far for x in sums])
+    return f"{number(wins, 2)}, p = {number(p, 3)}"
 
 
 def told_apart(first, second):

@@ -74,7 +74,7 @@ def test_its_commands_are_ones(clean_gin, tmp_path, monkeypatch):
 def test_the_files_it_names_are_there():
     for name in re.findall(r"`(\w+\.gin)`", README):
         assert name == "config.gin" or (ROOT / "gin_configs" / name).is_file()
-    for path in re.findall(r"\]\((docs/[^)]+)\)", README):
+    for path in re.findall(r"\]\((docs/[^)#]+)", README):
         assert (ROOT / path).is_file()
 
 

@@ -187,6 +187,7 @@ def test_sentences_do_not_repeat_the_tables():
 
 
 GAMES = ("Breakout", "Asterix", "Freeway")
+OPEN = {("B", "2"), ("A", "0.25"), ("A", "2")}  # Dormancy with ReDo, by game.
 # What the page says of two arms by Welch's test at 5%.
 VERDICTS = [
     *(
@@ -232,6 +233,56 @@ VERDICTS = [
 @pytest.mark.parametrize(("study", "game", "first", "second", "name", "said"), VERDICTS)
 def test_a_verdict_is_what_the_test_carries(study, game, first, second, name, said):
     values = [scores(study, arm, name, game) for arm in (first, second)]
+    assert kept.told_apart(*values) == said
+
+
+# The same of dormancy at the end.
+DORMANCY = [
+    *(
+        ("laptop_replay_ratio", SPACE, f"redo_rr{x}", f"dqn_rr{x}", "less")
+        for x in ("0.25", "1", "2", "4")
+    ),
+    ("laptop_replay_ratio", SPACE, "dqn_rr1", "dqn_rr0.25", "more"),
+    ("laptop_replay_ratio", SPACE, "dqn_rr2", "dqn_rr1", "open"),
+    ("laptop_replay_ratio", SPACE, "dqn_rr4", "dqn_rr2", "less"),
+    *(
+        ("laptop_games", game, f"redo_rr{x}", f"dqn_rr{x}", said)
+        for game in GAMES
+        for x in ("0.25", "1", "2")
+        for said in ["open" if (game[0], x) in OPEN else "less"]
+    ),
+    ("laptop_games", "Breakout", "dqn_rr2", "dqn_rr0.25", "less"),
+    ("laptop_games", "Asterix", "dqn_rr2", "dqn_rr0.25", "more"),
+    ("laptop_games", "Freeway", "dqn_rr2", "dqn_rr0.25", "less"),
+    *(
+        ("laptop_width", SPACE, f"redo_width{x}", f"dqn_width{x}", "less")
+        for x in (1, 2)
+    ),
+    ("laptop_width", SPACE, "dqn_width2", "dqn_width1", "open"),
+    ("laptop_width", SPACE, "redo_width2", "redo_width1", "more"),
+    *(
+        ("laptop_baselines", SPACE, "redo", other, "less")
+        for other in ("dqn", "layer_reset", "weight_decay")
+    ),
+    ("laptop_baselines", SPACE, "lowest", "random", "open"),
+    *(
+        ("laptop_threshold", SPACE, "tau0.1_period1000", f"tau{tau}_period{x}", "less")
+        for tau in ("0", "0.025", "0.1")
+        for x in (1000, 10000)
+        if (tau, x) != ("0.1", 1000)
+    ),
+    ("laptop_learning_rate", SPACE, "redo", "dqn", "open"),
+    ("laptop_learning_rate", SPACE, "redo_live_norm", "dqn", "less"),
+    ("laptop_learning_rate", SPACE, "redo_own_bias", "redo", "open"),
+]
+
+
+@pytest.mark.parametrize(("study", "game", "first", "second", "said"), DORMANCY)
+def test_a_verdict_on_dormancy_is_too(study, game, first, second, said):
+    values = [
+        [run[DORMANT][-1] for run in kept.of_arm(study, arm, game)]
+        for arm in (first, second)
+    ]
     assert kept.told_apart(*values) == said
 
 

@@ -3,8 +3,7 @@
 The plan, fixed before the first run, as `laptop` has it. What is looked at: the dormant
 fraction along gradient steps and at the end, just after recycles too; the return; the
 largest Q-value, since over-estimation rises with the replay ratio and may explain
-returns. On three other seeds, without ReDo, dormancy at the end was .19, .35, .42 and
-.38 at replay ratios .25, 1, 2 and 4.
+returns.
 """
 
 from redo_dopamine.studies import laptop
@@ -13,7 +12,7 @@ from redo_dopamine.studies.study import Study
 STUDY = Study(
     name="laptop_replay_ratio",
     claim="More gradient updates per step bring more dormant neurons and lower "
-    "returns; ReDo cuts the first and mends the second.",
+    "returns; ReDo cuts the first and recovers the second.",
     source=f"{laptop.PAPER}: replay ratios; on MinAtar, at a laptop's size",
     axis="replay ratio",
     arms=laptop.replay_ratio_sweep(0.25, 1, 2, 4),

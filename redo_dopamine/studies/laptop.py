@@ -8,10 +8,10 @@ and none is changed after a result is seen. They were chosen with seeds 0 to 2, 
 seeds are 100 and up. Games are Space Invaders in every study, Breakout and Asterix for
 the replay ratio; Seaquest and Freeway for who has more time. Breakout is kept in
 although it may well contradict: its dormant fraction falls while the agent learns.
-Returns have no human's to be compared with: scores are of the game's best arm. The plan's
-score was one evaluation after the last iteration. It became the training average over
-the last tenth of the agent steps after these runs had been seen (`docs/laptop.md` shows
-both), so what it says of them decides nothing.
+Returns have no human's to be compared with: scores are of the game's best arm. The
+plan's score was one evaluation after the last iteration. It became the training average
+over the last tenth of the agent steps after these runs had been seen (`docs/laptop.md`
+shows both), so what it says of them decides nothing.
 """
 
 import dataclasses

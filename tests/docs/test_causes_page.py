@@ -13,9 +13,9 @@ LAST = "zero_gradient_fraction/value/Dense_3"
 
 def activation_table():
     rows = [
-        ("dormant, τ = 0.1", "dormant_fraction/0.1", 3),
-        ("dormant, τ = 0", "dormant_fraction/0.0", 3),
-        ("average return", "train/average_return", 0),
+        ("dormant, τ = 0.1", "dormant_fraction/0.1", 3, FRACTION),
+        ("dormant, τ = 0", "dormant_fraction/0.0", 3, FRACTION),
+        ("average return", "train/average_return", 0, (-np.inf, np.inf)),
     ]
     study = "ppo_activation"
     return kept.table(
@@ -24,11 +24,11 @@ def activation_table():
             (
                 label,
                 *(
-                    kept.shown(kept.ends(study, x, name), digits)
+                    kept.shown(kept.ends(study, x, name), digits, limits)
                     for x in ("relu", "none")
                 ),
             )
-            for label, name, digits in rows
+            for label, name, digits, limits in rows
         ],
     )
 

@@ -20,9 +20,18 @@ from helpers import documents
 RESULTS = documents.ROOT / "results"
 
 
-@functools.cache
 def runs(study):
     """`{(arm, game, seed): {name: [value, ...]}}`, in time order."""
+    return _columns(study, "value")
+
+
+def steps(study):
+    """The same of the gradient steps at which the values were measured."""
+    return _columns(study, "gradient_step")
+
+
+@functools.cache
+def _columns(study, column):
     found = {}
     with zipfile.ZipFile(RESULTS / study / "runs.zip") as archive:
         for entry in archive.namelist():
@@ -30,7 +39,7 @@ def runs(study):
                 values = {}
                 text = io.StringIO(archive.read(entry).decode())
                 for row in csv.DictReader(text):
-                    values.setdefault(row["name"], []).append(float(row["value"]))
+                    values.setdefault(row["name"], []).append(float(row[column]))
                 found[tuple(entry.split("/")[:3])] = values
     return found
 
@@ -90,21 +99,24 @@ def shown(values, digits, limits=(-np.inf, np.inf)):
 
 
 def end(study, arm, game, metric, digits):
-    """What the report's `ends.csv` has of an arm's last gradient step."""
+    """A metric where the report's `ends.csv` has an arm's end, with its t interval.
+
+    Of the same mean as there.
+    """
     rows = pd.read_csv(RESULTS / study / "ends.csv")
     here = (rows["arm"] == arm) & (rows["game"] == game) & (rows["metric"] == metric)
     if not here.any():
         return "–"
     row = rows[here].sort_values("gradient_step").iloc[-1]
-    return interval(row["mean"], row["low"], row["high"], digits)
-
-
-def at(study, arm, game, metric, step, digits):
-    """The same of the gradient step at which another arm ended."""
-    rows = pd.read_csv(RESULTS / study / "ends.csv")
-    here = (rows["arm"] == arm) & (rows["game"] == game) & (rows["metric"] == metric)
-    [row] = rows[here & (rows["gradient_step"] == step)].to_dict("records")
-    return interval(row["mean"], row["low"], row["high"], digits)
+    found = steps(study)
+    values = [
+        np.interp(row["gradient_step"], found[key][metric], run[metric])
+        for key, run in runs(study).items()
+        if key[:2] == (arm, game)
+    ]
+    np.testing.assert_allclose(np.mean(values), row["mean"], atol=1e-6)
+    limits = (0, 1) if "fraction" in metric else (0, np.inf)
+    return shown(values, digits, limits)
 
 
 def beats(first, second):

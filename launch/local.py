@@ -7,7 +7,6 @@ any time. Exit status 0 if all runs are done, 2 for a mistake in what was typed,
 
 import argparse
 import contextlib
-import math
 import os
 import signal
 import sys
@@ -24,33 +23,34 @@ from rich.console import Console
 
 from launch import common, display, processes
 from launch.pool import Pool
-from redo_dopamine import process, run_status
+from redo_dopamine import process, run_status, typed_numbers
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.plan import Run
 
 _TIME_LIMIT = "3600"  # seconds
+_MOST_WORKERS = 10_000
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _workers(text: str, num_cores: int) -> int:
     if text == "auto":
         return num_cores
-    if not text.isdecimal() or int(text) < 1:
+    workers = typed_numbers.as_whole(text, 1, _MOST_WORKERS)
+    if workers is None:
         raise UserError(
-            f"--workers must be a whole number >= 1 or auto, but is {text!r}. Give the "
-            f"number of runs at a time; this machine has {num_cores} cores for them."
+            f"--workers must be a whole number >= 1 and <= {_MOST_WORKERS}, or auto, "
+            f"but is {typed_numbers.shown(text)}. Give the number of runs at a time; "
+            f"this machine has {num_cores} cores for them."
         )
-    return int(text)
+    return workers
 
 
 def _time_limit(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
+    seconds = typed_numbers.as_number(text)
     if not seconds > 0:
         raise UserError(
-            f"--time_limit must be > 0 seconds, but is {text!r}. Give more than a run "
+            "--time_limit must be a finite number of seconds > 0, but is "
+            f"{typed_numbers.shown(text)}. Give more than a run "
             f"needs to begin, such as {_TIME_LIMIT}."
         )
     return seconds

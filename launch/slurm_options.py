@@ -10,10 +10,12 @@ from typing import Any
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.scaling import check_scale
+from redo_dopamine.typed_numbers import as_whole, shown
 
 _ROOT = Path(__file__).resolve().parent.parent
-_TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
-_MEMORY = re.compile(r"[1-9]\d*[KMGT]")
+_TIME = re.compile(r"(?:(\d{1,9})-)?(\d{1,9})(?::(\d{1,9}))?(?::(\d{1,9}))?", re.ASCII)
+_MEMORY = re.compile(r"[1-9]\d{0,8}[KMGT]", re.ASCII)
+_MOST = 1_000_000  # Cores, GPUs, tasks.
 # Slurm's warning before a job's end, in seconds: enough for a run that is still
 # importing to begin, and write its checkpoint.
 _MOST_WARNING = 90
@@ -147,7 +149,7 @@ def parse_time(text: str) -> int:
     if seconds <= 0:
         raise UserError(
             "--time must be minutes such as 90, or one of Slurm's forms HH:MM:SS, D-HH "
-            f"and D-HH:MM:SS, and more than nothing, but is {text!r}."
+            f"and D-HH:MM:SS, and more than nothing, but is {shown(text)}."
         )
     return math.ceil(seconds / 60)
 
@@ -161,12 +163,16 @@ def parse_memory(text: str) -> str:
     if not _MEMORY.fullmatch(text.upper()):
         raise UserError(
             "--mem must be a whole number and a unit of K, M, G or T, such as 8G, but "
-            f"is {text!r}."
+            f"is {shown(text)}."
         )
     return text.upper()
 
 
 def _whole(name: str, text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise UserError(f"{name} must be a whole number >= {least}, but is {text!r}.")
-    return int(text)
+    found = as_whole(text, least, _MOST)
+    if found is None:
+        raise UserError(
+            f"{name} must be a whole number >= {least} and <= {_MOST}, but is "
+            f"{shown(text)}."
+        )
+    return found

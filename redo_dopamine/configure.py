@@ -3,19 +3,22 @@
 Touches gin's global state.
 """
 
+import contextlib
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ale_py
 import gin
 import gymnasium
+from absl import logging
 
 from redo_dopamine import (
     configurables,  # noqa: F401  Registers the names.
 )
 from redo_dopamine import gin_files as gin_files_lib
+from redo_dopamine.bindings import checking
 from redo_dopamine.errors import UserError
 from redo_dopamine.gin_files import CONFIG_DIR as CONFIG_DIR
 from redo_dopamine.gin_files import brief as brief
@@ -50,14 +53,56 @@ def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> N
     """
     try:
         gin_files_lib.parse(_DEFAULTS, gin_files, gin_bindings)
-    except gin_files_lib.GIN_ERRORS as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise UserError(_explain_gin_error(error, gin_bindings)) from error
+    checking.check()
     with gin.unlock_config():
         _keep_csv()
         _apply_schedule()
         _share_seed()
     _check_agent_name()
     _check_game()
+
+
+@contextlib.contextmanager
+def building() -> Iterator[None]:
+    """Say of whatever fails while a run is built that its settings are the reason.
+
+    A launcher need not try them again. Where the program is at fault all the same,
+    --verbosity=1 shows the traceback.
+
+    Raises:
+        UserError: in the place of any other exception, but for those of the disk.
+    """
+    try:
+        yield
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        logging.debug("While building the run:", exc_info=True)
+        message = brief(error) + _functions_in(str(error))
+        if isinstance(error, MemoryError):
+            message = "They need more memory than this machine has."
+        if not isinstance(error, ValueError | TypeError | AssertionError):
+            message = (
+                f"No run can be built from these settings ({type(error).__name__}): "
+                f"{message}\n--verbosity=1 shows where it failed."
+            )
+        raise UserError(message) from error
+
+
+def _functions_in(message: str) -> str:
+    """The settings of the functions that a message names, as its end."""
+    settings = [
+        f"{selector.rpartition('.')[2]}.{parameter} = {value}"
+        for (_, selector), bound in gin.config._CONFIG.items()
+        for parameter, value in bound.items()
+        if isinstance(value, gin.config.ConfigurableReference)
+        and re.search(rf"\b{value.configurable.name}\b", message)
+    ]
+    return f"\nIt is about one of: {', '.join(settings)}" if settings else ""
 
 
 def bound(name: str, default: Any = None) -> Any:
@@ -126,20 +171,24 @@ def _check_game() -> None:
             f"{GAME} must name an Atari game, but is not set. Add "
             f"--gin_bindings=\"{GAME}='DemonAttack'\"."
         )
-    if isinstance(name, str) and name not in games:
+    if name not in games:
         raise UserError(
             f"{GAME} must be one of the {len(games)} games of ale-py, but is "
-            f"{name!r}. " + suggest(name, games, "The games are")
+            f"{name!r}. " + suggest(_plain_game(name), games, "The games are")
         )
+
+
+def _plain_game(name: str) -> str:
+    """What is left of a name of Gymnasium's: Pong of PongNoFrameskip-v4."""
+    name = re.sub(r"-v\d+$", "", name.rpartition("/")[2])
+    return re.sub(r"(-ram|NoFrameskip|Deterministic)+$", "", name) or name
 
 
 def _explain_gin_error(error: Exception, gin_bindings: Sequence[str]) -> str:
     message = brief(error)
-    if isinstance(error, SyntaxError) and not error.filename and error.lineno:
-        message += f"\n  {gin_bindings[error.lineno - 1]}"
     unknown = re.search(r"(?:matching|named) (?:reference )?'@?([\w./]+)", message)
     if unknown is None:
-        return f"The gin configuration could not be read: {message}"
+        return gin_files_lib.explain(error, gin_bindings)
     owner = re.search(r"Configurable '([\w./]+)' doesn't have", message)
     known = _parameters(owner[1]) if owner else _configurable_names()
     return f"Unknown gin name: {message}\n{suggest(unknown[1], known, 'Known are')}"

@@ -6,11 +6,13 @@ What every command that reads gin files shares; it knows no names of agents.
 import contextlib
 import difflib
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import gin
 
+from redo_dopamine import gin_circles
 from redo_dopamine.errors import UserError
 
 _PACKAGE = Path(__file__).parent
@@ -20,8 +22,11 @@ CONFIG_DIR = next(
     for path in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
     if path.is_dir()
 )
-# What gin raises for what a user wrote; KeyError where a name is ambiguous.
-GIN_ERRORS = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
+_OF_CONFIGURABLE = re.compile(r"In call to configurable '([\w./]+)'")
+_RULE = re.compile(r"(\w+) (?:must|may)\b")
+_OF_GIN = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
+_LONGEST_LINE = 200
+_LONG_NUMBER = re.compile(r"\d{40,}")
 
 
 def shipped_configs() -> list[str]:
@@ -44,14 +49,23 @@ def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) 
         gin_bindings: single bindings, which win over the files.
 
     Raises:
-        UserError: a file that is not there.
-        one of GIN_ERRORS: what is there is not gin, or names what nobody knows.
+        UserError: a file that is not there or includes itself, or a module that a
+            file imports and that cannot be imported.
+        any exception: what is there is not gin, or names what nobody knows. A module
+            that a file imports may raise whatever it likes.
     """
     gin.add_config_file_search_path(str(CONFIG_DIR))
     _check_all_there(gin_files)
-    with _without_errors_logged():
-        gin.parse_config(defaults)
-        gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+    gin_circles.check_includes(gin_files)
+    try:
+        with _without_errors_logged():
+            gin.parse_config(defaults)
+            gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"A gin file may import only modules that are installed: {brief(error)}\n"
+            "Install that one, or remove the import."
+        ) from error
 
 
 def _check_all_there(gin_files: Sequence[str]) -> None:
@@ -76,10 +90,62 @@ def _without_errors_logged() -> Iterator[None]:
 
 
 def brief(error: BaseException) -> str:
-    """An error's message without gin's notes on where it called from."""
+    """An error's message in a user's words.
+
+    It is without gin's notes on where it called from. A setting that the message
+    begins with gets its gin name, and numbers of many digits are cut short.
+    """
     lines = str(error).splitlines()
     kept = [x for x in lines if x.strip() and "In call to configurable" not in x]
-    return "\n".join(kept) or type(error).__name__
+    text = "\n".join(kept) or type(error).__name__
+    rule = _RULE.match(text)
+    if rule is not None:
+        text = (
+            _gin_name(rule[1], _OF_CONFIGURABLE.findall(str(error)))
+            + text[rule.end(1) :]
+        )
+    return _LONG_NUMBER.sub(lambda x: f"{x[0][:8]}... ({len(x[0])} digits)", text)
+
+
+def _gin_name(parameter: str, called: Sequence[str]) -> str:
+    """The gin name of a setting, or just the parameter where it is not known whose.
+
+    Args:
+        parameter: the setting.
+        called: the configurables that an error came through, innermost first.
+    """
+    owners = {
+        selector.rpartition(".")[2]
+        for (_, selector), bound in gin.config._CONFIG.items()
+        if parameter in bound
+    }
+    for name in called:
+        if name.rpartition(".")[2] in owners:
+            owners = {name.rpartition(".")[2]}
+            break
+    return " or ".join(f"{x}.{parameter}" for x in sorted(owners)) or parameter
+
+
+def explain(error: Exception, gin_bindings: Sequence[str]) -> str:
+    """What gin says of a file or a binding that it cannot read."""
+    message = brief(error)
+    token = re.search(r"Failed to parse token '(.+?)'(?= |$)", message, re.MULTILINE)
+    macro = re.search(r"No bindings specified for '(.+?)/gin.macro'", message)
+    if token is not None:
+        end = message[token.end() :]
+        message = (
+            f"{token[1]} is no value. Text must stand in quotes, as in {token[1]!r}, "
+            f"and numbers must be finite.{end}"
+        )
+    elif macro is not None:
+        message = f"%{macro[1]} has no value. Add a binding {macro[1]} = VALUE."
+    elif isinstance(error, RecursionError | MemoryError):
+        message = "It is too deep, or refers to itself."
+    elif not isinstance(error, _OF_GIN):
+        message = f"a module that it imports fails ({type(error).__name__}): {message}"
+    if isinstance(error, SyntaxError) and not error.filename and error.lineno:
+        message += f"\n  {gin_bindings[error.lineno - 1][:_LONGEST_LINE]}"
+    return f"The gin configuration could not be read: {message}"
 
 
 def suggest(name: str, known: Iterable[str], listing: str) -> str:
@@ -91,6 +157,8 @@ def suggest(name: str, known: Iterable[str], listing: str) -> str:
     by_plain = {plain(x): x for x in known if not x.endswith(".gin")}
     by_plain |= {x.lower(): x for x in known if x.endswith(".gin")}
     target = name.lower() if name.endswith(".gin") else plain(name)
+    if target in by_plain:
+        return f"Did you mean {by_plain[target]}?"
     near = [by_plain[x] for x in difflib.get_close_matches(target, by_plain, 3, 0.6)]
     if near:
         return f"Did you mean {' or '.join(near)}?"

@@ -22,6 +22,7 @@ from redo_dopamine import (
     provenance,
     run_lock,
     run_status,
+    typed_numbers,
 )
 from redo_dopamine.errors import UserError
 from redo_dopamine.finite import NotFiniteError
@@ -42,12 +43,11 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
     "Gin bindings that win over the files, e.g. 'RecycledDQNAgent.replay_ratio = 1'.",
 )
 _DOPAMINES_TRAINING_STEPS = 250_000
-_SCALE = flags.DEFINE_float(
+_SCALE = command_line.define_number(
     "scale",
     1.0,
     "What part of its study's length this run is: noted in status.json, no more.",
-    lower_bound=0,
-    upper_bound=1,
+    typed_numbers.scale,
 )
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change",
@@ -87,11 +87,8 @@ def build_runner(
             a checkpoint that does not fit.
     """
     base_dir = str(paths.writable_run("--base_dir", base_dir))
-    try:
+    with configure.building():
         return experiment(base_dir, terms=terms)
-    except (ValueError, TypeError, AssertionError) as error:
-        logging.debug("While building the run:", exc_info=True)
-        raise UserError(configure.brief(error)) from error
 
 
 def train(

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 from dopamine.jax.agents.ppo import ppo_agent
 
+from redo_dopamine import physical_memory
 from redo_dopamine.agents import proximal
 from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
 from redo_dopamine.agents.learner import Batch, Learner, Loss, make_update
@@ -125,6 +126,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
     # Dopamine's seams.
 
     def _build_replay_buffer(self) -> Rollout:
+        proximal.num_minibatches(self.update_period, self.batch_size)
         return Rollout(self.update_period, self.state.shape, self.action_shape)
 
     def _build_networks_and_optimizer(self) -> None:
@@ -134,6 +136,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         def draw_params(key: jax.Array) -> Params:
             return network.init(unrolled(key), state)
 
+        physical_memory.check_network(draw_params)
         self._rng, key = jax.random.split(self._rng)
         self._start_learning(
             compiled(draw_params)(key),

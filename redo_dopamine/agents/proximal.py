@@ -206,7 +206,7 @@ def contiguous_minibatches(
     Raises:
         ValueError: the size does not divide T.
     """
-    num_batches = _num_batches(num_transitions, batch_size)
+    num_batches = num_minibatches(num_transitions, batch_size)
     order = jax.random.permutation(key, num_batches)
     batches = jnp.arange(num_transitions).reshape(num_batches, batch_size)[order]
     return jnp.tile(batches, (num_epochs, 1))
@@ -219,7 +219,7 @@ def shuffled_minibatches(
 
     Arguments, value and error are those of `contiguous_minibatches`.
     """
-    _num_batches(num_transitions, batch_size)
+    num_minibatches(num_transitions, batch_size)
     draw = jax.vmap(lambda key: jax.random.permutation(key, num_transitions))
     return draw(jax.random.split(key, num_epochs)).reshape(-1, batch_size)
 
@@ -237,7 +237,12 @@ def take(chosen: Batch) -> Batch:
     return {**batch, "advantage": centred / (jnp.std(advantage) + 1e-8)}
 
 
-def _num_batches(num_transitions: int, batch_size: int) -> int:
+def num_minibatches(num_transitions: int, batch_size: int) -> int:
+    """Minibatches of a rollout.
+
+    Raises:
+        ValueError: the size does not divide the transitions.
+    """
     num_batches, rest = divmod(num_transitions, batch_size)
     if rest or not num_batches:
         raise ValueError(

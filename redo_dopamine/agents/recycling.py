@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from redo_dopamine import physical_memory
 from redo_dopamine.agents.batches import as_batch, network_inputs
 from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.learner import (
@@ -95,6 +96,7 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
 
         self._rng, key = jax.random.split(self._rng)
         # One program, where Dopamine compiles every operation of it on its own.
+        physical_memory.check_network(draw_params)
         draw_initial = compiled(draw_params)
         self._start_learning(draw_initial(key))
         # Not the same arrays, because the update donates the online parameters' memory.

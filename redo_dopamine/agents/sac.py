@@ -11,6 +11,7 @@ from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.agents.sac import sac_agent
 from dopamine.jax.replay_memory import elements
 
+from redo_dopamine import physical_memory
 from redo_dopamine.agents import entropic
 from redo_dopamine.agents.batches import as_batch, network_inputs
 from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
@@ -129,6 +130,7 @@ class RecycledSACAgent(
             return network.init(unrolled(key), state)
 
         self._rng, key = jax.random.split(self._rng)
+        physical_memory.check_network(draw_params)
         draw_initial = compiled(draw_params)
         self._start_learning(draw_initial(key))
         # Not the same arrays, because the update donates the online parameters' memory.

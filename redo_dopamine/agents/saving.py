@@ -134,12 +134,20 @@ class SavedReplayAgent(SavedAgent):
 
     def _build_replay_buffer(self) -> Any:
         """In the place of Dopamine's."""
-        return FrameReplay(
+        replay = FrameReplay(
             stack_size=self.stack_size,
             update_horizon=self.update_horizon,
             gamma=self.gamma,
             seed=self._seed,
         )
+        steps, batch = self.stack_size + self.update_horizon, replay._batch_size
+        if replay._max_capacity < max(steps, batch):
+            raise ValueError(
+                f"max_capacity must be at least the {steps:g} steps of a transition "
+                f"(stack_size + update_horizon) and a batch of {batch:g}, but is "
+                f"{replay._max_capacity}. The papers use 1_000_000."
+            )
+        return replay
 
     def bundle_and_checkpoint(
         self, checkpoint_dir: str, iteration_number: int

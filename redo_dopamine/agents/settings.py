@@ -3,13 +3,13 @@
 import dataclasses
 import difflib
 import inspect
-import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
+from redo_dopamine.core.numbers import LARGEST_COUNT, is_number
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
@@ -115,16 +115,17 @@ def updates_per_train_step(replay_ratio: float, update_period: int) -> int:
     Raises:
         ValueError: the product is not a whole number >= 1.
     """
-    if not isinstance(replay_ratio, numbers.Real):
+    if not is_number(replay_ratio):
         raise TypeError(
             "replay_ratio must be a number of gradient updates per agent step, but is "
             f"{replay_ratio!r}. The paper uses 0.25, 0.5, 1 and 2."
         )
     updates = replay_ratio * update_period
-    if not updates >= 0.5 or abs(updates - round(updates)) > 1e-6:
+    wrong = not 0.5 <= updates <= LARGEST_COUNT
+    if wrong or abs(updates - round(updates)) > 1e-6:
         possible = ", ".join(f"{n / update_period:g}" for n in range(1, 5))
         raise ValueError(
-            f"replay_ratio * update_period must be a whole number >= 1, but "
+            "replay_ratio must give a whole number >= 1 with update_period, but "
             f"{replay_ratio} * {update_period} = {updates:g}. With update_period = "
             f"{update_period} the possible replay ratios are {possible}, ..."
         )
@@ -137,11 +138,16 @@ def check_intervention(factory: Any) -> None:
     Raises:
         TypeError: it does not take a graph, a draw of parameters and an optimizer.
     """
+    if not callable(factory):
+        raise TypeError(
+            f"intervention must be what redo(...) or another one returns, but is "
+            f"{factory!r}. Write @redo() in gin, or @none()."
+        )
     parameters = inspect.signature(factory).parameters.values()
     if [x.default for x in parameters].count(inspect.Parameter.empty) != 3:
         name = getattr(factory, "__name__", factory)
         raise TypeError(
-            f"An intervention must be what {name}(...) returns, but is {name} itself. "
+            f"intervention must be what {name}(...) returns, but is {name} itself. "
             f"Call it: @{name}() in gin."
         )
 
@@ -150,12 +156,13 @@ def check_taus(taus: Any) -> None:
     """Check that there are several thresholds, or none.
 
     Raises:
-        TypeError: one number, without the parentheses.
+        TypeError: one number, without the parentheses, or what are no numbers.
     """
-    if not isinstance(taus, Sequence):
+    several = isinstance(taus, Sequence) and not isinstance(taus, str)
+    if not several or not all(is_number(tau) and tau >= 0 for tau in taus):
         raise TypeError(
-            f"taus must be a sequence of thresholds, but is {taus!r}. Write (0.1,) for "
-            "one, and () to track none."
+            "taus must be a sequence of finite thresholds >= 0, but is "
+            f"{taus!r}. Write (0.1,) for one, and () to track none."
         )
 
 

@@ -94,7 +94,9 @@ class TrackedAgent(SavedAgent):
                 *inspect.signature(TrackedAgent.__init__).parameters,
             ],
         )
-        self._build_intervention = intervention or interventions.none()
+        self._build_intervention = (
+            interventions.none() if intervention is None else intervention
+        )
         check_intervention(self._build_intervention)
         check_taus(taus)
         self._tracking: dict[str, Any] = {

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from redo_dopamine.core.numbers import is_number
 
 
-def validate_threshold(tau: float) -> None:
+def validate_threshold(tau: float, name: str = "tau") -> None:
     """Check a dormancy threshold.
 
     Raises:
@@ -16,7 +16,7 @@ def validate_threshold(tau: float) -> None:
     """
     if not (is_number(tau) and tau >= 0):
         raise ValueError(
-            f"tau must be a finite number >= 0, but is {tau}. A neuron is dormant "
+            f"{name} must be a finite number >= 0, but is {tau}. A neuron is dormant "
             "where its score is <= tau; the paper uses 0.1, 0.025 and 0."
         )
 

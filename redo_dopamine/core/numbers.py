@@ -3,12 +3,17 @@
 import math
 from typing import Any
 
+# Steps and counts are 32-bit integers on the device.
+LARGEST_COUNT = 2**31 - 1
+
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, NumPy's too."""
+    """Whether it is a finite number, NumPy's too; True and False are none."""
+    if isinstance(value, bool):
+        return False
     try:
         return math.isfinite(value)
-    except TypeError:
+    except (TypeError, OverflowError):  # No number, or none that a float can hold.
         return False
 
 
@@ -22,8 +27,11 @@ def whole(value: Any, minimum: int, rule: str, remedy: str) -> int:
         remedy: ends it.
 
     Raises:
-        ValueError: it is not a whole number, or is below the minimum.
+        ValueError: it is not a whole number, is below the minimum, or too large for
+            32 bits.
     """
-    if not is_number(value) or value != int(value) or value < minimum:
-        raise ValueError(f"{rule} >= {minimum}, but is {value}. {remedy}")
+    is_whole = is_number(value) and value == int(value)
+    if not is_whole or not minimum <= value <= LARGEST_COUNT:
+        most = f" and <= {LARGEST_COUNT}" if is_whole and value >= minimum else ""
+        raise ValueError(f"{rule} >= {minimum}{most}, but is {value}. {remedy}")
     return int(value)

@@ -11,7 +11,7 @@ import ale_py
 import tensorflow as tf
 from absl import flags, logging
 
-from redo_dopamine import command_line
+from redo_dopamine import command_line, typed_numbers
 from redo_dopamine.inspect import command, files
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -32,8 +32,11 @@ _METRICS = flags.DEFINE_list(
 _TAUS = flags.DEFINE_list(
     "taus", None, "Thresholds, such as 0,0.025,0.1; those of the run if absent."
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", None, "States from the replay buffer; as many as tracking if absent."
+_BATCH_SIZE = command_line.define_number(
+    "batch_size",
+    None,
+    "States from the replay buffer; as many as tracking if absent.",
+    typed_numbers.whole("--batch_size", 1, 1_000_000),
 )
 _OUTPUT = flags.DEFINE_string(
     "output",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from redo_dopamine import exit_status, paths
+from redo_dopamine import exit_status, paths, typed_numbers
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import files, table
 from redo_dopamine.inspect.measuring import inspect_checkpoint
@@ -86,10 +86,12 @@ def _print_path(console: Console, path: Path) -> None:
 
 
 def _numbers(texts: Sequence[str] | None) -> list[float] | None:
-    try:
-        return None if texts is None else [float(text) for text in texts]
-    except ValueError as error:
+    if texts is None:
+        return None
+    numbers = [typed_numbers.as_number(text.strip()) for text in texts]
+    if not all(number >= 0 for number in numbers):
         raise UserError(
-            f"--taus must be numbers, but is {','.join(texts or ())!r}. Write "
-            "--taus=0,0.025,0.1."
-        ) from error
+            "--taus must be numbers >= 0, but is "
+            f"{typed_numbers.shown(','.join(texts))}. Write --taus=0,0.025,0.1."
+        )
+    return numbers

@@ -12,6 +12,7 @@ from redo_dopamine.core.graph import Edge, Layer
 from redo_dopamine.core.numbers import is_number
 from redo_dopamine.networks.activations import record
 
+_LARGEST_WIDTH = 10_000
 Activation = Callable[[jax.Array], jax.Array]
 MakeNormalization = Callable[[], nn.Module]
 
@@ -20,11 +21,12 @@ def scale_width(num_neurons: int, width: float) -> int:
     """`num_neurons * width`, rounded up.
 
     Raises:
-        ValueError: the width is not a positive number.
+        ValueError: the width is not a positive number, or one beyond any machine.
     """
-    if not (is_number(width) and width > 0):
+    if not (is_number(width) and 0 < width <= _LARGEST_WIDTH):
+        most = f" and <= {_LARGEST_WIDTH}" if is_number(width) and width > 0 else ""
         raise ValueError(
-            f"width must be > 0, but is {width}. The paper uses 1, 2 and 4; "
+            f"width must be > 0{most}, but is {width}. The paper uses 1, 2 and 4; "
             "fractions are rounded up to whole neurons."
         )
     return math.ceil(num_neurons * width)

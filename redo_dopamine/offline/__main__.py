@@ -25,6 +25,10 @@ from absl import logging
 from redo_dopamine import exit_status, paths, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.offline import layout, lessons, recording
+from redo_dopamine.typed_numbers import LARGEST_SEED, number, whole
+
+_MOST = 10**9
+_SEED = whole("--seed", 0, LARGEST_SEED)
 
 # Of both commands, as far as they have them.
 _PATHS = ("output", "checkpoint", "teacher", "student")
@@ -49,7 +53,13 @@ def _add_record(options: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="root of the data set: files go to DIR/<game>/<run>/replay_logs",
     )
-    add("--num_steps", required=True, type=int, metavar="N", help="agent steps")
+    add(
+        "--num_steps",
+        required=True,
+        type=whole("--num_steps", 1, _MOST),
+        metavar="N",
+        help="agent steps",
+    )
     add(
         "--checkpoint",
         metavar="DIR_OR_FILE",
@@ -67,15 +77,20 @@ def _add_record(options: argparse.ArgumentParser) -> None:
     _add_trust_modules(options)
     add(
         "--epsilon",
-        type=float,
+        type=number("--epsilon", "in [0, 1]", lambda x: 0 <= x <= 1),
         help="share of random actions; that of the run's training, or 1 without a "
         "checkpoint",
     )
-    add("--seed", type=int, default=0, help="of the game and random actions")
-    add("--run", type=int, default=1, help="names the directory of this recording")
+    add("--seed", type=_SEED, default=0, help="of the game and random actions")
+    add(
+        "--run",
+        type=whole("--run", 0, _MOST),
+        default=1,
+        help="names the directory of this recording",
+    )
     add(
         "--split_rows",
-        type=int,
+        type=whole("--split_rows", 1, _MOST),
         default=1_000_000,
         help="rows per file; reading takes 7 GB at most for a million",
     )
@@ -93,8 +108,14 @@ def _add_lesson(options: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="for <game>.npz (default: %(default)s, where the study looks)",
     )
-    add("--num_states", type=int, default=10_000, metavar="N", help="of the replay")
-    add("--seed", type=int, default=0, help="of the draw")
+    add(
+        "--num_states",
+        type=whole("--num_states", 1, _MOST),
+        default=10_000,
+        metavar="N",
+        help="of the replay",
+    )
+    add("--seed", type=_SEED, default=0, help="of the draw")
     _add_trust_modules(options)
 
 
@@ -122,15 +143,15 @@ def _lesson(settings: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    settings = vars(_parser().parse_args(arguments))
-    command = settings.pop("command")
-    named = [name for name in _PATHS if settings.get(name) is not None]
     logging.use_absl_handler()
     logging.set_verbosity(logging.ERROR)
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     try:
-        for name in named:
-            settings[name] = paths.given(f"--{name}", settings[name])
+        settings = vars(_parser().parse_args(arguments))
+        command = settings.pop("command")
+        for name in _PATHS:
+            if settings.get(name) is not None:
+                settings[name] = paths.given(f"--{name}", settings[name])
         print(command(settings))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -91,8 +91,8 @@ def _choose(directory: Path, splits: Sequence[int] | None) -> list[int]:
             "A run on fixed data needs splits of the DQN Replay layout, "
             f"{absent or 'any'} here, but {found}. Record some by 'python -m "
             "redo_dopamine.offline record', copy the game's files from "
-            "gs://atari-replay-datasets/dqn, or bind replay_logs.root and "
-            "replay_logs.splits."
+            "gs://atari-replay-datasets/dqn, or bind replay_logs.root, replay_logs.run "
+            "and replay_logs.splits."
         )
     return wanted
 

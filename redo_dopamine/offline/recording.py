@@ -152,7 +152,5 @@ def _new_agent(request: Request) -> Any:
         list(request.gin_files) or ["dqn.gin"], [*bindings, _COLLECTORS]
     )
     with tempfile.TemporaryDirectory(prefix="redo_dopamine_record.") as scratch:
-        try:
+        with configure.building():
             return experiment(scratch).agent
-        except (ValueError, TypeError, AssertionError) as error:
-            raise UserError(configure.brief(error)) from error

@@ -9,7 +9,7 @@ import sys
 
 from absl import flags
 
-from redo_dopamine import command_line, exit_status, paths
+from redo_dopamine import command_line, exit_status, paths, typed_numbers
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 
@@ -21,10 +21,11 @@ _BASE_DIR = flags.DEFINE_string(
     "<base_dir>/report/index.html.",
     required=True,
 )
-_BOOTSTRAP_REPEATS = flags.DEFINE_integer(
+_BOOTSTRAP_REPEATS = command_line.define_number(
     "bootstrap_repeats",
     BOOTSTRAP_REPEATS,
     "Of a study of several games: how many draws are behind each 95% interval.",
+    typed_numbers.whole("--bootstrap_repeats", 1, 10_000_000),
 )
 
 

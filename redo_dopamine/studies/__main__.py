@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from redo_dopamine import process
+from redo_dopamine import process, typed_numbers
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, scaling, speed
 
@@ -96,19 +96,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     details = commands.add_parser("show", help="tell of one study")
     details.add_argument("study")
     add_selection_options(details)
-    details.add_argument("--steps_per_second", type=float, metavar="N")
-    options = parser.parse_args(arguments)
-    if options.command is None:
-        print(list_studies())
-        return 0
+    details.add_argument(
+        "--steps_per_second",
+        type=typed_numbers.number("--steps_per_second", "> 0", lambda x: x > 0),
+        metavar="N",
+    )
     try:
+        options = parser.parse_args(arguments)
+        if options.command is None:
+            print(list_studies())
+            return 0
         selection = plan.select(
             options.study, options.arms, options.games, options.seeds, options.scale
         )
-        if options.steps_per_second is not None and not options.steps_per_second > 0:
-            raise UserError(
-                f"--steps_per_second must be > 0, but is {options.steps_per_second}."
-            )
         print(show(selection, options.steps_per_second))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -125,7 +125,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--scale",
-        type=float,
+        type=typed_numbers.scale,
         default=1.0,
         metavar="S",
         help="shorten lengths, warm-up and periods by this factor, in (0, 1]",

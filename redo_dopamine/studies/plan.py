@@ -12,6 +12,9 @@ from redo_dopamine.studies import STUDIES
 from redo_dopamine.studies.scaling import arm_bindings, check_scale, run_length
 from redo_dopamine.studies.speed import run_seconds
 from redo_dopamine.studies.study import Arm, Study
+from redo_dopamine.typed_numbers import LARGEST_SEED, as_whole, shown
+
+_MOST_SEEDS = 10_000
 
 T = TypeVar("T")
 
@@ -132,20 +135,24 @@ def parse_seeds(text: str, of_study: Sequence[int]) -> tuple[int, ...]:
         UserError: anything else.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts or not all(part.isdecimal() for part in parts):
+    found = [as_whole(part, 0, LARGEST_SEED) for part in parts]
+    numbers = [x for x in found if x is not None]
+    if not parts or len(numbers) < len(parts):
         raise UserError(
             "--seeds must be a number of seeds such as 2, or seeds such as 0,3 (a "
-            f"single one as 3,), but is {text!r}."
+            f"single one as 3,) up to {LARGEST_SEED}, but is {shown(text)}."
         )
-    numbers = [int(part) for part in parts]
     if "," in text:
         if len(set(numbers)) < len(numbers):
             raise UserError(
                 f"--seeds must name each seed once, but is {text!r}. A seed is one run."
             )
         return tuple(sorted(numbers))
-    if numbers[0] < 1:
-        raise UserError(f"--seeds must ask for at least one seed, but is {text!r}.")
+    if not 1 <= numbers[0] <= _MOST_SEEDS:
+        raise UserError(
+            f"--seeds must ask for 1 to {_MOST_SEEDS} seeds, but is {text!r}. To name "
+            f"one seed write --seeds={text},"
+        )
     following = itertools.count(max(of_study) + 1)
     return tuple(itertools.islice(itertools.chain(of_study, following), numbers[0]))
 

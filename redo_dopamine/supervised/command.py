@@ -7,11 +7,11 @@ status is one of `redo_dopamine.exit_status`.
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from redo_dopamine import exit_status, paths, run_lock
+from redo_dopamine import exit_status, paths, run_lock, typed_numbers
 from redo_dopamine.errors import UserError
 from redo_dopamine.fresh_start import RunFinishedError
 from redo_dopamine.gin_files import brief
@@ -43,12 +43,18 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
     add("--base_dir", required=True, help="made if missing, resumed if not")
     add("--gin_files", action="append", default=[], help="paths or shipped names")
     add("--gin_bindings", action="append", default=[], help="win over the files")
-    add("--scale", type=float, default=1.0, help="noted in status.json, no more")
+    add(
+        "--scale",
+        type=typed_numbers.scale,
+        default=1.0,
+        help="noted in status.json, no more",
+    )
     return made
 
 
 def main(
-    options: argparse.Namespace,
+    options: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
     configure: Callable[[argparse.Namespace], None],
     make: Callable[[], Made],
 ) -> int:
@@ -56,15 +62,17 @@ def main(
 
     Args:
         options: from `parser`.
+        arguments: in the place of the command line's.
         configure: loads gin's configuration; before there is a directory.
         make: makes the experiment of that configuration; with the directory in hand,
             so that of two processes one does no work.
     """
     try:
-        configure(options)
-        directory = paths.writable_run("--base_dir", options.base_dir)
+        found = options.parse_args(arguments)
+        configure(found)
+        directory = paths.writable_run("--base_dir", found.base_dir)
         with run_lock.held(directory):
-            _run(directory, make(), options.scale)
+            _run(directory, make(), found.scale)
     except RunFinishedError as error:
         print(error)
     except run_lock.DirectoryInUseError as error:

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "distillation", "Teach a network the Q-values of another on fixed states."
     )
     parser.add_argument("--lesson", help="path of a lesson's file")
-    return command.main(parser.parse_args(arguments), _configure, _make)
+    return command.main(parser, arguments, _configure, _make)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import gin
 
 from redo_dopamine import gin_files as gin_files_lib
 from redo_dopamine import shared_names
+from redo_dopamine.bindings import checking
 from redo_dopamine.errors import UserError
 from redo_dopamine.gin_files import brief
 from redo_dopamine.networks.classifier import ConvClassifier
@@ -99,11 +100,14 @@ def load(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
     register()
     try:
         gin_files_lib.parse(_DEFAULTS, gin_files, gin_bindings)
-    except gin_files_lib.GIN_ERRORS as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise UserError(
-            f"The gin configuration could not be read: {brief(error)}\n"
+            f"{gin_files_lib.explain(error, gin_bindings)}\n"
             f"Known names are {', '.join(NAMES)}."
         ) from error
+    checking.check()
 
 
 def experiment(kind: Callable[..., T]) -> T:

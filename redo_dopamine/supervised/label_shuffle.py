@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--dataset", choices=_DATASETS, help="default: what gin says; fashion_mnist")
     add("--data_dir", help="folder of the data set's files")
-    return command.main(parser.parse_args(arguments), _configure, _make)
+    return command.main(parser, arguments, _configure, _make)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "regression_probe", "Fit a fresh or an aged value network to a regression task."
     )
     return command.main(
-        parser.parse_args(arguments),
+        parser,
+        arguments,
         lambda options: gin_names.load(options.gin_files, options.gin_bindings),
         _make,
     )

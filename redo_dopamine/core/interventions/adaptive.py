@@ -55,7 +55,7 @@ def adaptive_redo(
     Raises:
         ValueError: a setting out of its range.
     """
-    masks.validate_threshold(max_tau)
+    masks.validate_threshold(max_tau, "max_tau")
     if not (is_number(max_fraction) and 0 < max_fraction <= 1):
         raise ValueError(
             f"max_fraction must be in (0, 1], but is {max_fraction}. It is the share "

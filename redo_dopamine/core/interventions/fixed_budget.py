@@ -57,6 +57,7 @@ def fixed_budget(
                 "schedules.constant(0.1) for a fraction that does not change, and "
                 "lowest_score for the paper's selection."
             )
+    _validate_fraction(fraction)
     schedule = Periodic(period, start, stop)
     observe = observe_activations(score_batch_size)
 
@@ -64,3 +65,20 @@ def fixed_budget(
         return Choice(masks.lowest_fraction(select(view), fraction(view.step)), {})
 
     return recycling(choose, schedule, observe)
+
+
+def _validate_fraction(fraction: Fraction) -> None:
+    """Ask for some steps' shares, so that a wrong function is found before it acts."""
+    for step in (0, 1, 1_000, 1_000_000):
+        try:
+            share = float(fraction(step))
+        except TypeError as error:
+            raise ValueError(
+                f"fraction must be a function of the gradient step, but: {error}. Use "
+                "schedules.constant(0.1)."
+            ) from error
+        if not 0 <= share <= 1:
+            raise ValueError(
+                f"fraction must give shares in [0, 1], but gives {share} at gradient "
+                f"step {step}. Use schedules.constant(0.1)."
+            )

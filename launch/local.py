@@ -49,7 +49,7 @@ def _time_limit(text: str) -> float:
     seconds = typed_numbers.as_number(text)
     if not seconds > 0:
         raise UserError(
-            "--time_limit must be a finite number of seconds > 0, but is "
+            "--time_limit must be > 0 seconds and finite, but is "
             f"{typed_numbers.shown(text)}. Give more than a run "
             f"needs to begin, such as {_TIME_LIMIT}."
         )

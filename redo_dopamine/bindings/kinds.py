@@ -29,7 +29,7 @@ def _state_bytes() -> int:
 
 AGENT_STEPS = whole("agent steps")
 GRADIENT_STEPS = whole("gradient steps")
-AGENT_STEPS_OR_0 = whole("agent steps", least=0)
+AGENT_STEPS_OR_ZERO = whole("agent steps", least=0)
 STATES = whole("states", bytes_each=_state_bytes)
 TRANSITIONS = whole("transitions", bytes_each=_state_bytes)
 CAPACITY = whole("transitions", bytes_each=lambda: _TRANSITION)

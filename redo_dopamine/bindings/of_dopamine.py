@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from redo_dopamine.bindings.kinds import (
     ACTOR_CRITIC,
     AGENT_STEPS,
+    AGENT_STEPS_OR_ZERO,
     CAPACITY,
     ENVIRONMENT,
     EPSILON,
@@ -37,7 +38,7 @@ from redo_dopamine.bindings.rules import (
 _DQN = {
     "gamma": SHARE,
     "update_horizon": whole("steps", most=10_000),
-    "min_replay_history": AGENT_STEPS_OR_0,
+    "min_replay_history": AGENT_STEPS_OR_ZERO,
     "update_period": AGENT_STEPS,
     "target_update_period": AGENT_STEPS,
     "stack_size": whole("observations", most=1_000),
@@ -128,7 +129,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "Runner": {
         "num_iterations": whole("iterations"),
         "training_steps": AGENT_STEPS,
-        "evaluation_steps": AGENT_STEPS_OR_0,
+        "evaluation_steps": AGENT_STEPS_OR_ZERO,
         "max_steps_per_episode": or_none(AGENT_STEPS),
         "clip_rewards": TRUTH,
         "create_environment_fn": ENVIRONMENT,

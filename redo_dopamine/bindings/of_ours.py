@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from redo_dopamine.bindings.kinds import (
     AGENT,
+    AGENT_STEPS_OR_ZERO,
     ENVIRONMENT_BYTES,
     GRADIENT_STEPS,
     LAYERS,
@@ -89,7 +90,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "Atari100kRunner": {
         "agent": AGENT,
         "num_eval_episodes": whole("episodes", 0, bytes_each=lambda: ENVIRONMENT_BYTES),
-        "max_no_ops": AGENT_STEPS_OR_0,
+        "max_no_ops": AGENT_STEPS_OR_ZERO,
     },
     "MinatarRunner": {"agent": AGENT},
     "ControlRunner": {"agent": AGENT},

@@ -56,7 +56,8 @@ def whole(
     """
     says = f"a whole number of {unit} from {least} to {most:_}"
     if bytes_each is not None:
-        says += f" that fits this machine's memory of {physical_memory.BYTES / 2**30:.0f} GiB"
+        gib = physical_memory.BYTES / 2**30
+        says += f" that fits this machine's memory of {gib:.0f} GiB"
 
     def fits(value: Any) -> bool:
         if not (is_number(value) and value == int(value) and least <= value <= most):

@@ -72,8 +72,8 @@ def create_control_environment(
     except gymnasium.error.Error as error:
         raise ValueError(
             "create_control_environment.environment_id must name an environment of "
-            f"Gymnasium, but {environment_id!r} is none: {error} Bind 'HalfCheetah-v4', "
-            "for example."
+            f"Gymnasium, but {environment_id!r} is none: {error} Bind "
+            "'HalfCheetah-v4', for example."
         ) from error
     kind = RestorableControl if _is_mujocos(environment) else ControlEnvironment
     return kind(environment, preprocessing)

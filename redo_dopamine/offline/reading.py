@@ -132,11 +132,28 @@ def _read_ring(directory: Path, split: int) -> Ring:
             f"{split} in {directory} are of shapes {shapes}. Download or record it "
             "again."
         )
+    _check_rows(directory, split, ring)
     if not ((ring.invalid_range >= 0) & (ring.invalid_range < ring.rows)).all():
         raise arrays.damaged(
             invalid, f"it names rows {ring.invalid_range.tolist()} of {ring.rows}"
         )
     return ring
+
+
+def _check_rows(directory: Path, split: int, ring: Ring) -> None:
+    """Refuse rows that would spoil the whole training, and name the first."""
+    for name, wrong in (
+        ("reward", ~np.isfinite(ring.reward.astype(np.float64))),
+        ("action", ring.action < 0),
+    ):
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            value = getattr(ring, name)[rows[0]]
+            raise arrays.damaged(
+                layout.array_path(directory, name, split),
+                f"row {rows[0]} of {ring.rows} has the {name} {value} "
+                f"({len(rows)} such rows)",
+            )
 
 
 def _open_frames(directory: Path, split: int, ring: Ring) -> arrays.RowStream:

@@ -151,6 +151,8 @@ def _new_agent(request: Request) -> Any:
     configure.load_gin_configs(
         list(request.gin_files) or ["dqn.gin"], [*bindings, _COLLECTORS]
     )
-    with tempfile.TemporaryDirectory(prefix="redo_dopamine_record.") as scratch:
-        with configure.building():
-            return experiment(scratch).agent
+    with (
+        tempfile.TemporaryDirectory(prefix="redo_dopamine_record.") as scratch,
+        configure.building(),
+    ):
+        return experiment(scratch).agent

@@ -150,7 +150,8 @@ def parse_seeds(text: str, of_study: Sequence[int]) -> tuple[int, ...]:
         return tuple(sorted(numbers))
     if not 1 <= numbers[0] <= _MOST_SEEDS:
         raise UserError(
-            f"--seeds must ask for 1 to {_MOST_SEEDS} seeds, but is {text!r}. To name "
+            f"--seeds must ask for at least one seed and at most {_MOST_SEEDS}, but is "
+            f"{text!r}. To name "
             f"one seed write --seeds={text},"
         )
     following = itertools.count(max(of_study) + 1)

@@ -102,4 +102,12 @@ def read(path: str | Path) -> Lesson:
             f"Distillation.lesson must be a lesson's file that is whole, but {path} "
             f"cannot be used: {error} {_REMEDY}"
         ) from error
+    for name, array in (("states", lesson.states), ("q_values", lesson.q_values)):
+        wrong = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        if wrong.any():
+            raise UserError(
+                f"Distillation.lesson must hold finite numbers, but row "
+                f"{np.flatnonzero(wrong)[0]} of {name} in {path} does not "
+                f"({wrong.sum()} such rows). {_REMEDY}"
+            )
     return lesson

@@ -120,3 +120,15 @@ def test_splits_of_other_frames_do_not_mix(split, tmp_path):
 def test_too_little_to_learn_from_is_refused(tmp_path):
     write(tmp_path, steps_of([(1, False)]))
     refused(tmp_path, "must hold a transition")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("reward", np.nan), ("reward", np.inf), ("reward", -np.inf), ("action", -1)],
+)
+def test_a_row_that_would_spoil_the_training_is_named(name, value, split):
+    path = path_of(split, name)
+    column = arrays.read(path, "iuf")
+    column[17] = value
+    arrays.write(path, column)
+    refused(split, str(path), f"row 17 of {len(column)}", f"{name} {column[17]}")

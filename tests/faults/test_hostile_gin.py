@@ -1,0 +1,95 @@
+"""Gin files and bindings that refer to themselves, or say what gin cannot read."""
+
+import pytest
+
+from helpers import runs
+from redo_dopamine import configure
+from redo_dopamine.errors import UserError
+
+GAME = "create_atari_environment.game_name"
+
+
+@pytest.fixture(autouse=True)
+def gin_state(clean_gin):
+    pass
+
+
+def refusal(files, bindings):
+    """What is said of them."""
+    with pytest.raises(UserError) as refused:
+        configure.load_gin_configs(files, bindings)
+    assert len(str(refused.value)) < 1000
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"], ["a", "b", "c"]])
+def test_files_that_include_each_other(names, tmp_path):
+    paths = [str(tmp_path / f"{name}.gin") for name in names]
+    for path, other in zip(paths, [*paths[1:], paths[0]], strict=True):
+        with open(path, "w") as file:
+            file.write(f"include '{other}'\n")
+    message = refusal([paths[0]], [])
+    assert " includes ".join([*paths, paths[0]]) in message
+
+
+@pytest.mark.parametrize(
+    ("bindings", "circle"),
+    [
+        (["x = %x"], "%x needs %x"),
+        (["x = %y", "y = %x"], "%x needs %y needs %x"),
+        (["x = [1, {'a': %y}]", "y = (%x,)"], "%x needs %y needs %x"),
+        (["redo.tau = @redo()"], "redo.tau needs redo.tau"),
+        (["s/redo.tau = @s/redo()"], "s/redo.tau needs s/redo.tau"),
+        (["redo.tau = @prune()", "prune.tau = @redo()"], "redo.tau needs prune.tau"),
+    ],
+)
+def test_settings_that_refer_to_themselves(bindings, circle):
+    assert circle in refusal(["demo.gin"], bindings)
+
+
+def test_macros_and_scopes_that_do_not_are_no_circle():
+    runs.configure_run("demo.gin", ["x = %y", "y = 0.2", "redo.tau = %x"])
+    runs.configure_run("demo.gin", ["s/redo.tau = 0.1", "prune.tau = @s/redo()"])
+
+
+@pytest.mark.parametrize(
+    ("binding", "parts"),
+    [
+        (f"{GAME} = Pong", ["must stand in quotes", "'Pong'", f"{GAME} = Pong"]),
+        ("redo.tau = nan", ["nan is no value", "finite"]),
+        ("redo.tau = %TAU", ["%TAU has no value"]),
+        ("import nosuch", ["'nosuch'", "Install that one, or remove the import"]),
+        ("from nosuch import x", ["'nosuch'", "or remove the import"]),
+        ("redo.tau = " + "[" * 5000, ["could not be read"]),
+        (f"{GAME} = 'PongNoFrameskip-v4'", ["Did you mean Pong?"]),
+        (f"{GAME} = 'ALE/Pong-v5'", ["Did you mean Pong?"]),
+        (f"{GAME} = 'Pong-ram-v4'", ["Did you mean Pong?"]),
+        (f"{GAME} = 'Pong-v4'", ["Did you mean Pong?"]),
+        (f"{GAME} = 'pong'", ["Did you mean Pong?"]),
+        (
+            "create_atari_environment.use_ppo_preprocessing = True",
+            ["create_atari_environment.use_ppo_preprocessing must be False"],
+        ),
+        *(
+            (f"{agent}.seed = {seed}", [f"{agent}.seed must be a whole number from 0"])
+            for agent in ("JaxDQNAgent", "PPOAgent", "SACAgent")
+            for seed in ("-1", "1.5", "'abc'", "True", str(2**70))
+        ),
+    ],
+)
+def test_a_binding_is_refused_in_a_users_words(binding, parts):
+    names = ["demo.gin"]
+    for agent in ("PPOAgent", "SACAgent"):
+        if binding.startswith(agent):
+            names = [f"{agent.removesuffix('Agent').lower()}.gin"]
+    message = refusal(names, [binding])
+    for part in parts:
+        assert part in message
+
+
+def test_a_module_that_cannot_be_imported_here(tmp_path):
+    path = tmp_path / "mine.gin"
+    path.write_text("import gin.tf.external_configurables\n")
+    message = refusal([str(path)], [])
+    assert "a module that it imports fails" in message
+    assert "import gin.tf.external_configurables" in message

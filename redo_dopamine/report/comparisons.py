@@ -94,5 +94,5 @@ _BESIDE = ("probability", "p")
 
 
 def _numbers(x: Comparison) -> dict[str, float]:
-    values = [*x.probability, x.p, *x.difference]
-    return dict(zip(_COLUMNS, map(float, values), strict=True))
+    values = (*x.probability, np.asarray(x.p), *x.difference)
+    return {name: float(x) for name, x in zip(_COLUMNS, values, strict=True)}

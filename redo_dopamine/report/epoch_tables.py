@@ -127,7 +127,10 @@ def layer_table(analysis: Analysis) -> pd.DataFrame:
     for row in by_layer(analysis).to_dict("records"):
         words: dict[str, object] = {
             _HEADINGS[metric]: study_tables.interval(
-                *(row[metric + suffix] for suffix in _ENDS), runs=int(row["seeds"])
+                row[metric],
+                row[f"{metric}_low"],
+                row[f"{metric}_high"],
+                runs=int(row["seeds"]),
             )
             for metric in (DORMANT, ZERO_GRADIENT)
         }
@@ -186,5 +189,4 @@ def _shown(found: tuple[Estimate, int] | None, digits: str = ",.3f") -> str | No
     if found is None:
         return None
     estimate, seeds = found
-    value, low, high = (float(end) for end in estimate)
-    return study_tables.interval(value, low, high, digits, seeds)
+    return study_tables.shown(estimate, seeds, digits)

@@ -87,16 +87,16 @@ def comparison_table(analysis: Analysis) -> pd.DataFrame:
     rows = []
     for x in analysis.improvements:
         few = min(x.runs)
-        row = {
+        row: dict[str, object] = {
             "": f"{x.arm.label} > {x.over.label}",
-            "P(X > Y)": interval(*map(float, x.probability), runs=few),
+            "P(X > Y)": shown(x.probability, few),
             "p": f"{x.p:.3f}",
-            "difference": interval(*map(float, x.difference), runs=few),
+            "difference": shown(x.difference, few),
         }
         if analysis.beside_improvements:
             other, kind = beside.get(x[:3]), _BESIDE[analysis.metric]
-            row[f"P(X > Y) by {kind}"] = other and interval(
-                *map(float, other.probability), runs=min(other.runs)
+            row[f"P(X > Y) by {kind}"] = other and shown(
+                other.probability, min(other.runs)
             )
             row[f"p by {kind}"] = other and f"{other.p:.3f}"
         rows.append(row)
@@ -121,13 +121,18 @@ def interval(
     """
     if value is None or math.isnan(value):
         return None
-    shown = f"{value:{digits}}"
+    text = f"{value:{digits}}"
     if not (low is None or high is None or math.isnan(low)):
-        shown += f" [{low:{digits}}, {high:{digits}}]"
+        text += f" [{low:{digits}}, {high:{digits}}]"
     few = runs is not None and runs < statistics.FEW_RUNS
-    return f"{shown} (n = {runs})" if few else shown
+    return f"{text} (n = {runs})" if few else text
+
+
+def shown(estimate: Estimate, runs: int | None, digits: str = ",.3f") -> str | None:
+    """Returns an estimate as `interval` shows it."""
+    value, low, high = (float(end) for end in estimate)
+    return interval(value, low, high, digits, runs)
 
 
 def _estimate(estimate: Estimate, matrix: Matrix | None) -> str | None:
-    value, low, high = (float(end) for end in estimate)
-    return interval(value, low, high, runs=len(matrix.seeds) if matrix else None)
+    return shown(estimate, len(matrix.seeds) if matrix else None)

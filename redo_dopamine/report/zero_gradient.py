@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import aggregates, markup, study_tables, summary
-from redo_dopamine.report.aggregates import Estimate
+from redo_dopamine.report import markup, statistics, study_tables, summary
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.runs import Run
 
@@ -55,7 +54,7 @@ def by_layer(analysis: Analysis) -> pd.DataFrame:
         ]
         for name, layer in _layers(runs):
             place = {"arm": arm.name, "game": game, "layer": name}
-            rows.append(place | _numbers(layer, analysis.repeats))
+            rows.append(place | _numbers(layer))
     return pd.DataFrame(rows)
 
 
@@ -95,12 +94,12 @@ def _of_run(run: Run) -> dict[str, tuple[np.ndarray, ...]]:
     return {name: x for name, x in values.items() if len(x[0]) and len(x[1])}
 
 
-def _numbers(layer: _Layer, repeats: int) -> dict[str, float]:
+def _numbers(layer: _Layer) -> dict[str, float]:
     row: dict[str, float] = {}
     for name, runs in (("dormant", layer.dormant), ("zero_gradient", layer.zero)):
         row[f"{name}_first"] = float(np.mean([x[0] for x in runs]))
-        row |= _estimate(name, [x[-1] for x in runs], repeats)
-    row |= _estimate("growth", [x[-1] - x[0] for x in layer.zero], repeats)
+        row |= _estimate(name, [x[-1] for x in runs], lowest=0.0)
+    row |= _estimate("growth", [x[-1] - x[0] for x in layer.zero], lowest=-1.0)
     one_set, in_time = np.concatenate(layer.one_set), np.concatenate(layer.in_time)
     return row | {
         "one_set_lowest": one_set.min() if len(one_set) else np.nan,
@@ -112,17 +111,16 @@ def _numbers(layer: _Layer, repeats: int) -> dict[str, float]:
     }
 
 
-def _estimate(name: str, values: Sequence[float], repeats: int) -> dict[str, float]:
-    """Returns a mean over runs and its interval, as columns of a file."""
-    found = aggregates.mean_curve([np.array(values)[:, None]], repeats)
-    ends = Estimate(*(end[0] for end in found))
-    return {name + suffix: float(x) for suffix, x in zip(_ENDS, ends, strict=True)}
+def _estimate(name: str, values: Sequence[float], lowest: float) -> dict[str, float]:
+    """Returns a mean over runs and its t interval, as columns of a file."""
+    found = statistics.t_interval(np.array(values)).clipped(lowest)
+    return {name + suffix: float(x) for suffix, x in zip(_ENDS, found, strict=True)}
 
 
 def _words(row: Mapping[Any, Any]) -> dict[str, object]:
     def shown(name: str) -> str | None:
         value, low, high = (row[name + suffix] for suffix in _ENDS)
-        return study_tables.interval(value, low, high)
+        return study_tables.interval(value, low, high, runs=int(row["seeds"]))
 
     def overlap(*names: str) -> str | None:
         measurements = row[f"{names[0].removesuffix('_lowest')}_measurements"]
@@ -141,5 +139,4 @@ def _words(row: Mapping[Any, Any]) -> dict[str, object]:
         "growth": shown("growth"),
         "one set, lowest": overlap("one_set_lowest"),
         "in time, mean, lowest": overlap("in_time", "in_time_lowest"),
-        "seeds": f"{row['seeds']:.0f}",
     }

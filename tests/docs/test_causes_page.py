@@ -118,6 +118,7 @@ def constraints_table():
         "none": "none",
         "clipping": "clipping",
         "l2": "L2",
+        "l2_to_init": "L2 to the initial weights",
         "spectral_norm": "bounded spectral norms",
     }
     rows = [(label, *losses("constraints", [arm])) for arm, label in labels.items()]
@@ -236,10 +237,11 @@ VERDICTS = [
     ),
     *(
         ("constraints", arm, "none", "loss", "open")
-        for arm in ("clipping", "l2", "spectral_norm")
+        for arm in ("clipping", "l2", "l2_to_init", "spectral_norm")
     ),
     ("constraints", "l2", "none", "test_loss", "less"),
     ("constraints", "clipping", "none", "test_loss", "open"),
+    ("constraints", "l2_to_init", "none", "test_loss", "open"),
     ("constraints", "spectral_norm", "none", "test_loss", "open"),
     *(
         ("gradient_free", f"evolution_lr{rate}", f"adam_lr{rate}", "loss", "open")

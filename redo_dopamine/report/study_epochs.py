@@ -130,8 +130,9 @@ def _from_zero(analysis: Analysis, drawn: _Drawn | None) -> Figure | None:
     if drawn is None:
         return None
     figure, panels, _ = drawn
-    # The loss of a policy has either sign.
-    if min(axes.dataLim.ymin for axes in panels) >= 0:
+    # A policy's loss has either sign; the interval of another may reach below 0.
+    curves = [line.get_ydata() for axes in panels for line in axes.lines]
+    if min(float(np.min(np.asarray(curve))) for curve in curves) >= 0:
         panels[0].set_ylim(bottom=0)
     _legend(figure, analysis.study)
     return figure

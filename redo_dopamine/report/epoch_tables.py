@@ -139,6 +139,15 @@ def layer_table(analysis: Analysis) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("arm") if rows else pd.DataFrame()
 
 
+def layer_section(analysis: Analysis, file: str) -> list[str]:
+    """Returns that table and a link to its file, as HTML; empty without one."""
+    found = layer_table(analysis)
+    if not len(found):
+        return []
+    links = markup.links([file], "As a file")
+    return ["<h3>By layer</h3>", markup.table(found, {}), links]
+
+
 def _of_layer(layer: str) -> dict[str, str]:
     """Returns the columns of a layer by metric."""
     return {metric: f"{metric}/{layer}" for metric in (DORMANT, ZERO_GRADIENT)}

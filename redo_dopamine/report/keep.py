@@ -29,6 +29,7 @@ from redo_dopamine.report import (
     study_ends,
     study_page,
     study_runs,
+    zero_gradient,
 )
 from redo_dopamine.report.runs import CONFIG, INFO, METRICS
 from redo_dopamine.report.study import STUDY, load_study
@@ -41,7 +42,7 @@ _TABLES = (
     study_page.SCORES,
     study_page.SUMMARY,
     study_page.LAYERS,
-    study_page.ZERO_GRADIENT,
+    zero_gradient.FILE,
     study_page.IMPROVEMENTS,
     study_ends.ENDS,
 )

@@ -3,8 +3,7 @@
 In: the directory of a study. Out, in `<base_dir>/report/`: `index.html` and
 `games.html`, which open without a network; `scores.csv`, `summary.csv`,
 `improvements.csv` and `ends.csv`; every figure as PNG and SVG. A study without scores
-has none of these but `index.html`, `summary.csv` and figures, and `epochs.csv`,
-`layers.csv` and `zero_gradient.csv`.
+has the tables `summary.csv`, `epochs.csv`, `layers.csv` and `zero_gradient.csv`.
 """
 
 from pathlib import Path
@@ -33,7 +32,6 @@ SUMMARY = "summary.csv"
 IMPROVEMENTS = "improvements.csv"
 EPOCHS = "epochs.csv"
 LAYERS = "layers.csv"
-ZERO_GRADIENT = "zero_gradient.csv"
 DIRECTORY = "report"
 
 
@@ -139,7 +137,7 @@ def _tables(analysis: Analysis) -> dict[str, str]:
         layers = epoch_tables.by_layer(analysis)
         tables |= {LAYERS: layers} if len(layers) else {}
         silent = zero_gradient.by_layer(analysis)
-        tables |= {ZERO_GRADIENT: silent} if len(silent) else {}
+        tables |= {zero_gradient.FILE: silent} if len(silent) else {}
     return {
         name: table.to_csv(index=False, lineterminator="\n")
         for name, table in tables.items()
@@ -162,9 +160,8 @@ def _scores(analysis: Analysis) -> list[str]:
 def _comparisons(analysis: Analysis) -> list[str]:
     """Returns what the tests say of arms against one another, as HTML."""
     table = study_tables.comparison_table(analysis)
-    if not len(table):
-        return []
-    return ["<h3>Against one another</h3>", markup.table(table, {})]
+    heading = "<h3>Against one another</h3>"
+    return [heading, markup.table(table, {})] if len(table) else []
 
 
 def _epochs(analysis: Analysis) -> list[str]:
@@ -172,21 +169,16 @@ def _epochs(analysis: Analysis) -> list[str]:
     parts = []
     paper = epoch_tables.beside_the_paper(analysis)
     if len(paper):
-        parts += ["<h2>Dormant neurons beside the paper's</h2>"]
-        parts += [markup.table(paper, {}), markup.paragraph(epoch_tables.PAPER_NOTE)]
+        parts += [
+            "<h2>Dormant neurons beside the paper's</h2>",
+            markup.table(paper, {}),
+        ]
+        parts.append(markup.paragraph(epoch_tables.PAPER_NOTE))
     parts += ["<h2>At the end</h2>", markup.table(epoch_tables.ends(analysis), {})]
     parts.append(markup.paragraph(epoch_tables.method(analysis)))
     parts.append(markup.links([EPOCHS, SUMMARY], "As files"))
-    layers = epoch_tables.layer_table(analysis)
-    if len(layers):
-        parts += ["<h3>By layer</h3>", markup.table(layers, {})]
-        parts.append(markup.links([LAYERS], "As a file"))
-    silent = zero_gradient.table(analysis)
-    if len(silent):
-        parts += ["<h3>Without a gradient, and dormant at τ = 0</h3>"]
-        parts += [markup.table(silent, {}), markup.paragraph(zero_gradient.NOTE)]
-        parts.append(markup.links([ZERO_GRADIENT], "As a file"))
-    return parts
+    parts += epoch_tables.layer_section(analysis, LAYERS)
+    return [*parts, *zero_gradient.section(analysis)]
 
 
 def figure(

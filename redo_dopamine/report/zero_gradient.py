@@ -15,7 +15,8 @@ from redo_dopamine.report import markup, statistics, study_tables, summary
 from redo_dopamine.report.analysis import Analysis
 from redo_dopamine.report.runs import Run
 
-NOTE = (
+FILE = "zero_gradient.csv"
+_NOTE = (
     "Dormant: at τ = 0, the only threshold at which the two sets can be the same. "
     "First and at the end: the mean over the seeds of each run's first and last "
     "measurement. One set: the lowest overlap coefficient of the two sets, of as many "
@@ -66,6 +67,19 @@ def table(analysis: Analysis) -> pd.DataFrame:
         for row in by_layer(analysis).to_dict("records")
     ]
     return pd.DataFrame(rows).set_index("arm") if rows else pd.DataFrame()
+
+
+def section(analysis: Analysis) -> list[str]:
+    """Returns that table, what it shows and its file, as HTML; empty without one."""
+    found = table(analysis)
+    if not len(found):
+        return []
+    return [
+        "<h3>Without a gradient, and dormant at τ = 0</h3>",
+        markup.table(found, {}),
+        markup.paragraph(_NOTE),
+        markup.links([FILE], "As a file"),
+    ]
 
 
 def _layers(runs: Sequence[Run]) -> Iterator[tuple[str, _Layer]]:

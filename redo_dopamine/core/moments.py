@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from redo_dopamine.core.graph import Params, Path, leaf_path, leaves_by_path
@@ -144,7 +143,7 @@ def refuse_copies(optimizer: optax.GradientTransformation, params: Params) -> No
     for first, second in zip(
         jax.tree.leaves(zeros), jax.tree.leaves(ones), strict=True
     ):
-        if np.any(np.asarray(first) != np.asarray(second)):
+        if jnp.any(first != second):
             raise ValueError(
                 "An intervention that changes all weights needs an optimizer that "
                 "keeps no copy of them, but this one does, as "

@@ -19,7 +19,6 @@ from redo_dopamine.core.graph import Layer, NetworkGraph, Params, leaves_by_path
 from redo_dopamine.core.measuring import Measured, Metric, View
 from redo_dopamine.core.numbers import is_number
 from redo_dopamine.core.q_metrics import largest_q, policy_churn
-from redo_dopamine.core.sharpness import sharpness
 
 
 def stable_rank() -> Metric:
@@ -198,7 +197,6 @@ FACTORIES: tuple[Callable[..., Metric], ...] = (
     distance_from_initial,
     gradient_norm,
     loss_gradient,
-    sharpness,
     magi,
     policy_churn,
     largest_q,

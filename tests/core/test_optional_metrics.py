@@ -297,7 +297,6 @@ def test_names_are_metric_and_layer():
     pooled = {
         "zero_gradient_fraction",
         "zero_gradient_threshold",
-        "sharpness",
         "policy_churn",
         "largest_q",
     }

@@ -82,7 +82,8 @@ def building() -> Iterator[None]:
         raise
     except Exception as error:
         logging.debug("While building the run:", exc_info=True)
-        message = brief(error) + _functions_in(str(error))
+        message = brief(error)
+        message += _functions_in(message)
         if isinstance(error, MemoryError):
             message = "They need more memory than this machine has."
         if not isinstance(error, ValueError | TypeError | AssertionError):

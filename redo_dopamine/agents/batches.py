@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from dopamine.jax.replay_memory import elements
 
 from redo_dopamine.agents.learner import Batch
@@ -20,6 +22,27 @@ def as_batch(drawn: elements.ReplayElement) -> Batch:
         "action": drawn.action,
         "reward": drawn.reward,
         "terminal": drawn.is_terminal,
+    }
+
+
+def example_batch(
+    size: int, stack_shape: tuple[int, ...], dtype: Any, action: jax.ShapeDtypeStruct
+) -> Batch:
+    """The shapes of an `as_batch`.
+
+    Args:
+        size: B, of transitions.
+        stack_shape: [stack, ...], of a state as it lies in memory.
+        dtype: of observations.
+        action: of actions [B, ...].
+    """
+    states = jax.ShapeDtypeStruct((size, *stack_shape), dtype)
+    return {
+        "state": states,
+        "next_state": states,
+        "action": action,
+        "reward": jax.ShapeDtypeStruct((size,), np.float32),
+        "terminal": jax.ShapeDtypeStruct((size,), bool),
     }
 
 

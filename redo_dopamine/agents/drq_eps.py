@@ -99,6 +99,10 @@ class RecycledDrQEpsAgent(
         self._rng, key, next_key = self._draw_keys(self._rng)
         return super()._next_batch() | {"key": key, "next_key": next_key}
 
+    def _example_next(self, size: int) -> Batch:
+        key = jax.ShapeDtypeStruct((2,), jnp.uint32)
+        return super()._example_next(size) | {"key": key, "next_key": key}
+
     def _prepare(self, batch: Batch) -> Batch:
         def augment(name: str, key: str) -> jax.Array:
             states = jnp.moveaxis(batch[name], 1, -1)

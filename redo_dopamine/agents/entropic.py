@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from redo_dopamine.agents.learner import Batch, Learner, Loss, descend
+from redo_dopamine.core.calling import SettingError, call, shown
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 
@@ -113,7 +114,9 @@ def soft_actor_critic(
 
     def targets(params: Params, target_params: Params, batch: Batch) -> jax.Array:
         soft = jax.vmap(
-            lambda state, key: next_value(network, params, target_params, state, key)
+            lambda state, key: _soft(
+                next_value, network, params, target_params, state, key
+            )
         )(batch["next_state"], keys(batch)[0])
         bonus = jnp.exp(batch["log_alpha"]) * soft.log_probability
         future = cumulative_gamma * (1.0 - batch["terminal"]) * (soft.q_value - bonus)
@@ -199,6 +202,18 @@ def at_temperature(batch: Batch, log_alpha: jax.Array) -> Batch:
     """A batch with its `log_alpha` [B], each the same."""
     size = len(batch["reward"])
     return {**batch, "log_alpha": jnp.broadcast_to(log_alpha, (size,))}
+
+
+def _soft(next_value: NextValue, *arguments: Any) -> Soft:
+    """What a user's function says of a next state."""
+    of = "(network, params, target_params, state, key) that gives a Soft"
+    found = call("next_value", next_value, *arguments, of=of)
+    if not isinstance(found, Soft):
+        raise SettingError(
+            f"next_value must be a function of {of}, but {shown(next_value)} gives a "
+            f"{type(found).__name__}. Use @value_of_mean_action."
+        )
+    return found
 
 
 def _critic(

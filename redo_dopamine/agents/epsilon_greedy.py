@@ -14,6 +14,7 @@ import numpy as np
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.replay_memory import elements
 
+from redo_dopamine.core.calling import call
 from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
 
@@ -41,8 +42,24 @@ class Epsilons:
         self._of_steps = jax.jit(
             jax.vmap(lambda step: epsilon_fn(decay_period, step, warmup_steps, epsilon))
         )
+        self._epsilon_fn = epsilon_fn
         self._first = 0
         self._table = np.zeros(0, np.float32)
+
+    def rehearse(self) -> None:
+        """Trace the schedule.
+
+        Raises:
+            ValueError: it gives no number for a step.
+        """
+        call(
+            "epsilon_fn",
+            lambda steps: jax.eval_shape(self._of_steps, steps),
+            np.zeros(_EPSILONS_AT_ONCE, np.int32),
+            of="(decay_period, step, warmup_steps, epsilon) that gives a number",
+            shape=(_EPSILONS_AT_ONCE,),
+            named=self._epsilon_fn,
+        )
 
     def __call__(self, step: int) -> np.float32:
         """Epsilon at a training step."""

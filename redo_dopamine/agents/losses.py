@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from dopamine.jax import losses
 
 from redo_dopamine.agents.learner import Batch, Loss, TargetsFn
+from redo_dopamine.core.calling import call
 from redo_dopamine.core.graph import Params
 
 ElementwiseLoss = Callable[..., jax.Array]  # Of (target, prediction).
@@ -84,9 +85,13 @@ def bootstrapped(
     """
 
     def targets(params: Params, target_params: Params, batch: Batch) -> jax.Array:
-        next_value = bootstrap(
+        next_value = call(
+            "bootstrap",
+            bootstrap,
             _q_values(apply, params, batch["next_state"]),
             _q_values(apply, target_params, batch["next_state"]),
+            of="(online_q, target_q), both [B, actions], that gives values [B]",
+            shape=batch["reward"].shape,
         )
         not_terminal = 1.0 - batch["terminal"]
         return batch["reward"] + cumulative_gamma * next_value * not_terminal

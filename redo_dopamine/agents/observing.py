@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.core import graph as graph_lib
+from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import Activations
-from redo_dopamine.networks.activations import collect
+from redo_dopamine.networks.activations import collect, loss_gradients
 
 
 class Observer(NamedTuple):
@@ -16,6 +18,39 @@ class Observer(NamedTuple):
 
     activations: Callable[[int], Activations]
     loss_gradients: Callable[[int], Activations]
+
+
+def gradients_of_layers(
+    apply: Callable[..., Any],
+    inputs: Callable[[Batch], Any],
+    graph: graph_lib.NetworkGraph,
+    loss: Loss,
+) -> Callable[[Params, Params, Batch], Activations]:
+    """Gradients of each example's loss, of `(params, target_params, batch)`."""
+    return lambda params, target_params, batch: graph_lib.of_layers(
+        graph.layers,
+        loss_gradients(
+            apply,
+            lambda p, b: loss(p, target_params, b),
+            params,
+            batch,
+            inputs,
+        ),
+    )
+
+
+def looking(
+    activations: Callable[[Params, Batch], Any],
+    loss_gradients: Callable[[Params, Params, Batch], Any],
+    params: Params,
+    target_params: Params,
+    draw_batch: Callable[[int], Batch],
+) -> Observer:
+    """An observer by what looks at a batch, at which parameters, and a draw of it."""
+    return Observer(
+        lambda size: activations(params, draw_batch(size)),
+        lambda size: loss_gradients(params, target_params, draw_batch(size)),
+    )
 
 
 def recorded_widths(

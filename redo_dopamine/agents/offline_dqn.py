@@ -8,8 +8,10 @@ import jax
 
 from redo_dopamine.agents import losses
 from redo_dopamine.agents.dqn import RecycledDQNAgent
-from redo_dopamine.agents.learner import Loss
-from redo_dopamine.agents.targets import Critic, TargetsFactory, td_targets
+from redo_dopamine.agents.learner import Batch, Loss
+from redo_dopamine.agents.targets import Critic, Targets, TargetsFactory, td_targets
+from redo_dopamine.core.calling import SettingError, call, shown
+from redo_dopamine.core.graph import Params
 from redo_dopamine.core.threefry import unrolled
 
 # Sets the draw of random targets apart from the other random streams.
@@ -56,7 +58,17 @@ class OfflineDQNAgent(RecycledDQNAgent):
 
     def _loss(self) -> Loss:
         elementwise = losses.elementwise_loss(self._loss_type)
-        return losses.regression(self._apply, elementwise, self._targets.values)
+        return losses.regression(self._apply, elementwise, self._values)
+
+    def _values(self, params: Params, target_params: Params, batch: Batch) -> jax.Array:
+        return call(
+            "targets",
+            self._targets.values,
+            *(params, target_params, batch),
+            of="a critic that gives Targets, whose values are [B]",
+            shape=batch["reward"].shape,
+            named=self._build_targets,
+        )
 
     # Dopamine's seams.
 
@@ -82,7 +94,18 @@ class OfflineDQNAgent(RecycledDQNAgent):
 
     def _build_networks_and_optimizer(self) -> None:
         self._critic = Critic(self._apply, self.cumulative_gamma, self._bootstrap)
-        self._targets = self._build_targets(self._critic)
+        self._targets = call(
+            "targets",
+            self._build_targets,
+            self._critic,
+            of="a critic that gives Targets",
+        )
+        if not isinstance(self._targets, Targets):
+            raise SettingError(
+                "targets must be a function of a critic that gives Targets, but "
+                f"{shown(self._build_targets)} gives a "
+                f"{type(self._targets).__name__}. Use @td_targets."
+            )
         super()._build_networks_and_optimizer()
         state = self.preprocess_fn(self.state)
         draw = jax.jit(lambda key: self._draw_params(unrolled(key), state))

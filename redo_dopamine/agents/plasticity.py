@@ -5,6 +5,7 @@ of updates made so far. What it hands in is a learner and a way to draw batches;
 it gets back is a learner and the metrics of this step, which are mostly none.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine.agents import rehearsal
 from redo_dopamine.agents.learner import Batch, Learner, Loss
-from redo_dopamine.agents.observing import Observer, recorded_widths
+from redo_dopamine.agents.observing import gradients_of_layers, looking, recorded_widths
 from redo_dopamine.agents.tracking import Subject, Tracking
 from redo_dopamine.core import graph as graph_lib
 from redo_dopamine.core.compiling import compiled
@@ -22,7 +24,6 @@ from redo_dopamine.core.measuring import Metric
 from redo_dopamine.core.numbers import whole
 from redo_dopamine.core.schedules import Periodic, Schedule, never
 from redo_dopamine.finite import say_unscored
-from redo_dopamine.networks.activations import loss_gradients
 
 # A batch of transitions, states as the network takes them, from `(batch_size, rng)`.
 DrawBatch = Callable[[int, np.random.Generator], Batch]
@@ -100,18 +101,7 @@ class Plasticity:
         self._intervention_state = intervention.init(params)
         self._seed = seed
         self.dormant_fraction = float("nan")
-        self._loss_gradients = compiled(
-            lambda params, target_params, batch: graph_lib.of_layers(
-                graph.layers,
-                loss_gradients(
-                    apply,
-                    lambda p, b: loss(p, target_params, b),
-                    params,
-                    batch,
-                    inputs,
-                ),
-            )
-        )
+        self._loss_gradients = compiled(gradients_of_layers(apply, inputs, graph, loss))
         # The learner is donated, as in an update.
         self._intervene = compiled(intervention.apply, donate_argnums=(1, 2))
         self._constrain = intervention.constrain and compiled(intervention.constrain)
@@ -161,11 +151,11 @@ class Plasticity:
             tracked = draw_batch(self.tracking_batch_size, rng)
             found |= self._measure(learner.params, target_params, tracked, tracks)
         if intervenes:
-            observer = self._observer(
-                learner,
-                target_params,
-                draw_batch,
-                self._rng(_INTERVENTION, gradient_step),
+            rng = self._rng(_INTERVENTION, gradient_step)
+            observer = looking(
+                *(self.tracking.activations, self._loss_gradients),
+                *(learner.params, target_params),
+                lambda size: draw_batch(size, rng),
             )
             stream = jax.random.fold_in(jax.random.PRNGKey(self._seed), _INTERVENTION)
             params, opt_state, self._intervention_state, done = self._intervene(
@@ -182,6 +172,31 @@ class Plasticity:
                 found |= self.tracking.measure_after(learner.params, tracked)
         told = say_unscored(jax.device_get(found), gradient_step)
         return learner, {k: v[()] for k, v in told.items()}
+
+    def rehearse(
+        self,
+        learner: Learner,
+        target_params: graph_lib.Params,
+        example: Callable[[int], Batch],
+    ) -> None:
+        """Trace what `after_update` does, for a `draw_batch` that gives shapes.
+
+        Raises:
+            ValueError: a metric or an intervention that this network cannot do.
+        """
+        params = learner.params
+        if self.tracking.taus or self.tracking.metrics:
+            batch = example(self.tracking_batch_size)
+            self.tracking.rehearse(params, target_params, batch)
+        observer = looking(
+            functools.partial(jax.eval_shape, self.tracking.activations),
+            functools.partial(jax.eval_shape, self._loss_gradients),
+            *(params, target_params, example),
+        )
+        rehearsal.intervening(
+            self._intervention._replace(apply=self._intervene),
+            *(learner, self._intervention_state, observer),
+        )
 
     def _measure(
         self,
@@ -202,22 +217,6 @@ class Plasticity:
 
     def _rng(self, stream: int, gradient_step: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, stream, gradient_step])
-
-    def _observer(
-        self,
-        learner: Learner,
-        target_params: graph_lib.Params,
-        draw_batch: DrawBatch,
-        rng: np.random.Generator,
-    ) -> Observer:
-        return Observer(
-            lambda size: self.tracking.activations(
-                learner.params, draw_batch(size, rng)
-            ),
-            lambda size: self._loss_gradients(
-                learner.params, target_params, draw_batch(size, rng)
-            ),
-        )
 
     def begin_with(self, params: graph_lib.Params) -> None:
         """Begin with other parameters than those given at first."""

@@ -11,7 +11,7 @@ import optax
 from dopamine.jax.agents.ppo import ppo_agent
 
 from redo_dopamine import physical_memory
-from redo_dopamine.agents import proximal
+from redo_dopamine.agents import proximal, rehearsal
 from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
 from redo_dopamine.agents.learner import Batch, Learner, Loss, make_update
 from redo_dopamine.agents.rollout import Rollout
@@ -96,6 +96,30 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
             self._prepare_rollout()
         index = rng.integers(len(self._transitions["return"]), size=size)
         return self._take({"transitions": self._transitions, "index": index})
+
+    def _example(self, size: int) -> Batch:
+        with rehearsal.of("network", "give an action and a value for states"):
+            transitions = jax.eval_shape(
+                self._prepare, self.online_params, self._replay.example()
+            )
+        return {
+            "transitions": transitions,
+            "index": jax.ShapeDtypeStruct((size,), np.int32),
+        }
+
+    def _example_batch(self, size: int) -> Batch:
+        return jax.eval_shape(self._take, self._example(size))
+
+    def _other_update_inputs(self) -> tuple[Any, ...]:
+        return None, self._example(self.batch_size)
+
+    def _rehearse_acting(self) -> None:
+        with rehearsal.of("network", "give an action for one state"):
+            act = (self.online_params, self._rng, np.float32(self.state))
+            jax.eval_shape(self._act, *act)
+        rehearsal.ordering(
+            self._order, len(self._replay), self.batch_size, self.num_epochs
+        )
 
     def _prepare_rollout(self) -> None:
         if self._replay.add_count == 0:

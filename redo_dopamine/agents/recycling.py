@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from redo_dopamine import physical_memory
-from redo_dopamine.agents.batches import as_batch, network_inputs
+from redo_dopamine.agents import rehearsal
+from redo_dopamine.agents.batches import as_batch, example_batch, network_inputs
 from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.learner import (
     Batch,
@@ -77,6 +78,35 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
     def _draw_params(self, key: jax.Array, state: Any) -> Params:
         """New parameters from the network's initializers."""
         return self.network_def.init(key, x=state)
+
+    def _example_drawn(self, size: int) -> Batch:
+        """The shapes of what the replay buffer gives, of this many transitions."""
+        return example_batch(
+            size,
+            (self.stack_size, *self.observation_shape),
+            self.observation_dtype,
+            jax.ShapeDtypeStruct((size,), np.int32),
+        )
+
+    def _example_next(self, size: int) -> Batch:
+        """The shapes of what `_next_batch` gives."""
+        return self._example_drawn(size)
+
+    def _example_batch(self, size: int) -> Batch:
+        return jax.eval_shape(self._inputs, self._example_drawn(size))
+
+    def _other_update_inputs(self) -> tuple[Any, ...]:
+        size = int(self._replay._batch_size)
+        return self.target_network_params, self._example_next(size)
+
+    def _rehearse_acting(self) -> None:
+        self._epsilon.rehearse()
+        with rehearsal.of("network", "give a value for each action of one state"):
+            frames = np.empty((self.stack_size, *self.observation_shape))
+            state = self.preprocess_fn(np.moveaxis(frames, 0, -1))
+            shape = jax.eval_shape(self._q_values, self.online_params, state).shape
+            if shape != (self.num_actions,):
+                raise ValueError(f"q_values are of shape {shape}")
 
     def _q_values(self, params: Params, state: jax.Array) -> jax.Array:
         return self._apply(params, state).q_values

@@ -6,6 +6,7 @@ What comes in: one transition after the other. What leaves: arrays of all of the
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from redo_dopamine.agents.learner import Batch
@@ -67,6 +68,12 @@ class Rollout:
     def transitions(self) -> Batch:
         """Copies of `state`, `action`, `reward`, `next_state`, ... [T, ...]."""
         return {k: x[: self.add_count].copy() for k, x in self._arrays.items()}
+
+    def example(self) -> Batch:
+        """The shapes and types of `transitions`, when it is full."""
+        return {
+            k: jax.ShapeDtypeStruct(x.shape, x.dtype) for k, x in self._arrays.items()
+        }
 
     def clear(self) -> None:
         """Forget every transition."""

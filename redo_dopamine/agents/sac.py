@@ -12,8 +12,8 @@ from dopamine.jax.agents.sac import sac_agent
 from dopamine.jax.replay_memory import elements
 
 from redo_dopamine import physical_memory
-from redo_dopamine.agents import entropic
-from redo_dopamine.agents.batches import as_batch, network_inputs
+from redo_dopamine.agents import entropic, rehearsal
+from redo_dopamine.agents.batches import as_batch, example_batch, network_inputs
 from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
 from redo_dopamine.agents.learner import Batch, Learner, Loss
 from redo_dopamine.agents.saving import SavedReplayAgent
@@ -97,6 +97,27 @@ class RecycledSACAgent(
         drawn = as_batch(self._replay.sample(size, rng=rng))
         key = jax.random.PRNGKey(int(rng.integers(_SEEDS)))
         return self._inputs(drawn | {"key": key}, self.log_alpha)
+
+    def _example_drawn(self, size: int) -> Batch:
+        shape = (size, *self.action_shape)
+        return example_batch(
+            size,
+            (self.stack_size, *self.observation_shape),
+            np.float32,
+            jax.ShapeDtypeStruct(shape, self.action_dtype),
+        ) | {"key": jax.ShapeDtypeStruct((2,), np.uint32)}
+
+    def _example_batch(self, size: int) -> Batch:
+        return jax.eval_shape(self._inputs, self._example_drawn(size), self.log_alpha)
+
+    def _other_update_inputs(self) -> tuple[Any, ...]:
+        batch = self._example_drawn(int(self._replay._batch_size))
+        return self.temperature, self.target_network_params, batch
+
+    def _rehearse_acting(self) -> None:
+        with rehearsal.of("network", "give an action for one state"):
+            act = (self.online_params, self._rng, np.float32(self.state), True)
+            jax.eval_shape(self._act, *act)
 
     def _next_action(self) -> jax.Array:
         # Dopamine's draws at random in an early evaluation, too.

@@ -16,6 +16,7 @@ import optax
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
+from redo_dopamine.agents import rehearsal
 from redo_dopamine.agents.learner import Batch, Learner, Loss
 from redo_dopamine.agents.plasticity import Plasticity
 from redo_dopamine.agents.saving import SavedAgent
@@ -71,6 +72,7 @@ class TrackedAgent(SavedAgent):
     # Settings of the Dopamine agent that are recorded and not done.
     UNDONE: tuple[Undone, ...] = UNDONE
     optimizer: optax.GradientTransformation
+    _update: Callable[..., Any]
     _optimizer_name: str  # Set by Dopamine's constructor.
 
     def __init__(
@@ -114,6 +116,22 @@ class TrackedAgent(SavedAgent):
         )
         super().__init__(*arguments, **dopamine_settings)
         check_done(self, self.UNDONE)
+        self._rehearse()
+
+    def _rehearse(self) -> None:
+        """Trace all that the agent does, so that a wrong setting is found at once."""
+        self._rehearse_acting()
+        learner = Learner(self.online_params, self.optimizer_state)
+        rehearsal.updating(
+            self._update,
+            learner,
+            self._other_update_inputs(),
+            self._before_optimizer,
+            self._after_optimizer,
+        )
+        self._plasticity.rehearse(
+            learner, self.target_network_params, self._example_batch
+        )
 
     @property
     def dormant_fraction(self) -> float:
@@ -128,6 +146,22 @@ class TrackedAgent(SavedAgent):
 
     def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
         """A batch for the loss that training does not notice."""
+        raise NotImplementedError
+
+    def _example_batch(self, size: int) -> Batch:
+        """The shapes of what `_draw_batch` gives."""
+        raise NotImplementedError
+
+    def _other_update_inputs(self) -> tuple[Any, ...]:
+        """The shapes of what an update takes besides a learner."""
+        raise NotImplementedError
+
+    def _rehearse_acting(self) -> None:
+        """Trace what the agent does between its updates.
+
+        Raises:
+            ValueError: a function of the wrong kind among its settings.
+        """
         raise NotImplementedError
 
     # What it is given for that.

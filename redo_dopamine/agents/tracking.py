@@ -6,6 +6,9 @@ What comes in: parameters and a batch of transitions. What leaves: metrics by na
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+
+from redo_dopamine.agents import rehearsal
 from redo_dopamine.agents.learner import Batch, Loss
 from redo_dopamine.core import masks
 from redo_dopamine.core.compiling import compiled
@@ -152,6 +155,34 @@ class Tracking:
         It is not remembered: the next measurement compares with the one before.
         """
         return self._dormant_after(params, self.subject.inputs(batch))
+
+    def rehearse(self, params: Params, target_params: Params, batch: Batch) -> None:
+        """Trace all measurements, of a batch's shapes.
+
+        Raises:
+            ValueError: a metric that cannot be taken of this network or batch.
+        """
+        now, inputs = self.memories.now, self.subject.inputs(batch)
+        try:
+            with rehearsal.of("metrics", "hold what this agent can measure"):
+                found, new = jax.eval_shape(
+                    self._measure, params, target_params, batch, now
+                )
+        except ValueError:
+            self._find_wrong_metric(params, target_params, batch)
+            raise
+        rehearsal.check_scalars("metrics", found)
+        rehearsal.check_same("metrics", "their states", now, new)
+        if self.taus:
+            jax.eval_shape(self._dormant_fractions, params, inputs)
+            jax.eval_shape(self._dormant_after, params, inputs)
+
+    def _find_wrong_metric(
+        self, params: Params, target_params: Params, batch: Batch
+    ) -> None:
+        for metric in self.metrics if len(self.metrics) > 1 else ():
+            alone = Tracking(self.subject, params, taus=(), metrics=[metric])
+            alone.rehearse(params, target_params, batch)
 
     def others(
         self,

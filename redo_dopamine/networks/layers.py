@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from redo_dopamine.core.calling import call
 from redo_dopamine.core.graph import Edge, Layer
 from redo_dopamine.core.numbers import is_number
 from redo_dopamine.networks.activations import record
@@ -96,8 +97,16 @@ class Nonlinearity(NamedTuple):
         Returns:
             What the layer's readers read, [..., `copies` * N].
         """
-        if self.normalize is not None:
-            x = self.normalize()(x)
+        normalize = self.normalize
+        if normalize is not None:
+            x = call(
+                "normalize",
+                lambda y: normalize()(y),
+                x,
+                of="nothing that makes a module, which keeps shapes",
+                shape=x.shape,
+                named=normalize,
+            )
         if self.copies == 1:
             return record(module, layer, self.activation(x))
         return self.activation(record(module, layer, x))
@@ -110,7 +119,13 @@ class Nonlinearity(NamedTuple):
             ValueError: the activation does not give whole numbers of outputs.
         """
         inputs = jax.ShapeDtypeStruct((2, 3), jnp.float32)
-        shape = jax.eval_shape(self.activation, inputs).shape
+        shape = call(
+            "activation",
+            lambda x: jax.eval_shape(self.activation, x).shape,
+            inputs,
+            of="an array of pre-activations",
+            named=self.activation,
+        )
         copies, rest = divmod(shape[-1] if shape[:-1] == (2,) else 0, 3)
         if copies < 1 or rest:
             raise ValueError(

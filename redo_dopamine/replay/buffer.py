@@ -22,6 +22,7 @@ from redo_dopamine.replay.windows import (
     WindowFn,
     WindowSettings,
     dopamine_windows,
+    rehearse,
 )
 
 
@@ -79,6 +80,7 @@ class FrameReplay(SavedReplay):
         self._settings = WindowSettings(
             int(stack_size), int(update_horizon), float(gamma)
         )
+        rehearse(windows, self._settings)
         self._windows = windows
         self._rng = np.random.default_rng(seed)
         self._trajectory = collections.deque[Step](

@@ -11,6 +11,7 @@ clears it. Records must come in the order of their states.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from redo_dopamine.core.calling import SettingError, call, shown
 from redo_dopamine.replay.records import Record
 
 
@@ -33,6 +34,33 @@ class WindowSettings(NamedTuple):
 
 
 WindowFn = Callable[[Sequence[Step], WindowSettings], Iterator[Record]]
+
+
+def rehearse(windows: WindowFn, settings: WindowSettings) -> None:
+    """Call a window function on a short episode.
+
+    Raises:
+        SettingError: it does not give records.
+    """
+    of = "(steps, settings) that gives Records"
+    last = settings.update_horizon + settings.stack_size
+    # As far as the longest trajectory, or some steps where that would take long.
+    for length in {1, min(2, last), min(last, 64)}:
+        for ends in (False, True):
+            steps = [Step(i, 0, 0.0, False, False) for i in range(length - 1)]
+            steps.append(Step(length - 1, 0, 0.0, ends, ends))
+            found = call(
+                "windows",
+                lambda steps: list(windows(steps, settings)),
+                steps,
+                of=of,
+                named=windows,
+            )
+            if not all(isinstance(record, Record) for record in found):
+                raise SettingError(
+                    f"windows must be a function of {of}, but {shown(windows)} gives "
+                    f"a {type(found[0]).__name__}. Use @dopamine_windows."
+                )
 
 
 def _discounted(steps: Sequence[Step], start: int, stop: int, gamma: float) -> float:

@@ -1,6 +1,7 @@
 """Recycle a given number of neurons, chosen in one way or another."""
 
 from redo_dopamine.core import masks
+from redo_dopamine.core.calling import call
 from redo_dopamine.core.interventions.base import (
     InterventionFactory,
     observe_activations,
@@ -10,6 +11,7 @@ from redo_dopamine.core.interventions.selection import Selection, lowest_score
 from redo_dopamine.core.schedules import Fraction, Periodic, cosine
 
 _PAPERS_FRACTION = cosine()
+_FRACTION = "the gradient step that gives a share"
 
 
 def fixed_budget(
@@ -62,7 +64,15 @@ def fixed_budget(
     observe = observe_activations(score_batch_size)
 
     def choose(view: View) -> Choice:
-        return Choice(masks.lowest_fraction(select(view), fraction(view.step)), {})
+        order = call(
+            "select",
+            select,
+            view,
+            of="a layer's View that gives a number for each neuron",
+            shape=view.activation.shape[-1:],
+        )
+        share = call("fraction", fraction, view.step, of=_FRACTION, shape=())
+        return Choice(masks.lowest_fraction(order, share), {})
 
     return recycling(choose, schedule, observe)
 
@@ -70,13 +80,13 @@ def fixed_budget(
 def _validate_fraction(fraction: Fraction) -> None:
     """Ask for some steps' shares, so that a wrong function is found before it acts."""
     for step in (0, 1, 1_000, 1_000_000):
-        try:
-            share = float(fraction(step))
-        except TypeError as error:
-            raise ValueError(
-                f"fraction must be a function of the gradient step, but: {error}. Use "
-                "schedules.constant(0.1)."
-            ) from error
+        share = call(
+            "fraction",
+            lambda x: float(fraction(x)),
+            step,
+            of=_FRACTION,
+            named=fraction,
+        )
         if not 0 <= share <= 1:
             raise ValueError(
                 f"fraction must give shares in [0, 1], but gives {share} at gradient "

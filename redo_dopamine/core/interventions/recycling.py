@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from redo_dopamine.core import scores
+from redo_dopamine.core.calling import call
 from redo_dopamine.core.graph import Layer, NetworkGraph, Params, of_layers
 from redo_dopamine.core.interventions.base import (
     NOT_FINITE,
@@ -96,7 +97,12 @@ def recycling(
                 metrics[f"{NOT_FINITE}/{layer.name}"] = not_finite
                 for name, value in found.metrics.items():
                     metrics[f"{name}/{layer.name}"] = value
-            fresh = incoming(graph, chosen, params, draw_params(key))
+            fresh = call(
+                "incoming",
+                incoming,
+                *(graph, chosen, params, draw_params(key)),
+                of="(graph, masks, params, fresh_params)",
+            )
             params, opt_state = recycle(
                 graph, chosen, params, fresh, opt_state, optimizer
             )

@@ -1,0 +1,72 @@
+"""Functions that a user chose, called so that a wrong one is named."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_LONGEST = 200  # Characters of what a function has raised.
+
+
+class SettingError(ValueError):
+    """A setting that cannot be what it is: the message begins with its name."""
+
+
+def call(
+    setting: str,
+    function: Callable[..., Any],
+    *arguments: Any,
+    of: str,
+    shape: Sequence[int] | None = None,
+    named: Any = None,
+) -> Any:
+    """What a user's function gives, while it is traced.
+
+    Args:
+        setting: the name that the function was given by.
+        function: as given.
+        *arguments: of the function.
+        of: what it is a function of, and what it must give, for the message.
+        shape: of the numbers that it must give; None for any result.
+        named: the function that the message names, where it is another one.
+
+    Raises:
+        SettingError: it fails, or gives something else.
+    """
+    name = shown(named or function)
+    try:
+        result = function(*arguments)
+    except SettingError:
+        raise
+    except Exception as error:
+        raise SettingError(
+            f"{setting} must be a function of {of}, but {name} fails there: "
+            f"{first_line(error)}. Bind another one."
+        ) from error
+    if shape is not None:
+        found = getattr(result, "shape", None)
+        if found is None and isinstance(result, int | float):
+            found = ()
+        if found != tuple(shape):
+            raise SettingError(
+                f"{setting} must be a function of {of}, but {name} gives "
+                f"{_described(result)}. Bind another one."
+            )
+    return result
+
+
+def shown(function: Any) -> str:
+    """A function as gin files name it."""
+    return f"@{getattr(function, '__name__', type(function).__name__)}"
+
+
+def first_line(error: BaseException) -> str:
+    """An error's kind and the beginning of what it says."""
+    text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _described(result: Any) -> str:
+    shape = getattr(result, "shape", None)
+    if shape is None:
+        return f"a {type(result).__name__}"
+    return f"{result.dtype} of shape {tuple(shape)}"

@@ -256,8 +256,9 @@ MAY_IMPORT = {
     "catalogue": {"configurables"},
     "__init__": {"process"},
 }
-PURE = {"jax", "jaxlib", "flax", "optax", "chex"}
-STANDARD = {"collections", "dataclasses", "functools", "math", "operator", "typing"}
+PURE = {"jax", "jaxlib", "flax", "optax", "chex", "numpy"}
+STANDARD = {"collections", "dataclasses", "functools", "math", "numbers", "operator"}
+STANDARD |= {"typing"}
 
 
 def imports(path):

@@ -8,9 +8,11 @@ convolution channels), and every weight is named by its path in the tree that
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 Path = tuple[str, ...]
 Params = Any  # A pytree of arrays in nested mappings.
@@ -115,7 +117,7 @@ def validate(graph: NetworkGraph, params: Params) -> None:
             message names the layer, the values and the remedy.
     """
     _validate_types(graph)
-    shapes = {path: leaf.shape for path, leaf in leaves_by_path(params).items()}
+    shapes = {path: np.shape(leaf) for path, leaf in leaves_by_path(params).items()}
     repeated = [n for n, k in Counter(x.name for x in graph.layers).items() if k > 1]
     if repeated:
         raise ValueError(
@@ -135,12 +137,16 @@ def validate(graph: NetworkGraph, params: Params) -> None:
 
 
 def _validate_types(graph: NetworkGraph) -> None:
-    """The short forms that are easily written and are none."""
+    """The short forms that are easily written and are none; '' names all layers."""
+    _require(isinstance(graph, NetworkGraph), "A graph", "a NetworkGraph", graph)
     _validate_tuple("NetworkGraph.layers", graph.layers, Layer)
-    for head in graph.heads if not isinstance(graph.heads, str) else [graph.heads]:
+    for head in graph.heads if isinstance(graph.heads, tuple | list) else [graph.heads]:
         _validate_path("a head of the graph", head)
     for layer in graph.layers:
         name = f"Layer {layer.name!r}"
+        is_name, known = isinstance(layer.name, str), isinstance(layer.recyclable, bool)
+        _require(is_name and layer.name != "", name, "named by text", layer.name)
+        _require(known, f"{name}: recyclable", "True or False", layer.recyclable)
         _validate_path(f"{name}: kernel", layer.kernel)
         if layer.bias is not None:
             _validate_path(f"{name}: bias", layer.bias)
@@ -149,24 +155,25 @@ def _validate_types(graph: NetworkGraph) -> None:
             _validate_path(f"{name}: kernel of an outgoing edge", edge.kernel)
 
 
+def _require(
+    holds: bool, what: str, rule: str, value: Any, remedy: str = "Give another one."
+) -> None:
+    if not holds:
+        raise TypeError(f"{what} must be {rule}, but is {value!r}. {remedy}")
+
+
 def _validate_tuple(what: str, value: Any, kind: type) -> None:
     # A layer and an edge are tuples themselves.
     whole = isinstance(value, tuple | list) and not isinstance(value, Layer | Edge)
-    if not whole or not all(isinstance(x, kind) for x in value):
-        one = kind.__name__
-        raise TypeError(
-            f"{what} must be a tuple of {one}s, but is {value!r}. Write ({one}(...),) "
-            "for one, with the comma."
-        )
+    holds, one = whole and all(isinstance(x, kind) for x in value), kind.__name__
+    remedy = f"Write ({one}(...),) for one, with the comma."
+    _require(holds, what, f"a tuple of {one}s", value, remedy)
 
 
 def _validate_path(what: str, path: Any) -> None:
     named = isinstance(path, tuple) and all(isinstance(x, str) for x in path)
-    if not named:
-        raise TypeError(
-            f"{what} must be a path, a tuple of names, but is {path!r}. Write "
-            "('params', 'Dense_0', 'kernel')."
-        )
+    remedy = "Write ('params', 'Dense_0', 'kernel')."
+    _require(named, what, "a path, a tuple of names", path, remedy)
 
 
 def _validate_ownership(graph: NetworkGraph) -> None:
@@ -212,11 +219,11 @@ def _validate_edge(
     layer: Layer, num_neurons: int, edge: Edge, shapes: Mapping[Path, tuple[int, ...]]
 ) -> None:
     shape = _shape_of(layer, edge.kernel, shapes)
-    if edge.copies < 1:
+    if not isinstance(edge.copies, Integral) or edge.copies < 1:
         raise ValueError(
-            f"Layer {layer.name!r}: copies must be at least 1, but is {edge.copies} "
-            f"for outgoing kernel {_show(edge.kernel)}. It is the number of "
-            "positions that are flattened, 1 where nothing is."
+            f"Layer {layer.name!r}: copies must be a whole number and at least 1, but "
+            f"is {edge.copies} for outgoing kernel {_show(edge.kernel)}. It is the "
+            "number of positions that are flattened, 1 where nothing is."
         )
     expected = num_neurons * edge.copies
     if len(shape) < 2 or shape[-2] != expected:

@@ -37,7 +37,7 @@ def dormant(score: jax.Array, tau: float) -> jax.Array:
         ValueError: tau is negative or not a finite number.
     """
     validate_threshold(tau)
-    return score <= tau
+    return score <= float(tau)  # A whole number may be too large for the device.
 
 
 def lowest(score: jax.Array, count: Any) -> jax.Array:

@@ -38,7 +38,15 @@ def dormant_fraction(dormant: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
 
     Returns:
         `{"": pooled, "<layer>": fraction}`, each in [0, 1].
+
+    Raises:
+        ValueError: no layer.
     """
+    if not dormant:
+        raise ValueError(
+            "A dormant fraction needs the neurons of at least one layer, but there is "
+            "none. Give masks by layer name."
+        )
     pooled = jnp.mean(jnp.concatenate(list(dormant.values())), dtype=jnp.float32)
     per_layer = {k: jnp.mean(m, dtype=jnp.float32) for k, m in dormant.items()}
     return {"": pooled, **per_layer}

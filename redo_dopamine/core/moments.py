@@ -98,7 +98,13 @@ def map_moments(
     starts = iter(_per_weight(optimizer, optimizer.init(params)))
 
     def change_tree(moments: Any) -> Any:
-        return jax.tree_util.tree_map_with_path(change_leaf, moments, next(starts))
+        start = next(starts)
+        if jax.tree.structure(moments) != jax.tree.structure(start):
+            raise ValueError(
+                "The optimizer's state must be of the parameters that are recycled, "
+                "but it is of another tree. Make it by optimizer.init(params)."
+            )
+        return jax.tree_util.tree_map_with_path(change_leaf, moments, start)
 
     return _map_per_weight(change_tree, optimizer, opt_state)
 
@@ -177,8 +183,9 @@ def _map_per_weight(
     except Exception as error:
         raise ValueError(
             "Recycling needs an optimizer that keeps its moments in trees like the "
-            "parameters, but this one does not start as such "
-            f"({type(error).__name__}: {error}), as with optax.flatten. {_REMEDY}"
+            "parameters, and its own state, but this one does not start as such "
+            f"({type(error).__name__}: {error}), as with optax.flatten, or the state "
+            f"is of another optimizer. {_REMEDY}"
         ) from error
     return optax.tree_map_params(
         optimizer,

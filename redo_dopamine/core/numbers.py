@@ -3,13 +3,15 @@
 import math
 from typing import Any
 
+import numpy as np
+
 # Steps and counts are 32-bit integers on the device.
 LARGEST_COUNT = 2**31 - 1
 
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number, NumPy's too; True and False are none."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return False
     try:
         return math.isfinite(value)

@@ -95,15 +95,19 @@ def srank(sigma: jax.Array, delta: float = 0.01) -> jax.Array:
 
     Returns:
         A whole number as a float, from 1 to the rank; 0 for a zero matrix, NaN
-        where a singular value is.
+        where the sum is not finite.
     """
     shares, zero = _in_units_of(jnp.cumsum(sigma), jnp.sum(sigma))
     num_before = jnp.sum(shares < 1 - delta, dtype=shares.dtype)
     rank = jnp.where(zero, 0.0, num_before + 1)
-    return jnp.where(jnp.any(jnp.isnan(sigma)), jnp.nan, rank)
+    return jnp.where(jnp.any(jnp.isnan(shares)), jnp.nan, rank)
 
 
 def _in_units_of(values: jax.Array, unit: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """`values / unit`, zeros where the unit is 0, and whether it is."""
+    """`values / unit`, zeros where the unit is 0, and whether it is.
+
+    NaN where the unit is not finite: all shares of infinity would be 0.
+    """
     zero = unit == 0
-    return jnp.where(zero, 0.0, values / jnp.where(zero, 1.0, unit)), zero
+    shares = jnp.where(zero, 0.0, values / jnp.where(zero, 1.0, unit))
+    return jnp.where(jnp.isfinite(unit), shares, jnp.nan), zero

@@ -13,6 +13,7 @@ from redo_dopamine.core.graph import (
     Path,
     leaf_path,
     leaves_by_path,
+    validate,
 )
 from redo_dopamine.core.moments import map_moments
 
@@ -55,10 +56,14 @@ def recycle(
         `(params, opt_state)`, of the same structure, shapes and dtypes.
 
     Raises:
-        ValueError: a mask that does not fit a layer of the graph, or an optimizer
-            that does not keep moments weight by weight (`moments`).
+        TypeError: masks that are no mapping, or a graph of the wrong types.
+        ValueError: a graph that does not describe the parameters, a mask that does
+            not fit a layer of it, new parameters that are not like the current ones,
+            or an optimizer that does not keep moments weight by weight (`moments`).
     """
+    validate(graph, params)
     _validate_masks(graph, dormant, params)
+    _validate_fresh(params, fresh_params)
     layers = [x for x in graph.recyclable_layers if x.name in dormant]
     incoming = _incoming_masks(layers, dormant)
     outgoing = _outgoing_masks(layers, dormant)
@@ -79,6 +84,11 @@ def recycle(
 def _validate_masks(
     graph: NetworkGraph, dormant: Mapping[str, jax.Array], params: Params
 ) -> None:
+    if not isinstance(dormant, Mapping):
+        raise TypeError(
+            "Masks must be a mapping from layer names to booleans [N], but are a "
+            f"{type(dormant).__name__}. Write {{layer.name: mask}}."
+        )
     weights = leaves_by_path(params)
     widths = {layer.name: weights[layer.kernel].shape[-1] for layer in graph.layers}
     for name, mask in dormant.items():
@@ -87,10 +97,35 @@ def _validate_masks(
                 f"A mask must belong to a layer of the graph, but {name!r} is none. "
                 f"Use names among {list(widths)}."
             )
-        if mask.shape != (widths[name],) or mask.dtype != bool:
+        shape, dtype = getattr(mask, "shape", None), getattr(mask, "dtype", None)
+        if shape != (widths[name],) or dtype != jnp.bool_:
+            found = type(mask).__name__ if shape is None else f"{dtype} {list(shape)}"
             raise ValueError(
                 f"Layer {name!r}: the mask must be booleans [{widths[name]}], but is "
-                f"{mask.dtype} {list(mask.shape)}. Make it with masks.dormant(score)."
+                f"{found}. Make it with masks.dormant(score)."
+            )
+
+
+def _validate_fresh(params: Params, fresh_params: Params) -> None:
+    """Or a value of another shape would be spread, one of another dtype convert all."""
+    rule = "New parameters must be a tree like the current ones"
+    remedy = "Draw them by the same network.init."
+    if jax.tree.structure(params) != jax.tree.structure(fresh_params):
+        current, fresh = leaves_by_path(params), leaves_by_path(fresh_params)
+        other = sorted("/".join(x) for x in current.keys() ^ fresh.keys())
+        what = f"{other} are in only one of them" if other else "containers differ"
+        raise ValueError(
+            f"{rule}, but {what} ({type(params).__name__} and "
+            f"{type(fresh_params).__name__}). {remedy}"
+        )
+    fresh = leaves_by_path(fresh_params)
+    for path, leaf in leaves_by_path(params).items():
+        kinds = [(jnp.result_type(x), jnp.shape(x)) for x in (leaf, fresh[path])]
+        if kinds[0] != kinds[1]:
+            (dtype, shape), (other_dtype, other_shape) = kinds
+            raise ValueError(
+                f"{rule}, but {'/'.join(path)} is {dtype} {list(shape)} and its new "
+                f"value {other_dtype} {list(other_shape)}. {remedy}"
             )
 
 

@@ -79,10 +79,15 @@ def utility(
         Utilities [N], float32 or wider, none negative.
 
     Raises:
-        ValueError: an activation of fewer than two axes.
+        ValueError: an activation of fewer than two axes, or another layer's kernel.
     """
     h = by_neuron(activation)
     num_neurons = h.shape[-1]
+    if incoming.shape[-1] != num_neurons:
+        raise ValueError(
+            f"A utility needs the kernel that feeds the {num_neurons} neurons, but its "
+            f"shape is {incoming.shape}. Its last axis is the neuron."
+        )
     spread = jnp.mean(jnp.abs(h - jnp.mean(h, axis=0)), axis=0)
     w_in = jnp.sum(jnp.abs(incoming).reshape(-1, num_neurons), axis=0)
     w_out = sum(
@@ -100,8 +105,10 @@ def by_neuron(activation: jax.Array, purpose: str = "A score") -> jax.Array:
         purpose: what the error says they are for.
 
     Raises:
+        TypeError: no array of numbers.
         ValueError: fewer than two axes, or no state.
     """
+    _validate_array(purpose, activation)
     if activation.ndim < 2:
         raise ValueError(
             f"{purpose} needs activations [batch, ..., neurons], but the shape is "
@@ -114,3 +121,23 @@ def by_neuron(activation: jax.Array, purpose: str = "A score") -> jax.Array:
         )
     dtype = jnp.promote_types(activation.dtype, jnp.float32)
     return activation.astype(dtype).reshape(-1, activation.shape[-1])
+
+
+def _validate_array(purpose: str, activation: jax.Array) -> None:
+    """Check that activations are an array of numbers, and no list or tuple of them.
+
+    Raises:
+        TypeError: they are not.
+    """
+    dtype = getattr(activation, "dtype", None)
+    if dtype is None:
+        raise TypeError(
+            f"{purpose} needs activations as one array [batch, ..., neurons], but they "
+            f"are a {type(activation).__name__}. Convert them by jnp.asarray, or take "
+            "one array out of what flax has collected."
+        )
+    if not (jnp.issubdtype(dtype, jnp.number) or jnp.issubdtype(dtype, jnp.bool_)):
+        raise TypeError(
+            f"{purpose} needs activations that are numbers, but the dtype is {dtype}. "
+            "Give the layer's outputs."
+        )

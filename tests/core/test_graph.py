@@ -109,7 +109,7 @@ def test_an_outgoing_path_that_is_no_kernel_is_an_error():
 
 @pytest.mark.parametrize("copies", [0, -1])
 def test_copies_below_one_are_an_error(copies):
-    message = f"Layer 'Conv_1': copies must be at least 1, but is {copies} for"
+    message = f"copies must be a whole number and at least 1, but is {copies} for"
     with pytest.raises(ValueError, match=message):
         check(CONV_1._replace(outgoing=(Edge(kernel("Dense_0"), copies),)))
 

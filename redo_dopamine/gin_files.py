@@ -5,10 +5,14 @@ What every command that reads gin files shares; it knows no names of agents.
 
 import contextlib
 import difflib
+import io
 import logging
+import os
 import re
+import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import gin
 
@@ -27,6 +31,8 @@ _RULE = re.compile(r"(\w+) (?:must|may)\b")
 _OF_GIN = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
 _LONGEST_LINE = 200
 _LONG_NUMBER = re.compile(r"\d{40,}")
+_LONG_WORD = re.compile(r"\S{400,}")  # A path may be rather long.
+_MACRO = re.compile(r"\s*([A-Za-z_]\w*)\s*=")
 
 
 def shipped_configs() -> list[str]:
@@ -54,13 +60,16 @@ def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) 
         any exception: what is there is not gin, or names what nobody knows. A module
             that a file imports may raise whatever it likes.
     """
-    gin.add_config_file_search_path(str(CONFIG_DIR))
+    if str(CONFIG_DIR) not in gin.config._LOCATION_PREFIXES:
+        gin.add_config_file_search_path(str(CONFIG_DIR))
+    gin.config._FILE_READERS[0] = (_open, os.path.isfile)
     _check_all_there(gin_files)
     gin_circles.check_includes(gin_files)
     try:
         with _without_errors_logged():
             gin.parse_config(defaults)
             gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+            _check_macros(gin_bindings)
     except ModuleNotFoundError as error:
         raise UserError(
             f"A gin file may import only modules that are installed: {brief(error)}\n"
@@ -78,6 +87,38 @@ def _check_all_there(gin_files: Sequence[str]) -> None:
             )
 
 
+def _check_macros(gin_bindings: Sequence[str]) -> None:
+    """A setting whose function was forgotten is a macro to gin, and changes nothing."""
+    read = gin.config_str(max_line_length=10**6)
+    for text in gin_bindings:
+        macro = _MACRO.match(text)
+        if macro and not re.search(rf"%{macro[1]}\b", read):
+            raise UserError(
+                f"A setting must be named FUNCTION.SETTING, but {macro[1]!r} has no "
+                f"dot, so it is a macro, and nothing uses %{macro[1]}. Write "
+                f"--gin_bindings='FUNCTION.{text.strip()[:_LONGEST_LINE]}'."
+            )
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[TextIO]:
+    """A gin file for gin, in UTF-8, with or without a byte order mark.
+
+    Raises:
+        UserError: it is in another encoding.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"A gin file must be text in UTF-8, but {path} is not, from byte "
+            f"{error.start} on. Save it as UTF-8."
+        ) from error
+    file = io.StringIO(text)
+    file.name = path  # type: ignore[attr-defined]  # Gin's messages show it.
+    yield file
+
+
 @contextlib.contextmanager
 def _without_errors_logged() -> Iterator[None]:
     """Gin logs an error for every place where it looks for a file in vain."""
@@ -93,7 +134,7 @@ def brief(error: BaseException) -> str:
     """An error's message in a user's words.
 
     It is without gin's notes on where it called from. A setting that the message
-    begins with gets its gin name, and numbers of many digits are cut short.
+    begins with gets its gin name, and long numbers and words are cut short.
     """
     lines = str(error).splitlines()
     kept = [x for x in lines if x.strip() and "In call to configurable" not in x]
@@ -104,7 +145,8 @@ def brief(error: BaseException) -> str:
             _gin_name(rule[1], _OF_CONFIGURABLE.findall(str(error)))
             + text[rule.end(1) :]
         )
-    return _LONG_NUMBER.sub(lambda x: f"{x[0][:8]}... ({len(x[0])} digits)", text)
+    text = _LONG_NUMBER.sub(lambda x: f"{x[0][:8]}... ({len(x[0])} digits)", text)
+    return _LONG_WORD.sub(lambda x: f"{x[0][:80]}... ({len(x[0])} characters)", text)
 
 
 def _gin_name(parameter: str, called: Sequence[str]) -> str:
@@ -139,6 +181,8 @@ def explain(error: Exception, gin_bindings: Sequence[str]) -> str:
         )
     elif macro is not None:
         message = f"%{macro[1]} has no value. Add a binding {macro[1]} = VALUE."
+    elif isinstance(error, tokenize.TokenError):
+        message = f"A bracket or a text that was begun does not end: {message}"
     elif isinstance(error, RecursionError | MemoryError):
         message = "It is too deep, or refers to itself."
     elif not isinstance(error, _OF_GIN):

@@ -146,7 +146,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
     },
     "random_targets": {"scale": ANY_NUMBER},
-    "redo": _SCORING,
+    "redo": {
+        **_SCORING,
+        "incoming": function(
+            "a function of (graph, masks, params, fresh_params)", 4, "@live_norm"
+        ),
+    },
     "prune": _SCORING,
     "regrama": _SCORING,
     "adaptive_redo": _SCORING,

@@ -93,3 +93,41 @@ def test_a_module_that_cannot_be_imported_here(tmp_path):
     message = refusal([str(path)], [])
     assert "a module that it imports fails" in message
     assert "import gin.tf.external_configurables" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("redo.tau = 0.2".encode("utf-16"), "must be text in UTF-8, but {path} is not"),
+        (b"# caf\xe9\n", "from byte 5 on. Save it as UTF-8"),
+        (b"redo.tau = (0.1,\n", "A bracket or a text that was begun does not end"),
+        (b"redo." + b"x" * 10_000 + b" = 1\n", "... (1"),
+    ],
+    ids=["UTF-16", "Latin 1", "an open bracket", "a long name"],
+)
+def test_a_file_that_cannot_be_read_is_named(content, part, tmp_path):
+    path = tmp_path / "mine.gin"
+    path.write_bytes(content)
+    assert part.format(path=path) in refusal(["demo.gin", str(path)], [])
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_is_passed_over(mark, tmp_path):
+    path = tmp_path / "mine.gin"
+    path.write_bytes(mark + b"include 'demo.gin'\r\nredo.tau = 0.37\r\n")
+    configure.load_gin_configs([str(path)], [])
+    assert configure.bound("redo.tau") == 0.37
+
+
+@pytest.mark.parametrize("name", ["seed", "tau", "redo"])
+def test_a_setting_without_its_function_is_refused(name):
+    message = refusal(["demo.gin"], [f"{name} = 5"])
+    assert f"'{name}' has no dot" in message
+    runs.configure_run("demo.gin", [f"{name} = 5", f"redo.period = %{name}"])
+
+
+@pytest.mark.parametrize("function", ["'live_norm'", "@relu", "@live_norm()", "None"])
+def test_incoming_weights_of_another_kind_are_refused(function):
+    message = refusal(["demo.gin"], [f"redo.incoming = {function}"])
+    assert "redo.incoming" in message
+    runs.configure_run("demo.gin", ["redo.incoming = @live_norm"])

@@ -115,7 +115,7 @@ def _open(path: str) -> Iterator[TextIO]:
             f"{error.start} on. Save it as UTF-8."
         ) from error
     file = io.StringIO(text)
-    file.name = path  # type: ignore[attr-defined]  # Gin's messages show it.
+    file.name = path  # Gin shows it in messages.
     yield file
 
 

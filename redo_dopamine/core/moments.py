@@ -99,7 +99,7 @@ def map_moments(
 
     def change_tree(moments: Any) -> Any:
         start = next(starts)
-        if jax.tree.structure(moments) != jax.tree.structure(start):
+        if len({jax.tree.structure(x) for x in (moments, start)}) > 1:
             raise ValueError(
                 "The optimizer's state must be of the parameters that are recycled, "
                 "but it is of another tree. Make it by optimizer.init(params)."

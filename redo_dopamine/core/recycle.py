@@ -110,7 +110,7 @@ def _validate_fresh(params: Params, fresh_params: Params) -> None:
     """Or a value of another shape would be spread, one of another dtype convert all."""
     rule = "New parameters must be a tree like the current ones"
     remedy = "Draw them by the same network.init."
-    if jax.tree.structure(params) != jax.tree.structure(fresh_params):
+    if len({jax.tree.structure(x) for x in (params, fresh_params)}) > 1:
         current, fresh = leaves_by_path(params), leaves_by_path(fresh_params)
         other = sorted("/".join(x) for x in current.keys() ^ fresh.keys())
         what = f"{other} are in only one of them" if other else "containers differ"

@@ -300,5 +300,6 @@ def test_every_part_is_used():
 
 
 def test_modules_are_of_readable_size():
+    """A file is one idea, and none needs more than this."""
     sizes = {p.name: len(p.read_text().splitlines()) for p in MODULES}
-    assert {name: n for name, n in sizes.items() if n > 260} == {}
+    assert {name: n for name, n in sizes.items() if n > 400} == {}

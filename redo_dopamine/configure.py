@@ -86,7 +86,8 @@ def building() -> Iterator[None]:
         message += _functions_in(message)
         if isinstance(error, MemoryError):
             message = "They need more memory than this machine has."
-        if not isinstance(error, ValueError | TypeError | AssertionError):
+        told = isinstance(error, ValueError | TypeError | AssertionError) and str(error)
+        if not told:
             message = (
                 f"No run can be built from these settings ({type(error).__name__}): "
                 f"{message}\n--verbosity=1 shows where it failed."

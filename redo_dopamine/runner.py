@@ -6,6 +6,8 @@ to stop. What leaves: metrics and checkpoints in the base directory.
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
+import math
+import operator
 import time
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +45,11 @@ class PlasticityRunner(ResumableRunner):
         terms: on which a run in `base_dir` is taken up.
     """
 
+    # What an environment must have; a test of each is made before the agent is built.
+    NEEDS: tuple[str, ...] = (
+        *("reset", "step", "game_over", "observation_space.shape", "action_space.n"),
+    )
+
     def __init__(
         self,
         base_dir: str,
@@ -59,14 +66,35 @@ class PlasticityRunner(ResumableRunner):
         collectors.register(self._clock)
         super().__init__(
             base_dir,
-            lambda _, environment, **other: self._build_agent(agent, environment),
+            lambda _, environment, **other: self._checked_agent(agent, environment),
             use_legacy_logger=False,
             fine_grained_print_to_console=False,
         )
         self._check_lengths()
 
+    def _checked_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
+        for name in self.NEEDS:
+            try:
+                operator.attrgetter(name)(environment)
+            except AttributeError:
+                raise ValueError(
+                    "Runner.create_environment_fn must give an environment for "
+                    f"{type(self).__name__}, with {name}, but gives a "
+                    f"{type(environment).__name__}. Take the runner, the agent and the "
+                    "environment of one gin file that ships."
+                ) from None
+        return self._build_agent(agent, environment)
+
     def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
-        return agent(environment.action_space.n)
+        built = agent(environment.action_space.n)
+        shape = tuple(environment.observation_space.shape)
+        if math.prod(shape) != math.prod(built.observation_shape):
+            raise ValueError(
+                "JaxDQNAgent.observation_shape must be that of the environment's "
+                f"observations, {shape}, but is {built.observation_shape}. Leave it "
+                "out for Atari."
+            )
+        return built
 
     def _check_lengths(self) -> None:
         for name in ("num_iterations", "training_steps"):

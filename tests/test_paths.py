@@ -62,7 +62,7 @@ COMMANDS = {
     ("inspect", "states"): inspect_with("states"),
     ("inspect", "output"): inspect_with("output"),
     ("record", "output"): lambda x: offline.main(
-        ["record", "--num_steps=0", f"--output={x}"]
+        ["record", "--num_steps=1", f"--output={x}"]
     ),
     ("record", "checkpoint"): lambda x: offline.main(
         ["record", "--num_steps=9", "--output=nowhere", f"--checkpoint={x}"]

@@ -31,6 +31,8 @@ class ControlRunner(PlasticityRunner):
         terms: as in `PlasticityRunner`.
     """
 
+    NEEDS = ("reset", "step", "told_to_agents", "true_reward")
+
     def __init__(
         self,
         base_dir: str,

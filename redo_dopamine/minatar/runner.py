@@ -27,6 +27,8 @@ class MinatarRunner(PlasticityRunner):
         terms: as in `PlasticityRunner`.
     """
 
+    NEEDS = ("reset", "step", "game_over", "action_space.n", "told_to_agents")
+
     def __init__(
         self,
         base_dir: str,

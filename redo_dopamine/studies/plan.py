@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from redo_dopamine.errors import UserError
+from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.studies import STUDIES
 from redo_dopamine.studies.scaling import arm_bindings, check_scale, run_length
 from redo_dopamine.studies.speed import run_seconds
@@ -124,7 +124,7 @@ def choose(kind: str, names: Iterable[str], known: Mapping[str, T]) -> list[T]:
                 if near
                 else f"There are {', '.join(known)}."
             )
-            raise UserError(f"There is no {kind} {name!r} here. {hint}")
+            raise UserError(f"There is no {kind} {shortened(repr(name))} here. {hint}")
     return [known[name] for name in names]
 
 

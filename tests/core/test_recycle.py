@@ -296,10 +296,12 @@ def test_a_mask_that_does_not_fit_its_layer_is_an_error_that_names_it():
             recycle_case("mlp", {"Dense_0": mask}, run=recycle)
 
 
-def test_an_optimizer_with_factored_moments_is_an_error_that_names_the_weight():
+def test_an_optimizer_with_factored_moments_is_refused_by_name():
     params = networks.params_of("mlp")
     optimizer = optax.adafactor(1e-3)
-    with pytest.raises(ValueError, match=r"params/Dense_0/\w+ has shape .* its moment"):
+    with pytest.raises(
+        ValueError, match=r"optax\.adafactor keeps one number for each row"
+    ):
         recycle(
             networks.CASES["mlp"].graph,
             {"Dense_0": np.ones(6, bool)},

@@ -154,6 +154,26 @@ def test_a_factory_refuses_by_the_settings_name(name):
             ["ReplayBuffer.max_capacity must", "a batch of 32", "is 31"],
         ),
         (
+            "dqn.gin",
+            ["JaxDQNAgent.observation_shape = (83, 84)"],
+            ["JaxDQNAgent.observation_shape must", "(84, 84, 1)", "is (83, 84)"],
+        ),
+        (
+            "dqn.gin",
+            ["Runner.create_environment_fn = @redo"],
+            ["Runner.create_environment_fn must", "for PlasticityRunner"],
+        ),
+        (
+            "dqn.gin",
+            ["Runner.create_environment_fn = @create_control_environment"],
+            ["Runner.create_environment_fn must", "with action_space.n"],
+        ),
+        (
+            "ppo.gin",
+            ["Runner.create_environment_fn = @create_minatar_environment"],
+            ["Runner.create_environment_fn must", "with true_reward"],
+        ),
+        (
             "ppo.gin",
             ["PPOAgent.batch_size = 63"],
             ["PPOAgent.batch_size must divide", "2048 / 63"],

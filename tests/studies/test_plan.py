@@ -130,3 +130,23 @@ def test_a_mistake_on_the_command_line(capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: There is no study 'prunning' here. Did you")
+
+
+@pytest.mark.parametrize("kind", ["arms", "games", "study"])
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", ",", " ,\t", "Po\nng", "dqn rr1", "Рong", "\0", "x" * 100_000, "-1"],
+)
+def test_names_that_are_none_are_refused_in_a_short_line(kind, text):
+    with pytest.raises(UserError) as error:
+        plan.select(**{"study": "replay_ratio"} | {kind: text})
+    message = str(error.value)
+    assert len(message) < 1_000
+    assert message.isprintable()
+    assert "Did you mean" in message or "There are" in message or "at least" in message
+
+
+def test_a_name_that_stands_twice_counts_once():
+    chosen = plan.select("replay_ratio", arms="dqn_rr1,dqn_rr1", games="Pong,Pong")
+    assert [arm.name for arm in chosen.arms] == ["dqn_rr1"]
+    assert chosen.games == ("Pong",)

@@ -170,7 +170,11 @@ def _check_launcher(script, *rest):
 
 
 def _check_experiment(module, rest):
-    stand_in = lambda options, configure, make: configure(options) or 0  # noqa: E731
+    def stand_in(options, arguments, configure, make):
+        del make
+        configure(options.parse_args(arguments))
+        return 0
+
     before, command.main = command.main, stand_in
     try:
         gin.clear_config()

@@ -117,10 +117,11 @@ def test_every_module_on_the_way_is_in_the_name():
     }
 
 
-def test_a_network_that_records_nothing_has_no_activations():
+def test_a_network_that_records_nothing_is_refused():
     network = nn.Dense(2)
     params = network.init(jax.random.PRNGKey(0), jnp.ones(3))
-    assert collect(network.apply, params, jnp.ones((2, 3))) == {}
+    with pytest.raises(ValueError, match="but this one recorded none"):
+        collect(network.apply, params, jnp.ones((2, 3)))
 
 
 def test_loss_gradients_are_those_of_each_example():

@@ -150,8 +150,9 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
     # Dopamine's seams.
 
     def _build_replay_buffer(self) -> Rollout:
+        rollout = Rollout(self.update_period, self.state.shape, self.action_shape)
         proximal.num_minibatches(self.update_period, self.batch_size)
-        return Rollout(self.update_period, self.state.shape, self.action_shape)
+        return rollout
 
     def _build_networks_and_optimizer(self) -> None:
         self.network_def = network = with_graph(self.network_def)

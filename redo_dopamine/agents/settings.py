@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import inspect
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -115,7 +116,7 @@ def updates_per_train_step(replay_ratio: float, update_period: int) -> int:
     Raises:
         ValueError: the product is not a whole number >= 1.
     """
-    if not is_number(replay_ratio):
+    if isinstance(replay_ratio, bool) or not isinstance(replay_ratio, numbers.Real):
         raise TypeError(
             "replay_ratio must be a number of gradient updates per agent step, but is "
             f"{replay_ratio!r}. The paper uses 0.25, 0.5, 1 and 2."
@@ -156,14 +157,16 @@ def check_taus(taus: Any) -> None:
     """Check that there are several thresholds, or none.
 
     Raises:
-        TypeError: one number, without the parentheses, or what are no numbers.
+        TypeError: one number, without the parentheses.
+        ValueError: what are no finite numbers >= 0.
     """
     several = isinstance(taus, Sequence) and not isinstance(taus, str)
-    if not several or not all(is_number(tau) and tau >= 0 for tau in taus):
-        raise TypeError(
-            "taus must be a sequence of finite thresholds >= 0, but is "
-            f"{taus!r}. Write (0.1,) for one, and () to track none."
-        )
+    if several and all(is_number(tau) and tau >= 0 for tau in taus):
+        return
+    raise (ValueError if several else TypeError)(
+        "taus must be a sequence of finite thresholds >= 0, but is "
+        f"{taus!r}. Write (0.1,) for one, and () to track none."
+    )
 
 
 def with_graph(network: Any) -> Any:

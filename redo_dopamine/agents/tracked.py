@@ -92,8 +92,10 @@ class TrackedAgent(SavedAgent):
             dopamine_settings,
             inspect.signature(super().__init__).parameters,
             [
-                *inspect.signature(type(self).__init__).parameters,
-                *inspect.signature(TrackedAgent.__init__).parameters,
+                name
+                for cls in type(self).__mro__
+                if issubclass(cls, TrackedAgent)
+                for name in inspect.signature(cls.__init__).parameters
             ],
         )
         self._build_intervention = (

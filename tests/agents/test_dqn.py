@@ -301,7 +301,10 @@ def test_a_network_without_a_graph_is_refused():
             {"weight_decay": -1e-5},
             "strength must be .* >= 0, but is -1e-05",
         ),
-        ({"taus": (-0.1,)}, "tau must be a finite number >= 0, but is -0.1"),
+        (
+            {"taus": (-0.1,)},
+            r"taus must be .* finite thresholds >= 0, but is \(-0.1,\)",
+        ),
         ({**TRACKING, "tracking_period": 0}, "period must be a whole number"),
         ({**TRACKING, "tracking_batch_size": 0}, "tracking_batch_size must be"),
     ],

@@ -247,5 +247,5 @@ def test_a_replay_buffer_that_claims_too_much_is_refused(copy):
 
 def test_a_directory_of_pipes_is_refused(tmp_path):
     os.mkfifo(tmp_path / "checkpoint.7.npz")
-    with pytest.raises(UserError, match="not a regular file"):
+    with pytest.raises(UserError, match="must be an ordinary file, but is a FIFO"):
         inspect_checkpoint(tmp_path)

@@ -20,6 +20,7 @@ from redo_dopamine import (
 from redo_dopamine import gin_files as gin_files_lib
 from redo_dopamine.bindings import checking
 from redo_dopamine.errors import UserError
+from redo_dopamine.fresh_start import RunFinishedError
 from redo_dopamine.gin_files import CONFIG_DIR as CONFIG_DIR
 from redo_dopamine.gin_files import brief as brief
 from redo_dopamine.gin_files import shipped_configs as shipped_configs
@@ -74,11 +75,12 @@ def building() -> Iterator[None]:
     --verbosity=1 shows the traceback.
 
     Raises:
-        UserError: in the place of any other exception, but for those of the disk.
+        UserError: in the place of any other exception, but for those of the disk
+            and of a run that is found finished.
     """
     try:
         yield
-    except (UserError, OSError):
+    except (UserError, OSError, RunFinishedError):
         raise
     except Exception as error:
         logging.debug("While building the run:", exc_info=True)

@@ -231,7 +231,7 @@ MAY_IMPORT = {
         "whole_files",
         "core",
     },
-    "configure": {"bindings", "configurables", "errors", "gin_files"},
+    "configure": {"bindings", "configurables", "errors", "fresh_start", "gin_files"},
     "train": APPLICATION,
     "inspect": {
         "typed_numbers",

@@ -128,7 +128,7 @@ def create_minatar_environment(game_name: str = "SpaceInvaders") -> RestorableMi
     if game_name not in GAMES:
         raise ValueError(
             "create_minatar_environment.game_name must be a game of MinAtar, but "
-            f"{game_name!r} is none. There are {', '.join(GAMES)}."
+            f"is {game_name!r}. There are {', '.join(GAMES)}."
         )
     # Here, because MinAtar need not be there, and takes seconds to load.
     try:

@@ -100,7 +100,7 @@ def test_steps_are_minatars():
 
 @pytest.mark.parametrize("name", ["Pong", "space_invaders", ""])
 def test_a_wrong_game_is_an_error(name):
-    with pytest.raises(ValueError, match=f"but '{name}' is none. There are SpaceInv"):
+    with pytest.raises(ValueError, match=f"but is '{name}'. There are SpaceInv"):
         create_minatar_environment(name)
 
 
@@ -137,5 +137,5 @@ def test_a_prolonged_run_equals_one_that_never_stopped(tmp_path, clean_gin):
 def test_a_wrong_game_ends_a_run_before_there_is_one(tmp_path, clean_gin):
     setting = "create_minatar_environment.game_name = 'Pong'"
     runs.configure_run("minatar_dqn.gin", (*TINY, setting))
-    with pytest.raises(UserError, match="must name a game of MinAtar"):
+    with pytest.raises(UserError, match="must be a game of MinAtar, but is .Pong"):
         train.train(str(tmp_path / "run"))

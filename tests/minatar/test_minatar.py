@@ -137,5 +137,5 @@ def test_a_prolonged_run_equals_one_that_never_stopped(tmp_path, clean_gin):
 def test_a_wrong_game_ends_a_run_before_there_is_one(tmp_path, clean_gin):
     setting = "create_minatar_environment.game_name = 'Pong'"
     runs.configure_run("minatar_dqn.gin", (*TINY, setting))
-    with pytest.raises(UserError, match="must be a game of MinAtar, but is .Pong"):
+    with pytest.raises(UserError, match="must be a game of MinAtar, but is 'Pong'"):
         train.train(str(tmp_path / "run"))

@@ -15,7 +15,7 @@ from redo_dopamine.inspect.restoring import find_checkpoint
         ({"checkpoint": "none"}, "must be a file checkpoint.<number>.npz or a run's"),
         ({"checkpoint": None}, "--checkpoint must name a run's directory"),
         ({"rest": ["word"]}, "takes flags only, but ['word'] are none"),
-        ({"taus": ["0", "x"]}, "--taus must be numbers, but is '0,x'"),
+        ({"taus": ["0", "x"]}, "--taus must be numbers >= 0, but is '0,x'"),
     ],
 )
 def test_a_wrong_command_ends_with_status_2(run, settings, message, capsys):

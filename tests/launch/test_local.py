@@ -69,7 +69,7 @@ def test_what_is_missing_is_told_with_the_end_of_its_log(tmp_path, capsys):
         (["--time_limit=soon"], ["--time_limit must be > 0", "'soon'"]),
         (["--time_limit=nan"], ["--time_limit must be > 0", "'nan'"]),
         (["--seeds=x"], ["--seeds must be", "'x'"]),
-        (["--base_dir="], ["--base_dir must name a directory"]),
+        (["--base_dir="], ["--base_dir must name a file or directory"]),
         (["--base_dir=/proc/x"], ["--base_dir must be", "/proc/x"]),
     ],
 )

@@ -39,8 +39,8 @@ def test_returns_are_raw_and_of_the_end(sweep):
     row = ends(sweep).loc[("dqn_rr2", 500, "return")]
     assert row["mean"] == pytest.approx(low + 0.4 * (high - low))
     # Three runs at 0.2, 0.4 and 0.6 of the way: 4.302653 · 0.2 / √3 to either side.
-    assert row["low"] == pytest.approx(low + (0.4 - 0.496827) * (high - low))
-    assert row["high"] == pytest.approx(low + (0.4 + 0.496827) * (high - low))
+    assert row["low"] == pytest.approx(low + (0.4 - 0.49682754) * (high - low))
+    assert row["high"] == pytest.approx(low + (0.4 + 0.49682754) * (high - low))
     assert (row["game"], row["runs"]) == ("Pong", 3)
 
 

@@ -83,7 +83,7 @@ def test_a_trained_agent_plays_its_game(tmp_path):
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (["--epsilon=2"], ["--epsilon must be in [0, 1], but is 2.0"]),
+        (["--epsilon=2"], ["--epsilon must be in [0, 1], but is '2'"]),
         (["--split_rows=5"], ["--split_rows must be at least 16, but is 5"]),
         (["--game=DemonAtack"], ["'DemonAtack'", "Did you mean DemonAttack?"]),
         (["--checkpoint=/nowhere"], ["--game", "Leave them out"]),
@@ -101,7 +101,7 @@ def test_mistakes_are_named(options, parts, tmp_path, capsys):
 
 def test_no_steps_and_no_checkpoint(tmp_path, capsys):
     assert new_agent(tmp_path, steps=0) == exit_status.USER_ERROR
-    assert "--num_steps must be at least 1" in capsys.readouterr().err
+    assert "--num_steps must be a whole number from 1" in capsys.readouterr().err
     assert record(tmp_path, "--checkpoint=/nowhere") == exit_status.USER_ERROR
     assert "'/nowhere' does not exist" in capsys.readouterr().err
 

@@ -92,19 +92,27 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
     clean_gin, tmp_path, monkeypatch, capsys
 ):
     straight = runs.run(tmp_path / "straight")
-    fsync, count = os.fsync, 0
+    fsync, count, failing = os.fsync, 0, True
 
     def full_at_times(descriptor):
         nonlocal count
         count += 1
-        if count == 1:  # Of the metrics that the first checkpoint counts on.
+        if count % 2 and failing:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(descriptor)
 
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
     runner = train.build_runner(str(tmp_path / "full"))
+    save = runner._checkpoints.save
+
+    def save_at_times(*arguments, **more):
+        nonlocal failing
+        save(*arguments, **more)  # The disk is full for every second checkpoint.
+        failing = not failing
+
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full_at_times)
+        patched.setattr(runner._checkpoints, "save", save_at_times)
         runner.run_experiment()
     assert "could not be written" in capsys.readouterr().err
     again = runs.run(tmp_path / "full")

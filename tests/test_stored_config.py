@@ -215,24 +215,28 @@ def test_kept_results_stay_readable(path):
 
 @pytest.fixture
 def own_module(tmp_path, monkeypatch):
-    (tmp_path / "my_networks.py").write_text(
-        "import gin\n\n@gin.configurable\ndef MyNetwork(width=1): ...\n"
+    (tmp_path / "trusted_networks.py").write_text(
+        "import gin\n\n@gin.configurable\ndef TrustedNetwork(width=1): ...\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    return "import my_networks\nMyNetwork.width = 2\nJaxDQNAgent.network = @MyNetwork"
+    return (
+        "import trusted_networks\n"
+        "TrustedNetwork.width = 2\n"
+        "JaxDQNAgent.network = @TrustedNetwork"
+    )
 
 
 def test_modules_that_the_user_trusts_are_imported(own_module):
-    with pytest.raises(UserError, match=r"--trust_modules=my_networks\."):
+    with pytest.raises(UserError, match=r"--trust_modules=trusted_networks\."):
         stored_config.read(own_module, "a run")
-    assert "my_networks" not in sys.modules
-    found = stored_config.read(own_module, "a run", ["my_networks"])
-    assert found[0] == "my_networks.MyNetwork.width = 2"
+    assert "trusted_networks" not in sys.modules
+    found = stored_config.read(own_module, "a run", ["trusted_networks"])
+    assert found[0] == "trusted_networks.TrustedNetwork.width = 2"
     # Trust in one module is trust in no other.
     with pytest.raises(UserError, match=r"import os"):
-        stored_config.read("import os", "a run", ["my_networks"])
-    with pytest.raises(UserError, match=r"MyNetwork is no name"):
-        stored_config.read("MyNetwork.width = 2", "a run")
+        stored_config.read("import os", "a run", ["trusted_networks"])
+    with pytest.raises(UserError, match=r"TrustedNetwork is no name"):
+        stored_config.read("TrustedNetwork.width = 2", "a run")
 
 
 def test_a_trusted_module_that_is_not_there_is_named():

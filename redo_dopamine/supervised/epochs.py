@@ -113,8 +113,9 @@ class EpochExperiment:
 
         Returns:
             What the objective says, such as `loss`: means over the epoch's batches, as
-            each was before its update; dormant fractions and overlaps; and the
-            intervention's metrics, at the steps it acted at.
+            each was before its update; dormant fractions and overlaps; and, at the
+            steps that the intervention acted at, its metrics and the dormant fractions
+            just before and just after.
         """
         targets = jnp.asarray(self.targets_at(self.epoch))
         used = self.updates_per_epoch * self._batch_size
@@ -139,8 +140,11 @@ class EpochExperiment:
             if self._problem.acts_at(step):
                 key = jax.random.fold_in(self._key, step)
                 rng = stream(self.seed, INTERVENTION, step)
+                if len(results) < len(batches):  # Else it has just been measured.
+                    report(step, self._problem.measure_before(state, self._tracked))
                 state, found = self._problem.intervene(state, targets, step, key, rng)
                 report(step, found)
+                report(step, self._problem.measure_after(state, self._tracked))
         self._state = state
         self.epoch += 1
         return rows

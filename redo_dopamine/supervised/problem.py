@@ -19,6 +19,8 @@ from redo_dopamine.core.interventions import Activations, InterventionFactory
 from redo_dopamine.core.measuring import Measured
 from redo_dopamine.core.metrics import (
     DormancyRecord,
+    dormant_fractions,
+    dormant_fractions_after,
     measure_dormancy,
     no_record,
 )
@@ -125,17 +127,23 @@ class Problem:
         def of_layers(found: Activations) -> dict[str, jax.Array]:
             return graph_lib.of_layers(self._graph.layers, found)
 
+        def activations(params, states):
+            return of_layers(collect(network.apply, params, states))
+
         def measure(params, states, record):
-            found = of_layers(collect(network.apply, params, states))
-            return measure_dormancy(found, self._taus, record)
+            return measure_dormancy(activations(params, states), self._taus, record)
 
         # The old parameters and moments are donated: memory for the new ones.
         self._update = compiled(update, donate_argnums=(0, 1))
         self._measure = compiled(measure)
+        self._before, self._after = (
+            compiled(lambda p, x, take=take: take(activations(p, x), self._taus))
+            for take in (dormant_fractions, dormant_fractions_after)
+        )
         self._intervene = compiled(self._intervention.apply, donate_argnums=(1, 2))
         constrain = self._intervention.constrain
         self._constrain = constrain and compiled(constrain)
-        self.collect = compiled(lambda p, x: of_layers(collect(network.apply, p, x)))
+        self.collect = compiled(activations)
         self.loss_gradients = compiled(
             lambda p, batch: of_layers(loss_gradients(network.apply, loss, p, batch))
         )
@@ -201,6 +209,14 @@ class Problem:
         """Dormant fractions and overlaps on some of the inputs [B]."""
         found, record = self._measure(state.params, self._inputs[index], state.record)
         return state._replace(record=record), found
+
+    def measure_before(self, state: State, index: np.ndarray) -> Measured:
+        """Dormant fractions just before an intervention on some of the inputs [B]."""
+        return self._before(state.params, self._inputs[index])
+
+    def measure_after(self, state: State, index: np.ndarray) -> Measured:
+        """Dormant fractions just after an intervention on the same inputs [B]."""
+        return self._after(state.params, self._inputs[index])
 
     def acts_at(self, gradient_step: int) -> bool:
         """Whether the intervention does anything after that many updates."""

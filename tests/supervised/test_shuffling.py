@@ -176,6 +176,16 @@ def test_redo_recycles_on_its_schedule_and_after_the_measurement(make):
     assert [x.gradient_step for x in rows] == sorted(x.gradient_step for x in rows)
 
 
+def test_dormancy_is_measured_once_just_before_and_once_just_after_each_recycle(make):
+    rows = epochs(make(redo(period=9, tau=0.9), taus=(0.0, 0.9)), 3)
+    for tau in (0.0, 0.9):
+        before = [x for x in rows if x.name == f"dormant_fraction/{tau}"]
+        after = [x for x in rows if x.name == f"dormant_fraction_after/{tau}"]
+        # At the ends of epochs of 12 updates too: once where both fall together.
+        assert [x.gradient_step for x in before] == [9, 12, 18, 24, 27, 36]
+        assert [x.gradient_step for x in after] == [9, 18, 27, 36]
+
+
 def test_two_arms_are_equal_until_the_first_recycle(make):
     baseline, recycling = make(none()), make(redo(period=18, tau=0.9))
     assert values(baseline.run_epoch()) == values(recycling.run_epoch())

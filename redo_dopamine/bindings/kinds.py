@@ -5,10 +5,12 @@ import optax
 
 from redo_dopamine.bindings.rules import (
     TEXT,
+    Rule,
     function,
     kind,
     one_of,
     sequence,
+    takes,
     whole,
 )
 
@@ -61,3 +63,17 @@ LINKS = sequence(
     lambda x: isinstance(x, optax.GradientTransformation),
     "Write [@l2_to_init()], and [] for none.",
 )
+# Of a function that is called with more than what is bound: gin would pass it over.
+GIVEN = Rule(
+    "left out, because the caller gives it", lambda x: False, "Remove the binding."
+)
+INTERVENTION = Rule(
+    "what an intervention in parentheses gives",
+    lambda x: callable(x) and takes(x, 3) and not takes(x, 0),
+    "Write @redo(), or @none().",
+)
+
+
+def given(*parameters: str) -> dict[str, Rule]:
+    """The rules of parameters that must not be bound."""
+    return dict.fromkeys(parameters, GIVEN)

@@ -11,11 +11,13 @@ from redo_dopamine.bindings.kinds import (
     AGENT_STEPS_OR_ZERO,
     ENVIRONMENT_BYTES,
     GRADIENT_STEPS,
+    INTERVENTION,
     LAYERS,
     LINKS,
     NEURONS,
     OTHER_STATE,
     STATES,
+    given,
 )
 from redo_dopamine.bindings.rules import (
     ANY_NUMBER,
@@ -30,6 +32,8 @@ from redo_dopamine.bindings.rules import (
     Rule,
     function,
     kind,
+    number,
+    one_of,
     or_none,
     sequence,
     whole,
@@ -49,6 +53,7 @@ _AGENT = {
     "after_optimizer": LINKS,
 }
 _EXPERIMENT = {
+    "intervention": or_none(INTERVENTION),
     "seed": Rule(
         f"a whole number from 0 to {LARGEST_SEED}",
         lambda x: x is not None and SEED.fits(x),
@@ -73,6 +78,10 @@ _NETWORK = {
     "num_layers": LAYERS,
     "hidden_units": NEURONS,
     "inputs_preprocessed": TRUTH,
+    # Of flax's modules; a network that stands by itself has neither.
+    "name": one_of(None),
+    "parent": one_of(None),
+    **given("num_actions", "num_classes"),
 }
 _SCORING = {"score_batch_size": STATES}
 RULES: Mapping[str, Mapping[str, Rule]] = {
@@ -160,10 +169,41 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "select": function("a function of a layer's view", 1, "@lowest_score"),
     },
     **{name: _NETWORK for name in _NETWORKS},
+    "ImpalaNetwork": {
+        **_NETWORK,
+        "stack_sizes": Rule(
+            "a list of whole numbers of channels, at least one",
+            lambda x: (
+                isinstance(x, list | tuple) and len(x) > 0 and all(map(NEURONS.fits, x))
+            ),
+            "Write (32, 64, 64).",
+        ),
+    },
+    "PPONetwork": {**_NETWORK, **given("action_shape", "action_limits")},
+    "SACNetwork": {**_NETWORK, **given("action_shape", "action_limits")},
+    # It has no action.
+    "ValueNetwork": {
+        **_NETWORK,
+        "action_shape": one_of(()),
+        "action_limits": one_of(None),
+    },
+    "leaky_relu": {**given("x"), "negative_slope": ANY_NUMBER},
+    "LayerNorm": {"epsilon": POSITIVE},
+    **{name: given("x") for name in ("relu", "tanh", "identity", "crelu")},
+    **{
+        name: given("view")
+        for name in ("lowest_score", "highest_score", "at_random", "lowest_utility")
+    },
+    **{
+        name: given("graph", "masks", "params", "fresh_params")
+        for name in ("as_drawn", "live_norm")
+    },
     "LabelShuffle": {
         **_EXPERIMENT,
         "dataset": function("a function that reads images", 0, "@fashion_mnist"),
         "network": function("a network", 1, "@ConvClassifier"),
+        "num_samples": whole("images"),
+        "pixel_block": whole("pixels"),
         "momentum": BELOW_ONE,
         "shuffle_every": or_none(whole("epochs")),
     },
@@ -185,14 +225,30 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
         "perturb": function("a function of a moment", 1, "@undisturbed"),
         "search": function("a function of a moment and a learning rate", 2, "@adam"),
+        "first_epochs": whole("epochs", 0),
+        "distance": number("a number in [0, 2]", lambda x: 0 <= x <= 2),
         "num_samples": whole("samples", 2, bytes_each=lambda: 8 * OTHER_STATE),
         "before_optimizer": LINKS,
         "threshold": NOT_NEGATIVE,
     },
-    "aged_network": {"root": TEXT, "arm": TEXT},
-    "disturb_zero_gradient": {"std": NOT_NEGATIVE},
-    "disturb_at_random": {"std": NOT_NEGATIVE},
+    **{
+        name: given("lesson", "drawn")
+        for name in ("fresh_student", "pretrained_student")
+    },
+    "fresh_network": given("drawn", "environment_id", "seed"),
+    "aged_network": {
+        **given("drawn", "environment_id", "seed"),
+        "root": TEXT,
+        "arm": TEXT,
+    },
+    "undisturbed": given("moment"),
+    "redrawn": given("moment"),
+    "disturb_zero_gradient": {**given("moment"), "std": NOT_NEGATIVE},
+    "disturb_at_random": {**given("moment"), "std": NOT_NEGATIVE},
+    "adam": given("moment", "learning_rate"),
+    "adam_on_trapped_layer": given("moment", "learning_rate"),
     "evolution_on_trapped_layer": {
+        **given("moment", "learning_rate"),
         "population_size": whole("candidates", 2, most=1_000_000),
         "std": POSITIVE,
     },

@@ -6,17 +6,16 @@ only a part that is built can judge (`JUDGED_WHEN_BUILT`) is refused there.
 """
 
 import functools
-import math
 
 import gin
 import pytest
 
 from helpers import runs
+from helpers.hostile import HOSTILE, said_by
 from redo_dopamine import config_diff, configure, train
 from redo_dopamine.bindings import checking
 from redo_dopamine.bindings.table import RULES
 from redo_dopamine.errors import UserError
-from redo_dopamine.gin_files import brief
 
 # What the gin files of Dopamine 4.1.2 bind for the agents of this package, ours aside.
 DOPAMINES = (
@@ -32,23 +31,6 @@ MADE = (
     *("redo", "prune", "regrama", "adaptive_redo", "fixed_budget", "cosine"),
     *("layer_reset", "shrink_and_perturb"),
 )
-HOSTILE = {
-    "text": "abc",
-    "empty": "",
-    "None": None,
-    "list": [1, 2],
-    "nested": [[["a"]]],
-    "dict": {"a": 1},
-    "function": len,
-    "NaN": math.nan,
-    "infinity": math.inf,
-    "negative": -1,
-    "zero": 0,
-    "fraction": 0.5,
-    "true": True,
-    "400 digits": int("9" * 400),
-    "beyond memory": 10**15,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -79,15 +61,6 @@ JUDGED_WHEN_BUILT = {
     *(f"{x}.{y}" for x in AGENTS for y in ("intervention", "taus", "replay_ratio")),
     *(x for x in SETTINGS if x.partition(".")[0] in MADE),
 }
-
-
-def said_by(function):
-    """The message of what a function raises; None where it raises nothing."""
-    try:
-        function()
-    except (UserError, ValueError, TypeError) as error:
-        return brief(error)
-    return None
 
 
 def test_every_setting_is_judged():

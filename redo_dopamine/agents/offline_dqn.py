@@ -86,9 +86,11 @@ class OfflineDQNAgent(RecycledDQNAgent):
                 "JaxDQNAgent.observation_shape, or give other data."
             )
         if replay.num_actions > self.num_actions:
+            place = getattr(replay, "largest_action_place", "")
             raise ValueError(
                 f"The data must be of the game's {self.num_actions} actions, but have "
-                f"action {replay.num_actions - 1}. Check that they are of this game."
+                f"action {replay.num_actions - 1}{place and f' in {place}'}. Check "
+                "that they are of this game."
             )
         return replay
 

@@ -132,6 +132,8 @@ def read(path: Path, kinds: str) -> np.ndarray:
             raise damaged(path, f"its numbers are {stream.dtype}")
         if stream.shape == ():
             stream.shape = (1,)
+        if stream.shape[0] < 1:
+            raise damaged(path, f"its array is of shape {stream.shape}")
         return np.concatenate([block.copy() for block in stream.blocks()])
 
 

@@ -34,6 +34,7 @@ class FixedReplay(FrameReplay):
     Attributes:
         observation_shape: of one frame.
         num_actions: one more than the largest action there is.
+        largest_action_place: its row and file, for messages.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class FixedReplay(FrameReplay):
         frames, records = data.contents
         self.add_count = records.end
         self.observation_shape = frames.shape
-        self.num_actions = 1 + int(records.since(0)["action"].max())
+        self.num_actions = 1 + data.largest_action
+        self.largest_action_place = data.its_place
 
     def add(self, transition: Any, *, priority: float | None = None) -> None:
         """Refuse a step: the data are fixed.

@@ -32,7 +32,7 @@ from pathlib import Path
 ARRAYS = ("observation", "action", "reward", "terminal")
 EPISODE_END = "episode_end"  # Ours; may be missing.
 ADD_COUNT, INVALID_RANGE = "add_count", "invalid_range"
-_OBSERVATIONS = re.compile(r"\$store\$_observation_ckpt\.(\d+)\.gz")
+_OBSERVATIONS = re.compile(r"\$store\$_observation_ckpt\.(0|[1-9][0-9]*)\.gz")
 
 
 def directory_of(root: str | Path, game: str, run: int | str) -> Path:

@@ -8,7 +8,7 @@ system hands out as it is used. So a split never takes more than its own size.
 
 import contextlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +30,14 @@ class Loaded(NamedTuple):
     Attributes:
         contents: frames and transitions.
         checksum: one number of all that was read.
+        largest_action: that there is in any row.
+        its_place: the row and file of that action, for messages.
     """
 
     contents: Contents
     checksum: int
+    largest_action: int
+    its_place: str
 
 
 def load(
@@ -74,7 +78,19 @@ def load(
         )
     kept = RecordRing(len(records), kind["action"], ())
     kept.restore(records, len(records))
-    return Loaded(Contents(frames, kept), checksum)
+    largest = _largest_action(directory, dict(zip(chosen, rings, strict=True)))
+    return Loaded(Contents(frames, kept), checksum, *largest)
+
+
+def _largest_action(directory: Path, rings: Mapping[int, Ring]) -> tuple[int, str]:
+    """That of all rows that are written, and where it is."""
+    action, split, row = max(
+        (int(column.max()), -split, -int(column.argmax()))
+        for split, ring in rings.items()
+        if len(column := ring.action[: ring.num_written])
+    )
+    path = layout.array_path(directory, "action", -split)
+    return action, f"row {-row} of {path}"
 
 
 def _choose(directory: Path, splits: Sequence[int] | None) -> list[int]:
@@ -106,52 +122,71 @@ def _read_ring(directory: Path, split: int) -> Ring:
             "again, or leave it out of replay_logs.splits."
         )
 
-    def column(name: str, kinds: str) -> np.ndarray:
-        return arrays.read(layout.array_path(directory, name, split), kinds)
+    def path_of(name: str) -> Path:
+        return layout.array_path(directory, name, split)
 
-    terminal = column("terminal", "biuf").astype(bool)
-    ends = layout.array_path(directory, layout.EPISODE_END, split)
-    add_count = layout.note_path(directory, layout.ADD_COUNT, split)
-    invalid = layout.note_path(directory, layout.INVALID_RANGE, split)
-    ring = Ring(
-        action=column("action", "iu"),
-        reward=column("reward", "fiu"),
-        terminal=terminal,
-        episode_end=arrays.read(ends, "biu").astype(bool)
-        if ends.is_file()
-        else terminal,
-        add_count=int(arrays.read(add_count, "iu")[0]),
-        # Zeros with a fraction where nothing has been added yet.
-        invalid_range=arrays.read(invalid, "iuf").astype(np.int64),
-    )
-    shapes = {name: getattr(ring, name).shape for name in ("action", "reward")}
-    shapes |= {"terminal": terminal.shape, layout.EPISODE_END: ring.episode_end.shape}
-    if len(set(shapes.values())) > 1 or terminal.ndim != 1 or ring.rows == 0:
+    kinds = {"action": "iu", "reward": "fiu", "terminal": "biuf"}
+    if path_of(layout.EPISODE_END).is_file():
+        kinds[layout.EPISODE_END] = "biu"
+    columns = {name: arrays.read(path_of(name), kind) for name, kind in kinds.items()}
+    shapes = {name: column.shape for name, column in columns.items()}
+    if len(set(shapes.values())) > 1 or columns["action"].ndim != 1:
         raise UserError(
             f"The arrays of a split must have one entry per row, but those of split "
             f"{split} in {directory} are of shapes {shapes}. Download or record it "
             "again."
         )
-    _check_rows(directory, split, ring)
-    if not ((ring.invalid_range >= 0) & (ring.invalid_range < ring.rows)).all():
-        raise arrays.damaged(
-            invalid, f"it names rows {ring.invalid_range.tolist()} of {ring.rows}"
-        )
+    terminal = columns["terminal"].astype(bool)
+    ring = Ring(
+        action=columns["action"],
+        reward=columns["reward"],
+        terminal=terminal,
+        episode_end=columns.get(layout.EPISODE_END, terminal).astype(bool),
+        add_count=_add_count(directory, split),
+        invalid_range=_invalid_range(directory, split, len(terminal)),
+    )
+    _check_rows(directory, split, ring.num_written, columns)
     return ring
 
 
-def _check_rows(directory: Path, split: int, ring: Ring) -> None:
-    """Refuse rows that would spoil the whole training, and name the first."""
-    for name, wrong in (
-        ("reward", ~np.isfinite(ring.reward.astype(np.float64))),
-        ("action", ring.action < 0),
-    ):
-        rows = np.flatnonzero(wrong)
+def _add_count(directory: Path, split: int) -> int:
+    path = layout.note_path(directory, layout.ADD_COUNT, split)
+    found = arrays.read(path, "iu")
+    if found.shape != (1,) or found[0] < 0:
+        raise arrays.damaged(path, f"it is no number >= 0, but {found.tolist()}")
+    return int(found[0])
+
+
+def _invalid_range(directory: Path, split: int, rows: int) -> np.ndarray:
+    path = layout.note_path(directory, layout.INVALID_RANGE, split)
+    # Zeros with a fraction where nothing has been added yet.
+    found = arrays.read(path, "iuf")
+    if found.ndim != 1 or not ((found >= 0) & (found < rows)).all():
+        raise arrays.damaged(path, f"it names rows {found.tolist()} of {rows}")
+    return found.astype(np.int64)
+
+
+def _check_rows(
+    directory: Path, split: int, written: int, columns: Mapping[str, np.ndarray]
+) -> None:
+    """Refuse rows that would spoil the whole training, and name the first.
+
+    Rows that are not written yet may have anything.
+    """
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(columns["reward"].astype(np.float32))
+    wrong = {"reward": ~finite, "action": columns["action"] < 0}
+    for name in columns.keys() - wrong.keys():
+        wrong[name] = (columns[name] != 0) & (columns[name] != 1)
+    if layout.EPISODE_END in columns:
+        ends = columns[layout.EPISODE_END]
+        wrong[layout.EPISODE_END] |= (columns["terminal"] == 1) & (ends == 0)
+    for name, column in columns.items():
+        rows = np.flatnonzero(wrong[name][:written])
         if len(rows):
-            value = getattr(ring, name)[rows[0]]
             raise arrays.damaged(
                 layout.array_path(directory, name, split),
-                f"row {rows[0]} of {ring.rows} has the {name} {value} "
+                f"row {rows[0]} of {len(column)} has the {name} {column[rows[0]]} "
                 f"({len(rows)} such rows)",
             )
 
@@ -163,6 +198,12 @@ def _open_frames(directory: Path, split: int, ring: Ring) -> arrays.RowStream:
         raise arrays.damaged(
             path, f"its array is of shape {stream.shape} for {ring.rows} actions"
         )
+    if stream.dtype != np.uint8:
+        raise arrays.damaged(path, f"its pixels are {stream.dtype}, not uint8")
+    try:
+        FrameStore(stream.shape[1:], stream.dtype)
+    except ValueError as error:
+        raise arrays.damaged(path, error) from error
     return stream
 
 

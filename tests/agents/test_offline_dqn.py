@@ -15,7 +15,7 @@ from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
 from redo_dopamine.core import interventions
 from redo_dopamine.errors import UserError
 from redo_dopamine.networks.nature import NatureNetwork
-from redo_dopamine.offline import fixed, layout, reading, recording
+from redo_dopamine.offline import arrays, fixed, layout, reading, recording
 
 GAME = "DemonAttack"
 
@@ -199,6 +199,24 @@ def test_data_of_another_game_are_refused(made_up):
         offline_agent(made_up, observation_shape=(84, 84))
     with pytest.raises(ValueError, match="the game's 2 actions, but have action 2"):
         OfflineDQNAgent(2, data=data_of(made_up), **agents.SMALL)
+
+
+@pytest.mark.parametrize("action", [agents.NUM_ACTIONS, 258, 2**40])
+def test_an_action_beyond_the_games_is_refused_by_row_and_file(action, tmp_path):
+    write_small(tmp_path, 1)
+    write_small(tmp_path / "more", 2)
+    for path in (tmp_path / "more").iterdir():
+        path.rename(tmp_path / path.name.replace(".0.gz", ".1.gz"))
+    path = layout.array_path(tmp_path, "action", 1)
+    column = arrays.read(path, "i").astype(np.int64)
+    column[17] = action  # A transition; the last row is none.
+    arrays.write(path, column)
+    # The type of the first split is that of all.
+    first = layout.array_path(tmp_path, "action", 0)
+    arrays.write(first, arrays.read(first, "i").astype(np.uint8))
+    with pytest.raises(ValueError, match=f"have action {action} in row 17 of ") as said:
+        offline_agent(tmp_path)
+    assert str(path) in str(said.value)
 
 
 def test_the_data_take_no_more_steps(made_up):

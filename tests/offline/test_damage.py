@@ -19,7 +19,7 @@ def split(tmp_path):
 
 
 def path_of(directory, name):
-    if name in layout.ARRAYS:
+    if name in (*layout.ARRAYS, layout.EPISODE_END):
         return layout.array_path(directory, name, 0)
     return layout.note_path(directory, name, 0)
 
@@ -39,11 +39,7 @@ def test_a_missing_file_is_named(name, split):
 
 @pytest.mark.parametrize("name", [*FILES, "episode_end"])
 def test_a_file_that_is_cut_short_is_named(name, split):
-    path = (
-        layout.array_path(split, name, 0)
-        if name == "episode_end"
-        else path_of(split, name)
-    )
+    path = path_of(split, name)
     path.write_bytes(path.read_bytes()[:-10])
     refused(split, str(path), "whole gzipped .npy", "again")
 
@@ -124,11 +120,75 @@ def test_too_little_to_learn_from_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("reward", np.nan), ("reward", np.inf), ("reward", -np.inf), ("action", -1)],
+    [
+        *(("reward", np.nan), ("reward", np.inf), ("reward", -np.inf)),
+        # Beyond the floats that it becomes.
+        ("reward", np.float64(1e300)),
+        *(("action", -1), ("action", np.int8(-1))),
+        *(("terminal", 2), ("terminal", np.float32(np.nan)), ("terminal", np.int8(-1))),
+        ("episode_end", 2),
+    ],
 )
 def test_a_row_that_would_spoil_the_training_is_named(name, value, split):
     path = path_of(split, name)
     column = arrays.read(path, "iuf")
+    if isinstance(value, np.generic):
+        column = column.astype(value.dtype)
     column[17] = value
     arrays.write(path, column)
     refused(split, str(path), f"row 17 of {len(column)}", f"{name} {column[17]}")
+
+
+def test_an_episode_that_ends_in_one_file_alone_is_named(split):
+    path = path_of(split, "episode_end")
+    arrays.write(path, np.zeros(67, np.uint8))
+    refused(split, str(path), "row 32 of 67 has the episode_end 0 (2 such rows)")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("action", "terminal"), ("reward", "terminal")]
+)
+def test_files_in_each_others_place_are_refused(one, other, split):
+    paths = path_of(split, one), path_of(split, other)
+    contents = [path.read_bytes() for path in paths]
+    for path, content in zip(paths, reversed(contents), strict=True):
+        path.write_bytes(content)
+    refused(split, str(path_of(split, "terminal")), "has the terminal")
+
+
+@pytest.mark.parametrize("name", ["reward", "action"])
+def test_rows_that_are_not_written_may_have_anything(name, split):
+    before = load(split)
+    path = path_of(split, name)
+    column = arrays.read(path, "if")
+    column[-1] = -(10**6)
+    arrays.write(path, column)
+    assert len(load(split).records) == len(before.records)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "part"),
+    [
+        *((name, np.zeros(0, np.int32), "shape (0,)") for name in FILES[1:]),
+        ("add_count", np.array(-5), "no number >= 0, but [-5]"),
+        ("add_count", np.array([66, 4]), "no number >= 0, but [66, 4]"),
+        ("add_count", np.array([[66]]), "no number >= 0, but [[66]]"),
+        ("invalid_range", np.array([np.nan]), "names rows [nan] of 67"),
+        ("invalid_range", np.zeros((2, 2)), "names rows [[0.0, 0.0]"),
+        ("observation", np.zeros((67, 6, 5), np.float32), "float32, not uint8"),
+        ("observation", np.zeros((67, 6, 5), np.int64), "int64, not uint8"),
+        ("observation", np.zeros((67, 0, 5), np.uint8), "shape (0, 5)"),
+        ("observation", np.zeros(67, np.uint8), "shape (67,)"),
+    ],
+)
+def test_an_array_that_no_recording_has_is_named(name, array, part, split):
+    path = path_of(split, name)
+    arrays.write(path, array)
+    refused(split, str(path), part, "again")
+
+
+@pytest.mark.parametrize("number", ["00", "٣", "-1", "+1", "1.5", ""])
+def test_files_of_no_split_are_passed_over(number, split):
+    for path in list(split.iterdir()):
+        path.rename(split / path.name.replace(".0.gz", f".{number}.gz"))
+    refused(split, "has none")

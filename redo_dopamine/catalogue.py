@@ -3,11 +3,12 @@
 What comes in: the gin names of `redo_dopamine.configurables`. What leaves: Markdown.
 """
 
+import argparse
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from redo_dopamine import configurables
+from redo_dopamine import configurables, process
 
 
 def table() -> str:
@@ -51,5 +52,14 @@ def _first_sentence(thing: Callable[..., Any]) -> str:
     return " ".join(paragraph.split()).replace("|", "\\|")
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command, which has no flags but --help."""
+    argparse.ArgumentParser(
+        prog="python -m redo_dopamine.catalogue",
+        description="Print the README's table of agents, networks and settings.",
+    ).parse_args(arguments)
     print(table(), end="")
+
+
+if __name__ == "__main__":
+    process.run(main)

@@ -13,14 +13,20 @@ from absl import app, flags
 from redo_dopamine import exit_status, process
 from redo_dopamine.errors import UserError
 
+# A flag is the command's that calls `define_number`: help shows those of the command.
+flags.disclaim_key_flags()
+
 
 def parse(argv: list[str]) -> list[str]:
     """What is left beside the flags; ends the program where a flag is wrong.
 
-    absl itself would end with status 1, as a crash does, which launchers try again.
+    absl itself would end with status 1, as a crash does, which launchers try again;
+    and after help, too.
     """
     try:
         return flags.FLAGS(argv)
+    except SystemExit:  # Help was asked for, and shown.
+        sys.exit(exit_status.COMPLETE)
     except flags.Error as error:
         print(f"error: {error} All flags: --helpshort.", file=sys.stderr)
         sys.exit(exit_status.USER_ERROR)

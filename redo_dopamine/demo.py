@@ -4,7 +4,6 @@ What comes in: a directory. What leaves: two runs in it, a page, and a table on 
 terminal. Each run is `python -m redo_dopamine.train` on `demo.gin`, nothing else.
 """
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -77,13 +76,20 @@ def _percent(fraction: float) -> str:
 
 def main(argv: list[str]) -> None:
     """Entry point behind the flags."""
-    del argv
     try:
-        base_dir = Path(paths.given("--base_dir", _BASE_DIR.value))
+        _run(argv[1:])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(exit_status.USER_ERROR)
-    shutil.rmtree(base_dir / "report", ignore_errors=True)
+
+
+def _run(rest: Sequence[str]) -> None:
+    if rest:
+        raise UserError(
+            f"The demo takes flags only, but {list(rest)} are none. Write "
+            "--base_dir=DIR."
+        )
+    base_dir = Path(paths.given("--base_dir", _BASE_DIR.value))
     train_arms(base_dir, _GIN_BINDINGS.value)
     page = write_report(base_dir)
     console = Console()

@@ -173,6 +173,7 @@ COMMANDS = {
     "offline": ["-m", "redo_dopamine.offline"],
     "label_shuffle": ["-m", "redo_dopamine.supervised.label_shuffle"],
     "demo": ["-m", "redo_dopamine.demo"],
+    "catalogue": ["-m", "redo_dopamine.catalogue"],
     "local": [str(ROOT / "launch" / "local.py")],
 }
 

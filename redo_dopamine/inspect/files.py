@@ -6,10 +6,12 @@ What comes in: an `Inspection`, and a directory. What leaves in it: `measured.cs
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from redo_dopamine import run_files
 from redo_dopamine.collectors import plain_decimal
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect.figure import sorted_scores
@@ -47,6 +49,7 @@ def write(inspection: Inspection, directory: str | Path) -> list[Path]:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_ours(folder)
         for name, content in contents.items():
             write_whole(folder / name, content)
     except OSError as error:
@@ -55,6 +58,19 @@ def write(inspection: Inspection, directory: str | Path) -> list[Path]:
             f"cannot: {error.strerror}. Give another one."
         ) from error
     return [folder / name for name in contents]
+
+
+def _check_ours(folder: Path) -> None:
+    """Files of an earlier inspection are replaced, others by the same names are not."""
+    there = [x for x in (MEASURED, SCORES, PICTURE) if os.path.lexists(folder / x)]
+    begins = encode(",".join(_WHERE))
+    if there and not (
+        MEASURED in there and run_files.read_bytes(folder / MEASURED).startswith(begins)
+    ):
+        raise UserError(
+            "--output must be a directory of its own, or of an earlier inspection, but "
+            f"{folder} has a {there[0]} that is not of one. Give another one."
+        )
 
 
 def _table(

@@ -7,6 +7,7 @@ global state.
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,6 +61,12 @@ def make(request: Request) -> Path:
             directory that cannot be written.
     """
     teacher = _restored(request, request.teacher, replay=True)
+    path = Path(request.output) / f"{teacher.game}.npz"
+    if os.path.lexists(path):
+        raise UserError(
+            f"A lesson needs a file of its own, but {path} is there. Give another "
+            "--output, or move it away."
+        )
     student = _restored(request, request.student, replay=False)
     kinds = [(run.game, run.agent.num_actions) for run in (teacher, student)]
     if kinds[0] != kinds[1]:
@@ -72,7 +79,6 @@ def make(request: Request) -> Path:
     q_values = _q_values(teacher.agent)
     parts = [(x, q_values(x)) for x in _states(teacher, request)]
     states, said = (np.concatenate(part) for part in zip(*parts, strict=True))
-    path = Path(request.output) / f"{teacher.game}.npz"
     try:
         lessons.write(path, states, said, student.agent.online_params)
     except OSError as error:

@@ -75,7 +75,8 @@ def keep(
         repeats: of the bootstrap.
 
     Raises:
-        UserError: there is no study, or `to` cannot be written or is its report.
+        UserError: there is no study, or `to` cannot be written, is its report or has
+            files of somebody else's by the names of these.
     """
     records = study_runs.find_records(base_dir, load_study(base_dir))
     if to.resolve() in (
@@ -95,14 +96,22 @@ def keep(
     tables = {record.key: _thinned(record, whole) for record in finished}
     try:
         to.mkdir(parents=True, exist_ok=True)
-        for old in to.iterdir():
-            if old.name in written:
+        there = [old for old in sorted(to.iterdir()) if old.name in written]
+        if there and to / RUNS not in there:
+            raise UserError(
+                "--to must be a directory of its own, or of an earlier study's "
+                f"results, but {to} has {there[0].name} and no {RUNS}. Give another "
+                "one."
+            )
+        # First, to tell the directory by.
+        files.write_whole(to / RUNS, _packed(base_dir, tables))
+        for old in there:
+            if old.name != RUNS:
                 old.unlink()
         for path in sorted(page.parent.iterdir()):
             if path.name in _TABLES or path in shown:
                 shutil.copy(path, to)
         files.write_whole(to / CURVES, _curves(tables).encode())
-        files.write_whole(to / RUNS, _packed(base_dir, tables))
     except OSError as error:
         raise UserError(
             f"--to must be a directory that can be written, but {to} cannot: "

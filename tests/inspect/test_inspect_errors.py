@@ -107,3 +107,14 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match=r"--output must be a directory"):
         files.write(inspection, tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", [files.MEASURED, files.SCORES, files.PICTURE])
+def test_a_file_of_somebody_elses_is_not_replaced(name, run, tmp_path):
+    inspection = inspect_checkpoint(run, metrics=())
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=f"has a {name} that is not of one"):
+        files.write(inspection, tmp_path)
+    assert [x.read_text() for x in tmp_path.iterdir()] == ["mine"]
+    again = tmp_path / "again"
+    assert files.write(inspection, again) == files.write(inspection, again)

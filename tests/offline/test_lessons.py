@@ -32,6 +32,11 @@ def test_a_lesson_is_what_the_teacher_says_of_its_replay(run, tmp_path, capsys):
     assert f"A lesson of 50 states is in {path}." in capsys.readouterr().out
     assert runs.fingerprint(run) == before
 
+    made = path.read_bytes()
+    assert make(run, older, tmp_path / "out", "--num_states=20") == 2
+    assert f"but {path} is there. Give another --output" in capsys.readouterr().err
+    assert path.read_bytes() == made
+
     found = lessons.read(path)
     teacher = restoring.restore(restoring.find_checkpoint(run), replay=True).agent
     frames, records = teacher._replay._contents

@@ -118,6 +118,14 @@ def test_a_studys_own_directory_is_no_place(place, study):
         keep_module.keep(study.root, study.root / place, repeats=20)
 
 
+@pytest.mark.parametrize("name", ["curves.csv", "summary.csv", "headline.png"])
+def test_a_file_of_somebody_elses_is_not_replaced(name, study, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"has {name} and no runs\.zip"):
+        keep_module.keep(study.root, tmp_path, repeats=20)
+    assert [x.read_text() for x in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_damaged_run_is_named(tmp_path):
     made = Factory(tmp_path / "study", ARMS, ("Pong",))
     made.write_all(noisy)

@@ -125,8 +125,19 @@ def request(options: argparse.Namespace) -> Request:
         memory=memory if options.mem is None else parse_memory(options.mem),
         gpus=_whole("--gpus", options.gpus, 0),
         max_parallel=None if most is None else _whole("--max_parallel", most, 1),
-        partition=options.partition,
-        account=options.account,
+        partition=_name("--partition", options.partition),
+        account=_name("--account", options.account),
+    )
+
+
+def _name(flag: str, text: str | None) -> str | None:
+    """What goes into a line of the job's script, and must not end it."""
+    if text is None or re.fullmatch(r"\w[\w.,@:+-]*", text, re.ASCII):
+        return text
+    raise UserError(
+        f"{flag} must be a name that Slurm knows, of letters, digits and -_.,@:+, but "
+        f"is {shown(text)}. Leave it out for the default, or see sinfo "
+        "and sacctmgr."
     )
 
 

@@ -218,6 +218,21 @@ def test_two_launchers_at_once(programs, tmp_path, capsys, monkeypatch):
         (["--cpus=0"], ["--cpus must be", ">= 1", "'0'"]),
         (["--gpus=-1"], ["--gpus must be", ">= 0", "'-1'"]),
         (["--max_parallel=0"], ["--max_parallel must be", "'0'"]),
+        *(
+            ([f"--{flag}={text}"], [f"--{flag} must be a name", repr(text)])
+            for flag in ("partition", "account")
+            for text in (
+                "",
+                " ",
+                "a b",
+                "-x",
+                "a;b",
+                "$(a)",
+                "a\n#SBATCH -x",
+                "a\0",
+                "é",
+            )
+        ),
         (["--games=Pongg"], ["Did you mean Pong?"]),
         (["--scale=2"], ["--scale must be in (0, 1]"]),
     ],

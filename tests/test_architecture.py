@@ -253,7 +253,7 @@ MAY_IMPORT = {
         "stored_config",
     },
     "demo": {"command_line", "errors", "exit_status", "paths", "report"},
-    "catalogue": {"configurables"},
+    "catalogue": {"configurables", "process"},
     "__init__": {"process"},
 }
 PURE = {"jax", "jaxlib", "flax", "optax", "chex", "numpy"}

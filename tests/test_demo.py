@@ -1,10 +1,8 @@
 """What the demo does with what it is given; its trainings are stood in for."""
 
-import types
-
 import pytest
 
-from redo_dopamine import demo
+from helpers import shell
 from redo_dopamine.errors import UserError
 
 
@@ -15,12 +13,11 @@ def run(tmp_path, monkeypatch):
     def refuse(base_dir):
         raise UserError("no report")
 
-    given = types.SimpleNamespace(value=str(tmp_path))
-    monkeypatch.setattr(demo, "_BASE_DIR", given)
-    monkeypatch.setattr(demo, "_GIN_BINDINGS", types.SimpleNamespace(value=[]))
-    monkeypatch.setattr(demo, "train_arms", lambda *arguments: None)
-    monkeypatch.setattr(demo, "write_report", refuse)
-    return lambda *words: demo.main(["demo", *words])
+    with shell._parsed("redo_dopamine.demo", [f"--base_dir={tmp_path}"]) as scope:
+        found = scope["main"].__globals__
+        monkeypatch.setitem(found, "train_arms", lambda *arguments: None)
+        monkeypatch.setitem(found, "write_report", refuse)
+        yield lambda *words: scope["main"](["demo", *words])
 
 
 @pytest.mark.parametrize(

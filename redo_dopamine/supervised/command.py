@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from redo_dopamine import exit_status, paths, run_lock, typed_numbers
 from redo_dopamine.errors import UserError
+from redo_dopamine.finite import NotFiniteError
 from redo_dopamine.fresh_start import RunFinishedError
 from redo_dopamine.gin_files import brief
 from redo_dopamine.stopping import StopRequested
@@ -81,6 +82,9 @@ def main(
     except UserError as error:
         print(f"error: {brief(error)}", file=sys.stderr)
         return exit_status.USER_ERROR
+    except NotFiniteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return exit_status.NOT_FINITE
     except OSError as error:
         print(
             f"error: The run's files could not be written or read ({error}). Fix that; "

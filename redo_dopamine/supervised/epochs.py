@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine.core.graph import Params
 from redo_dopamine.finite import say_unscored
 from redo_dopamine.supervised.problem import Problem, State
 from redo_dopamine.supervised.settings import whole
@@ -93,6 +94,11 @@ class EpochExperiment:
     def targets_at(self, epoch: int) -> np.ndarray:
         """The targets [N, ...] of all inputs in an epoch, from 0."""
         raise NotImplementedError
+
+    @property
+    def params(self) -> Params:
+        """The network's parameters."""
+        return self._state.params
 
     @property
     def updates_per_epoch(self) -> int:

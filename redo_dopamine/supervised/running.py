@@ -4,6 +4,7 @@ A checkpoint is written at the end of every epoch. A run that is stopped inside 
 goes on from the end of the one before.
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import tqdm
 from redo_dopamine import checkpoints, fresh_start, provenance, run_lock, run_status
 from redo_dopamine.config_diff import check_same_config
 from redo_dopamine.errors import UserError
+from redo_dopamine.finite import NotFiniteError, not_finite
 from redo_dopamine.stopping import StopSwitch
 from redo_dopamine.supervised.epochs import EpochExperiment, Row
 from redo_dopamine.supervised.metrics_file import MetricsFile
@@ -73,6 +75,7 @@ class Run:
 
         Raises:
             StopRequested: a signal has come.
+            NotFiniteError: a loss or a parameter is NaN or infinite.
         """
         experiment, stop = self._experiment, StopSwitch()
         progress = tqdm.tqdm(
@@ -92,11 +95,22 @@ class Run:
             )
             while not self.finished:
                 rows = experiment.run_epoch(between_steps=stop.check)
+                self._check_finite(rows)
                 self._metrics.append(rows)
                 self._save()
                 progress.set_postfix_str(_summary(rows), refresh=False)
                 progress.update()
             provenance.record_end(str(self._directory))
+
+    def _check_finite(self, rows: list[Row]) -> None:
+        found = {row.name: float(row.value) for row in rows}
+        where = next(not_finite(self._experiment.params), None)
+        if where is not None or not math.isfinite(found["loss"]):
+            raise NotFiniteError(
+                "The losses and parameters of a run must be finite, but in epoch "
+                f"{self._experiment.epoch} the loss is {found['loss']:.3g} "
+                f"({where or 'all parameters are finite'}). Lower the learning rate."
+            )
 
     def _save(self) -> None:
         run_lock.check(self._directory)

@@ -240,3 +240,13 @@ def test_it_imports_neither_dopamine_nor_tensorflow():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"
+
+
+def test_a_run_whose_numbers_are_no_longer_finite_ends_with_4(run, tmp_path, capsys):
+    status = run(bindings=(*TINY, "LabelShuffle.learning_rate = 1e38"))
+    assert status == exit_status.NOT_FINITE
+    message = capsys.readouterr().err
+    assert "error: The losses and parameters of a run must be finite, but" in message
+    assert "Lower the learning rate." in message
+    assert run_status.read(tmp_path / "run").state == run_status.FAILED
+    assert not (tmp_path / "run" / "checkpoints").exists()

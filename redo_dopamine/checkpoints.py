@@ -6,6 +6,7 @@ What comes in: arrays by name, and what else there is to remember. What leaves: 
 
 import json
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -22,7 +23,9 @@ from redo_dopamine.whole_files import written_whole
 Arrays = Mapping[str, np.ndarray]
 
 FORMAT = 1
+NAME = re.compile(rf"checkpoint\.{run_files.NUMBER}\.npz")
 _META = "meta.json"
+_REPLAY = "replay_state"  # Size and CRC-32 of the replay buffer's state.
 
 
 class DamagedCheckpointError(ValueError):
@@ -36,8 +39,40 @@ def path_of(directory: str | os.PathLike[str], number: int) -> Path:
 
 def numbers(directory: str | os.PathLike[str]) -> list[int]:
     """Numbers of the checkpoints in a directory, newest first."""
-    names = (path.name.split(".") for path in Path(directory).glob("checkpoint.*.npz"))
-    return sorted((int(x[1]) for x in names if x[1].isdigit()), reverse=True)
+    found = run_files.named(directory, NAME)
+    return sorted((int(match[1]) for match, _ in found), reverse=True)
+
+
+def replay_state(directory: str | os.PathLike[str], number: int) -> dict[str, Any]:
+    """What a checkpoint's meta says of the replay buffer beside it; nothing for none.
+
+    So that it is not taken up with the buffer of another one.
+    """
+    path = Path(directory) / "replay" / f"state.{number}.json"
+    try:
+        content = run_files.read_bytes(path, run_files.LARGEST_JSON + 1)
+    except FileNotFoundError:
+        return {}
+    return {_REPLAY: [len(content), zlib.crc32(content)]}
+
+
+def check_replay_state(path: Path, meta: Mapping[str, Any]) -> None:
+    """Check that the replay buffer beside a checkpoint is the one written with it.
+
+    One that is missing, or a checkpoint of a version that did not note it, passes.
+
+    Raises:
+        DamagedCheckpointError: it is another one, or changed.
+    """
+    match = NAME.fullmatch(path.name)
+    found = (
+        replay_state(path.parent, int(match[1])) if match and _REPLAY in meta else {}
+    )
+    if found and found[_REPLAY] != meta[_REPLAY]:
+        raise DamagedCheckpointError(
+            f"A checkpoint must have the replay buffer that was written with it, but "
+            f"{path} has another one in {path.parent / 'replay'}, or a changed one."
+        )
 
 
 def write(
@@ -178,6 +213,6 @@ def _kind(array: np.ndarray) -> str:
 def delete_all_but(directory: str | os.PathLike[str], keep: int) -> None:
     """Delete the oldest checkpoints, and what an interrupted one left."""
     old = [path_of(directory, number) for number in numbers(directory)[keep:]]
-    for path in [*old, *Path(directory).glob("checkpoint.*.part")]:
-        if path.is_symlink() or not path.is_dir():  # Which is none of ours.
-            path.unlink()
+    parts = [path for _, path in run_files.named(directory, NAME, ".part")]
+    for path in [*old, *parts]:
+        run_files.delete(path)

@@ -22,7 +22,9 @@ def read_config(base_dir: str | Path) -> str | None:
     """The text of `config.gin`; None where there is none."""
     try:
         # Damaged bytes are no settings; what is left of them is compared.
-        content = run_files.read_bytes(Path(base_dir) / "config.gin")
+        content = run_files.read_bytes(
+            Path(base_dir) / "config.gin", run_files.LARGEST_JSON
+        )
     except FileNotFoundError:
         return None
     return content.decode("utf-8", "replace")

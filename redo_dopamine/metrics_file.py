@@ -15,6 +15,7 @@ from redo_dopamine import run_files, run_lock
 
 COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
 FILE_NAME = "metrics.csv"
+_PART = 1 << 20  # bytes
 
 
 def plain_decimal(value: Any) -> str:
@@ -67,8 +68,12 @@ def checksum(base_dir: str | Path, size: int | None = None) -> int | None:
     Returns:
         None if there are fewer bytes; 0 for none at all.
     """
-    path = Path(base_dir) / FILE_NAME
-    content = run_files.read_bytes(path) if path.exists() else b""
-    if size is not None and len(content) < size:
-        return None
-    return zlib.crc32(content[:size])
+    left, found = current_size(base_dir) if size is None else size, 0
+    try:
+        with run_files.open_read(Path(base_dir) / FILE_NAME) as file:
+            # A part at a time: what is there may be larger than the memory.
+            while left and (part := file.read(min(left, _PART))):
+                found, left = zlib.crc32(part, found), left - len(part)
+    except FileNotFoundError:
+        pass
+    return None if left else found

@@ -125,10 +125,13 @@ class Checkpoints:
                 "config": self._config,
                 "metrics_size": collectors.current_size(self._base_dir),
                 "metrics_crc": collectors.checksum(self._base_dir),
+                **checkpoints.replay_state(self._directory, number),
             }
             arrays = {**checkpoints.flatten(bundle, _AGENT), **environment}
             run_lock.check(self._base_dir)  # The replay buffer may have taken minutes.
             checkpoints.write(self._directory, number, arrays, meta)
+            # Whatever fails from here on, the number is not used for another one.
+            self._last = number
             provenance.record_checkpoint(self._base_dir)
             checkpoints.delete_all_but(self._directory, _KEEP)
         except OSError as error:
@@ -136,8 +139,6 @@ class Checkpoints:
                 f"A checkpoint could not be written to {self._directory} ({error}); "
                 "the run goes on, and would be resumed from the one before."
             )
-        else:
-            self._last = number
 
     def resume(
         self, restore_environment: Callable[[emulator.State], None] = lambda _: None
@@ -166,7 +167,8 @@ class Checkpoints:
                 _warn(f"{error} The checkpoint before it is used.")
         raise UserError(
             f"A run is resumed from a checkpoint that is whole, but none in "
-            f"{self._directory} is. Start over with another --base_dir."
+            f"{self._directory} is, as told above. Restore what was changed, or start "
+            "over with another --base_dir."
         )
 
     def _take_up(
@@ -177,6 +179,7 @@ class Checkpoints:
         _check_meta(meta, path)
         self._check_config(meta["config"], path)
         self._check_metrics(meta, path)
+        checkpoints.check_replay_state(path, meta)
         try:
             bundle = checkpoints.unflatten(self._agent.state_tree(), arrays, _AGENT)
         except ValueError as error:

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import stat
 import sys
 import zipfile
@@ -18,7 +19,9 @@ from typing import IO, Any
 from redo_dopamine.errors import UserError
 
 # Ours have a few kilobytes; what is beyond that is not read into memory.
-_LARGEST_JSON = 64 * 1024**2
+LARGEST_JSON = 64 * 1024**2
+# As names of ours have it: not `007`, nor the digits of other scripts.
+NUMBER = "(0|[1-9][0-9]{0,17})"
 # Of a run's directory, whoever writes them.
 _FILES = (
     *("run.lock", "metrics.csv", "config.gin", "run.json", "status.json"),
@@ -144,14 +147,42 @@ def check_replaceable(path: Path) -> None:
         raise NotOrdinaryError(path, _kind(mode))
 
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The content of an ordinary file.
+def named(
+    directory: str | os.PathLike[str], pattern: re.Pattern[str], suffix: str = ""
+) -> list[tuple[re.Match[str], Path]]:
+    """What in a directory has a name of ours; nothing where there is no directory.
+
+    Args:
+        directory: where to look.
+        pattern: of the whole name, without the suffix.
+        suffix: of the name.
+    """
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [
+        (match, Path(directory) / name)
+        for name in sorted(names)
+        if name.endswith(suffix)
+        and (match := pattern.fullmatch(name.removesuffix(suffix)))
+    ]
+
+
+def delete(path: Path) -> None:
+    """Delete a file or link of ours; a directory of that name is not, and stays."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+
+
+def read_bytes(path: str | os.PathLike[str], at_most: int = -1) -> bytes:
+    """The content of an ordinary file, or its first bytes.
 
     Raises:
         OSError: as `open_read`, or it cannot be read.
     """
     with open_read(path) as file:
-        return file.read()
+        return file.read(at_most)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
@@ -161,10 +192,9 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         OSError: as `read_bytes`.
         ValueError: it is no JSON, too deep, or far larger than any of ours.
     """
-    with open_read(path) as file:
-        content = file.read(_LARGEST_JSON + 1)
-    if len(content) > _LARGEST_JSON:
-        raise ValueError(f"it has more than {_LARGEST_JSON:,} bytes")
+    content = read_bytes(path, LARGEST_JSON + 1)
+    if len(content) > LARGEST_JSON:
+        raise ValueError(f"it has more than {LARGEST_JSON:,} bytes")
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError:

@@ -7,7 +7,6 @@ The run's directory is only read, and its lock not taken. Touches gin's global s
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
-import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ from redo_dopamine.runner import experiment
 
 _AGENT = "agent"  # As in `resuming`.
 _SEED = f"{_AGENT}['seed']"
-_NAME = re.compile(r"checkpoint\.(\d+)\.npz")
 
 
 class Restored(NamedTuple):
@@ -59,7 +57,7 @@ def find_checkpoint(given: str | Path) -> Path:
         UserError: there is none.
     """
     path = Path(given)
-    if path.is_file() and _NAME.fullmatch(path.name):
+    if path.is_file() and checkpoints.NAME.fullmatch(path.name):
         return path
     for directory in (path / "checkpoints", path):
         found = checkpoints.numbers(directory)
@@ -85,7 +83,7 @@ def restore(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) -> R
         UserError: the checkpoint is damaged, does not fit its configuration, or has
             one that is more than settings of known names.
     """
-    arrays, config = _read(path)
+    arrays, config = _read(path, replay)
     bindings = stored_config.read(config, path, trust_modules)
     agent = _build(path, bindings, arrays.get(_SEED))
     initial_params = agent.online_params
@@ -124,10 +122,12 @@ def atari_agent(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) 
     return agent
 
 
-def _read(path: Path) -> tuple[checkpoints.Arrays, str]:
+def _read(path: Path, replay: bool) -> tuple[checkpoints.Arrays, str]:
     """A checkpoint's arrays and its configuration."""
     try:
         arrays, meta = checkpoints.read(path)
+        if replay:
+            checkpoints.check_replay_state(path, meta)
     except checkpoints.DamagedCheckpointError as error:
         raise UserError(f"{error} {_others(path)}") from error
     except ValueError as error:

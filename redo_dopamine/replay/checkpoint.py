@@ -9,8 +9,10 @@ used again, so that a state means the same contents for as long as it is there.
 import contextlib
 import json
 import os
+import re
 import secrets
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -22,22 +24,31 @@ from redo_dopamine.replay.segments import Contents, Segment, readable, restore, 
 from redo_dopamine.whole_files import write_text, written_whole
 
 FORMAT = 2
+_STATE = re.compile(rf"state\.{run_files.NUMBER}\.json")
+_SEGMENT = re.compile(rf"segment\.{run_files.NUMBER}\.[0-9a-f]+\.npz")
 
 
-def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]]) -> None:
-    """An .npz, one array in memory at a time, guarded by zip's checksums."""
+def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]]) -> int:
+    """An .npz, one array in memory at a time, guarded by zip's checksums.
+
+    Returns:
+        What tells it from others.
+    """
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+        return _checksum(archive)
+
+
+def _checksum(archive: zipfile.ZipFile) -> int:
+    """Of the members' own, which are compared as each is read."""
+    members = [(member.filename, member.CRC) for member in archive.infolist()]
+    return zlib.crc32(repr(members).encode())
 
 
 def _state_path(folder: Path, iteration: int) -> Path:
     return folder / f"state.{iteration}.json"
-
-
-def _iteration(state: Path) -> int:
-    return int(state.name.split(".")[1])
 
 
 class Checkpoints:
@@ -46,6 +57,9 @@ class Checkpoints:
     def __init__(self) -> None:
         # By folder: the segments that the last state there consists of.
         self._written: dict[Path, list[dict[str, Any]]] = {}
+        # The last states that were taken up or written, at most two. A checkpoint may
+        # still need the older one, whatever other states lie there.
+        self._latest: list[int] = []
 
     def forget(self) -> None:
         """Start anew: the contents have no part in common with those written."""
@@ -75,7 +89,9 @@ class Checkpoints:
         text = json.dumps({"format": FORMAT, **state, **header, "segments": parts})
         write_text(_state_path(folder, iteration), text)
         self._written[folder] = parts
-        _clean(folder, iteration, keep)
+        if iteration not in self._latest:
+            self._latest = [*self._latest[-1:], iteration]
+        _clean(folder, {*self._latest}, iteration, keep)
 
     def _add(
         self, folder: Path, iteration: int, contents: Contents
@@ -99,9 +115,10 @@ class Checkpoints:
         name = f"segment.{iteration}.{secrets.token_hex(4)}.npz"
         arrays = segment(contents, first_frame, first_record)
         with written_whole(folder / name) as file:
-            _write_arrays(file, arrays)
+            checksum = _write_arrays(file, arrays)
         new = {
             "file": name,
+            "crc": checksum,
             "frames": [first_frame, frames.end],
             "records": [first_record, records.end],
         }
@@ -154,6 +171,7 @@ class Checkpoints:
                 else None
             )
         self._written = {folder: parts}
+        self._latest = [iteration]
         return state, contents
 
 
@@ -177,21 +195,26 @@ def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Seg
             with readable(path):
                 file = stack.enter_context(run_files.open_archive(path))
                 arrays = stack.enter_context(np.load(file, allow_pickle=False))
+                # A version that did not note it passes.
+                if part.get("crc") not in (None, _checksum(arrays.zip)):
+                    raise ValueError("it is another one than was written")
             yield path, arrays
 
 
-def _clean(folder: Path, iteration: int, keep: int) -> None:
+def _clean(folder: Path, stay: set[int], newest: int, keep: int) -> None:
     """Delete old states, then the segments that no state needs."""
-    states = sorted(folder.glob("state.*.json"), key=_iteration)
+    states = {int(match[1]): path for match, path in run_files.named(folder, _STATE)}
     # Higher numbers are of a run that was resumed from before; they count for none.
-    for path in [p for p in states if _iteration(p) <= iteration][:-keep]:
-        path.unlink()
+    numbers = sorted(number for number in states if number <= newest)
+    for number in {*numbers[:-keep]} - stay:
+        run_files.delete(states.pop(number))
     needed = set()
-    for path in folder.glob("state.*.json"):
+    for path in states.values():
         try:
             needed |= {p["file"] for p in run_files.read_json(path)["segments"]}
         except (OSError, ValueError, KeyError, TypeError):
             return  # Not known what it needs: delete nothing.
-    for path in [*folder.glob("segment.*.npz"), *folder.glob("*.part")]:
-        if path.name not in needed:
-            path.unlink()
+    for pattern, suffix in ((_SEGMENT, ""), (_SEGMENT, ".part"), (_STATE, ".part")):
+        for _, path in run_files.named(folder, pattern, suffix):
+            if path.name not in needed:
+                run_files.delete(path)

@@ -218,7 +218,7 @@ def test_a_segment_that_is_not_the_states_own(replays, tmp_path, saved):
     wrong = files(tmp_path / "other", "segment.*")[0].read_bytes()
     files(tmp_path, "segment.*")[0].write_bytes(wrong)
     with pytest.raises(
-        ValueError, match=r"state\.3\.json cannot be read \(ValueError: .* are there"
+        ValueError, match=r"segment\.3\..* it is another one than was written"
     ):
         replays.ours().load(tmp_path, 3)
 

@@ -65,13 +65,19 @@ def check_replay_state(path: Path, meta: Mapping[str, Any]) -> None:
         DamagedCheckpointError: it is another one, or changed.
     """
     match = NAME.fullmatch(path.name)
-    found = (
-        replay_state(path.parent, int(match[1])) if match and _REPLAY in meta else {}
-    )
+    if match is None or _REPLAY not in meta:
+        return
+    try:
+        found = replay_state(path.parent, int(match[1]))
+    except OSError as error:
+        raise DamagedCheckpointError(
+            f"A replay buffer must be an ordinary file, but that of {path} cannot be "
+            f"read ({error})."
+        ) from error
     if found and found[_REPLAY] != meta[_REPLAY]:
         raise DamagedCheckpointError(
-            f"A checkpoint must have the replay buffer that was written with it, but "
-            f"{path} has another one in {path.parent / 'replay'}, or a changed one."
+            f"A replay buffer must be the one written with its checkpoint, but what "
+            f"{path} has in {path.parent / 'replay'} is another one, or was changed."
         )
 
 

@@ -145,7 +145,7 @@ MAY_IMPORT = {
     },
     "checkpoints": {"errors", "run_files", "whole_files"},
     "collectors": {"metrics_file", "run_lock"},
-    "metrics_file": {"run_files", "run_lock"},
+    "metrics_file": {"errors", "run_files", "run_lock"},
     "gin_files": {"errors", "gin_circles"},
     "shared_names": {"core", "networks"},
     "control": {"agents", "compat", "control", "emulator", "resuming", "runner"},

@@ -10,7 +10,6 @@ from redo_dopamine import metrics_file, provenance, run_files, run_status
 from redo_dopamine.config_diff import check_same_config
 from redo_dopamine.errors import UserError
 
-_HEADER = f"{','.join(metrics_file.COLUMNS)}\n".encode()
 _ANOTHER = "Move it away if you need it no more, or give another --base_dir."
 
 
@@ -75,14 +74,14 @@ def _check_rows(base_dir: Path) -> None:
     path = base_dir / metrics_file.FILE_NAME
     try:
         with run_files.open_read(path) as file:
-            begin = file.read(len(_HEADER) + 1)
+            begin = file.read(len(metrics_file.HEADER) + 1)
     except FileNotFoundError:
         return
-    if _HEADER.startswith(begin):
+    if metrics_file.HEADER.startswith(begin):
         return  # No row.
     info = provenance.read(base_dir)
     checkpointed = None if info is None else info.get(provenance.CHECKPOINTED)
-    if begin.startswith(_HEADER) and checkpointed is False:
+    if begin.startswith(metrics_file.HEADER) and checkpointed is False:
         return
     why = (
         "the checkpoints that they belong to are gone"

@@ -5,6 +5,7 @@ counts on. Knows nothing of agents.
 """
 
 import os
+import re
 import zlib
 from pathlib import Path
 from typing import IO, Any
@@ -12,9 +13,13 @@ from typing import IO, Any
 import numpy as np
 
 from redo_dopamine import run_files, run_lock
+from redo_dopamine.errors import UserError, shortened
 
 COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
 FILE_NAME = "metrics.csv"
+HEADER = f"{','.join(COLUMNS)}\n".encode()
+_ROW = re.compile(rb"(\d+,){3}.+,[-.0-9a-z]+")
+_CUT_SHORT = re.compile(rb"(\d+,){0,2}\d*|(\d+,){3}.*")
 _PART = 1 << 20  # bytes
 
 
@@ -38,10 +43,35 @@ def open_append(base_dir: str | Path) -> IO[bytes]:
 
 
 def cut_back(base_dir: str | Path, size: int) -> None:
-    """Shorten `metrics.csv` to its first `size` bytes, if it is longer."""
+    """Shorten `metrics.csv` to its first `size` bytes, if it is longer.
+
+    Raises:
+        UserError: it would lose lines that are no rows of a run.
+    """
     if current_size(base_dir) > size:
+        _check_rows(Path(base_dir) / FILE_NAME, size)
         with open_append(base_dir) as file:
             os.truncate(file.fileno(), size)
+
+
+def _check_rows(path: Path, size: int) -> None:
+    """What is behind the first bytes must be ours, so far as it can be told."""
+    with run_files.open_read(path) as file:
+        file.seek(size)
+        lines = file.read(run_files.LARGEST_JSON).split(b"\n")
+    if size == 0 and HEADER.startswith(lines[0]):
+        del lines[0]
+    for number, line in enumerate(lines, start=1):
+        # The last one may be cut short, and a power cut may leave zeros.
+        row = _CUT_SHORT if number == len(lines) else _ROW
+        if not row.fullmatch(line) and b"\0" not in line:
+            text = shortened(line.decode("utf-8", "replace"))
+            raise UserError(
+                f"A run that goes on cuts {path.name} to its rows at the checkpoint, "
+                f"but {path} has lines after them that no run writes, such as "
+                f"{text!r}. Move those lines to another file, or give another "
+                "--base_dir."
+            )
 
 
 def sync(base_dir: str | Path) -> None:

@@ -209,11 +209,13 @@ def check_layout(flag: str, base_dir: str | os.PathLike[str]) -> None:
         base_dir: of the run; it may be a link itself.
 
     Raises:
-        UserError: a link lies there, or anything but a file or directory.
+        UserError: a link lies there, or anything but a file or directory; or one that
+            this process may not read and write.
     """
-    for names, is_right, must_be in (
-        (_FILES, stat.S_ISREG, "file"),
-        (_DIRECTORIES, stat.S_ISDIR, "directory"),
+    read_write = os.R_OK | os.W_OK
+    for names, is_right, must_be, rights in (
+        (_FILES, stat.S_ISREG, "file", read_write),
+        (_DIRECTORIES, stat.S_ISDIR, "directory", read_write | os.X_OK),
     ):
         for name in names:
             path = Path(base_dir) / name
@@ -227,11 +229,21 @@ def check_layout(flag: str, base_dir: str | os.PathLike[str]) -> None:
                     f"{_kind(mode)}. A run follows no link there and replaces nothing "
                     "else: move it away, or give another directory."
                 )
+            if not os.access(path, rights):
+                raise UserError(
+                    f"{name} must be a {must_be} that can be read and written in "
+                    f"{flag}, but {path} cannot. Change its permissions "
+                    f"(chmod u+rwX), or give another directory."
+                )
 
 
 def set_aside(path: Path) -> None:
     """Rename a file that is not what was written, and say so; it may not be there."""
     aside = path.with_name(f"{path.name}.damaged")
+    number = 1
+    while os.path.lexists(aside):  # One that was set aside before stays.
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged.{number}")
     check_replaceable(path)
     try:
         path.replace(aside)

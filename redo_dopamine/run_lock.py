@@ -82,9 +82,10 @@ def check(directory: str | Path, name: str = NAME) -> None:
     file = _ours.get(path)
     if file is not None and not _leads_to(path, file):
         raise LockLostError(
-            f"A run's directory must stay where it is, but {path.parent} was deleted "
-            "or replaced while this process wrote to it. Nothing more is written "
-            "there. Start again, with another directory if another run has this one."
+            f"A run's directory must stay where it is, but {path.parent}, or {name} in "
+            "it, was deleted or replaced while this process wrote to it. Nothing more "
+            "is written there. Start again, with another directory if another run has "
+            "this one."
         )
 
 

@@ -26,20 +26,22 @@ class StopSwitch:
     def listening(self) -> Iterator[None]:
         """Note the signals while the block runs, instead of dying of them.
 
-        A second one acts as it would have without this. Python hands signals to the
-        main thread only; in another one nothing is listened to.
+        A second one acts as it would have without this. Signals that are ignored, as
+        those of nohup and of a shell's background jobs, stay so. Python hands signals
+        to the main thread only; in another one nothing is listened to.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in SIGNALS}
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {n: x for n, x in handlers.items() if x != signal.SIG_IGN}
 
         def note(number: int, frame: FrameType | None) -> None:
             self._received = signal.Signals(number).name
             for each, handler in before.items():
                 signal.signal(each, handler)
 
-        for number in SIGNALS:
+        for number in before:
             signal.signal(number, note)
         try:
             yield

@@ -114,7 +114,7 @@ def train(
         try:
             runner = build_runner(base_dir, terms)
         except RunFinishedError as error:
-            print(error)
+            print(configure.brief(error))
             return
         _run(base_dir, runner, scale)
 

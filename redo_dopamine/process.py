@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from redo_dopamine import exit_status
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _AGAIN = "The same command again goes on, or begins again."
 
 

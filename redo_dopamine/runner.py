@@ -34,7 +34,7 @@ class PlasticityRunner(ResumableRunner):
     """Runs an agent of this package; takes Dopamine's `Runner.*` bindings.
 
     It writes a checkpoint at the end of every iteration, every `checkpoint_minutes`,
-    and when SIGTERM, SIGINT or SIGUSR1 asks it to stop. A run that is resumed goes on
+    and when a signal asks it to stop. A run that is resumed goes on
     as if it had not stopped, inside an episode too where the environment is Atari;
     another one is resumed at the last end of an iteration.
 

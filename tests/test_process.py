@@ -212,7 +212,9 @@ def test_another_signal_in_the_first_seconds(tmp_path):
     assert (status, said.partition(".")[0]) == (75, "Stopped by SIGTERM")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+)
 def test_a_signal_while_a_command_works(number, tmp_path):
     script = (
         "import time\n"

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable
 
 from benchmarks.measuring import own_process
-from redo_dopamine.allocation import keep_freed_memory
+from redo_dopamine.runners.malloc import keep_freed_memory
 
 RATIO, STEPS = 1, 150
 AGENTS = {"ours": end_to_end.our_dqn, "Dopamine's": end_to_end.stock_dqn}

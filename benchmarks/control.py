@@ -17,10 +17,11 @@ from dopamine.jax.agents.ppo import ppo_agent
 from dopamine.jax.agents.sac import sac_agent
 
 from benchmarks.measuring import Bar, alternate
-from redo_dopamine import configure, emulator
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
-from redo_dopamine.control.creating import create_control_environment
+from redo_dopamine.config import load
+from redo_dopamine.environments import atari
+from redo_dopamine.environments.control import create_control_environment
 
 _EPISODE_STEPS = 1_000
 _ROLLOUT = 2_048
@@ -31,7 +32,7 @@ class ControlLoop:
 
     def __init__(self, make_agent: Any):
         self._environment = create_control_environment()
-        emulator.seed_environment(self._environment, np.random.default_rng(0))
+        atari.seed_environment(self._environment, np.random.default_rng(0))
         self.agent = make_agent(self._environment)
         self._action: Any = None
         self._episode_steps = 0
@@ -80,7 +81,7 @@ def _bar(name: str, peer: str, pair: Any, steps: int, rounds: int) -> Bar:
 
 def _set_up(gin_file: str, *bindings: str) -> None:
     gin.clear_config()
-    configure.load_gin_configs([gin_file], list(bindings))
+    load.load_gin_configs([gin_file], list(bindings))
 
 
 def _ppo() -> tuple[ControlLoop, ControlLoop]:

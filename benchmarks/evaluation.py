@@ -14,8 +14,10 @@ import time
 
 import numpy as np
 
-from redo_dopamine import configure, evaluation, train
-from redo_dopamine.emulator import seed_environment
+from redo_dopamine import train
+from redo_dopamine.config import load
+from redo_dopamine.environments.atari import seed_environment
+from redo_dopamine.runners import atari_100k
 
 
 def one_by_one(runner, num_episodes):
@@ -40,14 +42,14 @@ def side_by_side(runner, environments, max_steps):
         return runner.agent.greedy_actions(states)
 
     start = time.perf_counter()
-    evaluation.play_episodes(
+    atari_100k.play_episodes(
         environments,
         policy,
         stack_size=runner.agent.stack_size,
         epsilon=runner.agent.epsilon_eval,
         max_steps=max_steps,
         rng=rng,
-        start=functools.partial(evaluation.start_with_no_ops, max_no_ops=0),
+        start=functools.partial(atari_100k.start_with_no_ops, max_no_ops=0),
     )
     return steps / (time.perf_counter() - start)
 
@@ -66,7 +68,7 @@ def main():
         "Atari100kRunner.max_no_ops = 0",
         "JaxDQNAgent.seed = 0",
     ]
-    configure.load_gin_configs(["drq_eps.gin"], bindings)
+    load.load_gin_configs(["drq_eps.gin"], bindings)
     with tempfile.TemporaryDirectory() as directory:
         runner = train.build_runner(directory)
         environments = runner.eval_environments()

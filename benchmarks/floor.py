@@ -26,11 +26,11 @@ from dopamine.jax import networks
 from dopamine.jax.agents.dqn import dqn_agent
 
 from benchmarks.measuring import seconds, timed
-from redo_dopamine.agents import losses
-from redo_dopamine.agents.learner import Learner, make_update
-from redo_dopamine.allocation import keep_freed_memory
-from redo_dopamine.core.compiling import compiled
+from redo_dopamine.agents import dqn_loss
+from redo_dopamine.core.jit import compiled
 from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.plasticity.learner import Learner, make_update
+from redo_dopamine.runners.malloc import keep_freed_memory
 
 BATCH_SIZE, NUM_ACTIONS, GAMMA = 32, 6, 0.99
 # Side and channels of the input, channels out, side of the kernel, stride.
@@ -125,8 +125,8 @@ def our_update(batch: dict[str, np.ndarray]) -> Call:
     params = network.init(jax.random.PRNGKey(0), batch["state"][0])
     target = jax.tree.map(jnp.copy, params)
     optimizer = optax.adam(6.25e-5, eps=1.5e-4)
-    huber = losses.elementwise_loss("huber")
-    update = make_update(losses.q_learning(network.apply, huber, GAMMA), optimizer)
+    huber = dqn_loss.elementwise_loss("huber")
+    update = make_update(dqn_loss.q_learning(network.apply, huber, GAMMA), optimizer)
     learner = Learner(params, optimizer.init(params))
 
     def call() -> Any:

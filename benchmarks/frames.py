@@ -11,7 +11,7 @@ import numpy as np
 from dopamine.discrete_domains import atari_lib
 from dopamine.jax.replay_memory import elements
 
-from redo_dopamine.emulator import seed_environment
+from redo_dopamine.environments.atari import seed_environment
 
 STACK_SIZE = 4
 GAMMA = 0.99

@@ -8,8 +8,10 @@ from typing import Any
 
 import gin
 
-from redo_dopamine import allocation, configure, emulator
-from redo_dopamine.agents.recycling import RecyclingAgent
+from redo_dopamine.agents.dqn import RecyclingAgent
+from redo_dopamine.config import load
+from redo_dopamine.environments import atari
+from redo_dopamine.runners import malloc
 
 MIN_REPLAY_HISTORY = 500
 
@@ -17,7 +19,7 @@ MIN_REPLAY_HISTORY = 500
 def set_up(gin_file: str, game: str, bindings: Sequence[str] = ()) -> None:
     """A gin file as it ships, a short start, and epsilon at its final value."""
     gin.clear_config()
-    configure.load_gin_configs(
+    load.load_gin_configs(
         [gin_file],
         [
             f"create_atari_environment.game_name = '{game}'",
@@ -39,8 +41,8 @@ def make(
     """
     environment = frames.make_environment(game, sticky_actions=sticky_actions)
     if issubclass(agent_class, RecyclingAgent):
-        allocation.keep_freed_memory()
-        environment = emulator.restorable(environment)
+        malloc.keep_freed_memory()
+        environment = atari.restorable(environment)
     return loop(agent_class(environment.action_space.n, **settings), environment)
 
 

@@ -13,13 +13,12 @@ from dopamine.labs.redo import networks as released_networks
 from dopamine.labs.redo import weight_recyclers
 
 from benchmarks.measuring import Bar, alternate, seconds
-from redo_dopamine.agents import losses
-from redo_dopamine.agents.learner import Learner, make_update
-from redo_dopamine.core.compiling import compiled
+from redo_dopamine.agents import dqn_loss
 from redo_dopamine.core.interventions import redo
-from redo_dopamine.core.threefry import unrolled
-from redo_dopamine.networks.activations import collect
+from redo_dopamine.core.jit import compiled, unrolled
+from redo_dopamine.networks.capture import collect
 from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.plasticity.learner import Learner, make_update
 
 NUM_ACTIONS = 6
 TAU = 0.1
@@ -80,9 +79,9 @@ def _build():
 class _Update:
     def __init__(self, rng):
         network, params, optimizer = _build()
-        huber = losses.elementwise_loss("huber")
+        huber = dqn_loss.elementwise_loss("huber")
         self._update = make_update(
-            losses.q_learning(network.apply, huber, 0.99), optimizer
+            dqn_loss.q_learning(network.apply, huber, 0.99), optimizer
         )
         self._target = jax.tree.map(jnp.copy, params)
         self._learner = Learner(params, optimizer.init(params))

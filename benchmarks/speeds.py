@@ -1,4 +1,4 @@
-"""What an agent step costs, for `redo_dopamine/studies/speed.py`.
+"""What an agent step costs, for `redo_dopamine/studies/plan.py`.
 
     python -m benchmarks.speeds [--rows=nature,impala] [--rounds=5]
 

@@ -73,10 +73,11 @@ def ours(directory):
     """As `python -m redo_dopamine.train`."""
     import tensorflow as tf
 
-    from redo_dopamine import configure, train
+    from redo_dopamine import train
+    from redo_dopamine.config import load
 
     tf.config.set_visible_devices([], "GPU")
-    configure.load_gin_configs(["dqn.gin"], BINDINGS)
+    load.load_gin_configs(["dqn.gin"], BINDINGS)
     return train.build_runner(directory)
 
 

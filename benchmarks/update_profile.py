@@ -64,7 +64,7 @@ def again_and_again(whose: str, seconds: float) -> None:
     import numpy as np
 
     from benchmarks import floor
-    from redo_dopamine.allocation import keep_freed_memory
+    from redo_dopamine.runners.malloc import keep_freed_memory
 
     make = {"ours": floor.our_update, "Dopamine's": floor.dopamines_update}[whose]
     if whose == "ours":

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 import jax
 
 from benchmarks.measuring import seconds
-from redo_dopamine import finite
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.core.interventions import none
+from redo_dopamine.runners import nan_watch
 
 GAME, TRANSITIONS = "DemonAttack", 1_000
 REPLAY_RATIO = 0.25  # As `dqn.gin` has it: gradient steps per agent step.
@@ -37,7 +37,7 @@ def an_agent() -> RecycledDQNAgent:
 
 def parts(agent: RecycledDQNAgent) -> Iterator[tuple[str, Callable[[], object], int]]:
     """Name, a call of it, and how many calls to time at once."""
-    watch = finite.Watch(agent)
+    watch = nan_watch.Watch(agent)
     loss = agent.recent_losses[-1]
     agent.recent_losses.clear()
 
@@ -61,7 +61,7 @@ def per_agent_step(took: dict[str, float]) -> float:
     """Seconds that the watch adds to an agent step, checkpoints aside."""
     looks = (1 - REPLAY_RATIO) * took["a look at nothing"]
     losses = REPLAY_RATIO * took["a look at a loss"]
-    return looks + losses + REPLAY_RATIO * took["all parameters"] / finite._PERIOD
+    return looks + losses + REPLAY_RATIO * took["all parameters"] / nan_watch._PERIOD
 
 
 def main() -> None:

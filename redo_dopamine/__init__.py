@@ -12,6 +12,6 @@ __version__ = "0.1.0"
 # So it is while `python -m redo_dopamine.<command>` looks for its module, and at no
 # other time: a command is prepared before its seconds of imports, a library is not.
 if getattr(sys, "argv", None) and sys.argv[0] == "-m":
-    from redo_dopamine import process
+    from redo_dopamine.cli import process
 
     process.begin()

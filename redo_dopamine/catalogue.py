@@ -1,6 +1,6 @@
 """`python -m redo_dopamine.catalogue`: what there is, as the README's table.
 
-What comes in: the gin names of `redo_dopamine.configurables`. What leaves: Markdown.
+What comes in: the gin names of `redo_dopamine.config.registry`. What leaves: Markdown.
 """
 
 import argparse
@@ -8,7 +8,8 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from redo_dopamine import configurables, process
+from redo_dopamine.cli import process
+from redo_dopamine.config import registry
 
 
 def table() -> str:
@@ -18,28 +19,28 @@ def table() -> str:
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:
-    for agent, networks in configurables.AGENTS.items():
+    for agent, networks in registry.AGENTS.items():
         name, what = agent.__name__, _first_sentence(agent)
         yield "agent", f"`{name}`", f"{what} Networks: {', '.join(networks)}"
     named = (
-        ("network", configurables.NETWORKS),
-        ("network setting", configurables.NETWORK_SETTINGS),
+        ("network", registry.NETWORKS),
+        ("network setting", registry.NETWORK_SETTINGS),
     )
     for kind, things in named:
         for name, thing in things.items():
             yield kind, f"`@{name}`", _first_sentence(thing)
     functions = (
-        ("intervention", configurables.INTERVENTIONS),
-        ("of `fixed_budget`", configurables.BUDGET_SETTINGS),
-        ("of `redo`", configurables.REDO_SETTINGS),
-        ("beside the optimizer", configurables.OPTIMIZER_LINKS),
-        ("metric", configurables.METRICS),
-        ("of `RecycledDQNAgent`", configurables.DQN_SETTINGS),
-        ("of `FrameReplay`", configurables.REPLAY_WINDOWS),
-        ("of `OfflineDQNAgent`", configurables.OFFLINE_SETTINGS),
-        ("of `RecycledPPOAgent`", configurables.PPO_SETTINGS),
-        ("of `RecycledSACAgent`", configurables.SAC_SETTINGS),
-        ("of `create_control_environment`", configurables.CONTROL_SETTINGS),
+        ("intervention", registry.INTERVENTIONS),
+        ("of `fixed_budget`", registry.BUDGET_SETTINGS),
+        ("of `redo`", registry.REDO_SETTINGS),
+        ("beside the optimizer", registry.OPTIMIZER_LINKS),
+        ("metric", registry.METRICS),
+        ("of `RecycledDQNAgent`", registry.DQN_SETTINGS),
+        ("of `FrameReplay`", registry.REPLAY_WINDOWS),
+        ("of `OfflineDQNAgent`", registry.OFFLINE_SETTINGS),
+        ("of `RecycledPPOAgent`", registry.PPO_SETTINGS),
+        ("of `RecycledSACAgent`", registry.SAC_SETTINGS),
+        ("of `create_control_environment`", registry.CONTROL_SETTINGS),
     )
     for kind, offer in functions:
         for function in offer:

@@ -13,7 +13,8 @@ from absl import flags
 from rich.console import Console
 from rich.table import Table
 
-from redo_dopamine import command_line, exit_status, paths
+from redo_dopamine.cli import exit_status, paths
+from redo_dopamine.cli import flags as command_line
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import find_runs, summary, write_report
 from redo_dopamine.report.runs import Run

@@ -1,6 +1,6 @@
 """The console script `redo-train`, which is prepared before its seconds of imports."""
 
-from redo_dopamine import process
+from redo_dopamine.cli import process
 
 
 def main() -> None:

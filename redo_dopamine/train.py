@@ -2,7 +2,7 @@
 
 What comes in: Dopamine's flags. What leaves: a base directory with metrics,
 checkpoints and the configuration (README, 'What a run leaves'). The exit status is one
-of `redo_dopamine.exit_status`: 0 for a run that is complete.
+of `redo_dopamine.cli.exit_status`: 0 for a run that is complete.
 """
 
 import sys
@@ -13,23 +13,19 @@ import ale_py
 import tensorflow as tf
 from absl import flags, logging
 
-from redo_dopamine import (
-    allocation,
-    command_line,
-    configure,
-    exit_status,
-    paths,
-    provenance,
-    run_lock,
-    run_status,
-    typed_numbers,
-)
+from redo_dopamine.cli import exit_status, paths
+from redo_dopamine.cli import flags as command_line
+from redo_dopamine.cli import flags as typed_numbers
+from redo_dopamine.config import load
 from redo_dopamine.errors import UserError
-from redo_dopamine.finite import NotFiniteError
-from redo_dopamine.fresh_start import RunFinishedError
-from redo_dopamine.resuming import Terms
-from redo_dopamine.runner import PlasticityRunner, experiment
-from redo_dopamine.stopping import StopRequested
+from redo_dopamine.rundir import lock, provenance
+from redo_dopamine.rundir import status as run_status
+from redo_dopamine.rundir.fresh_start import RunFinishedError
+from redo_dopamine.rundir.signals import StopRequested
+from redo_dopamine.runners import malloc
+from redo_dopamine.runners.nan_watch import NotFiniteError
+from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.runner import PlasticityRunner, experiment
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir", None, "Directory of the run; made if missing, resumed if not."
@@ -87,7 +83,7 @@ def build_runner(
             a checkpoint that does not fit.
     """
     base_dir = str(paths.writable_run("--base_dir", base_dir))
-    with configure.building():
+    with load.building():
         return experiment(base_dir, terms=terms)
 
 
@@ -110,11 +106,11 @@ def train(
         NotFiniteError: a loss or a parameter is NaN or infinite.
     """
     base_dir = str(paths.writable_run("--base_dir", base_dir))
-    with run_lock.held(base_dir):
+    with lock.held(base_dir):
         try:
             runner = build_runner(base_dir, terms)
         except RunFinishedError as error:
-            print(configure.brief(error))
+            print(load.brief(error))
             return
         _run(base_dir, runner, scale)
 
@@ -124,7 +120,7 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
         base_dir,
         agent_step=lambda: runner.agent.training_steps,
         agent_steps=runner.num_iterations
-        * configure.bound("Runner.training_steps", _DOPAMINES_TRAINING_STEPS),
+        * load.bound("Runner.training_steps", _DOPAMINES_TRAINING_STEPS),
         scale=scale,
     )
     if runner.finished:
@@ -139,7 +135,7 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
         provenance.record_start(
             base_dir,
             seed=runner.agent.seed,
-            game=configure.task(),
+            game=load.task(),
             agent=type(runner.agent).__name__,
         )
         runner.run_experiment()
@@ -182,13 +178,13 @@ def main(argv: list[str]) -> None:
             )
         _quiet_logs()
         base_dir, terms = paths.given("--base_dir", _BASE_DIR.value), _terms()
-        configure.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
+        load.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
         train(base_dir, _SCALE.value, terms)
-    except run_lock.DirectoryInUseError as error:
+    except lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(exit_status.IN_USE)
     except UserError as error:
-        print(f"error: {configure.brief(error)}", file=sys.stderr)
+        print(f"error: {load.brief(error)}", file=sys.stderr)
         sys.exit(exit_status.USER_ERROR)
     except NotFiniteError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -208,7 +204,7 @@ def main(argv: list[str]) -> None:
 
 def run() -> None:
     """The console script `redo-train`."""
-    allocation.keep_freed_memory()
+    malloc.keep_freed_memory()
     # TensorFlow only writes event files here: the accelerator is for jax. Where there
     # is none, it says so, in words that look like a failure.
     with compat.silenced():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from redo_dopamine import allocation
+from redo_dopamine.runners import malloc
 
 # Four arrays of 16 MB at a time, as a program of XLA's allocates and frees them.
 PROGRAM = """
@@ -59,5 +59,5 @@ def test_settings_of_the_environment_hold():
 def test_an_allocator_without_mallopt_is_left_alone(monkeypatch):
     for name in [name for name in os.environ if name.startswith("MALLOC_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(allocation.ctypes, "CDLL", lambda name: object())
-    assert not allocation.keep_freed_memory()
+    monkeypatch.setattr(malloc.ctypes, "CDLL", lambda name: object())
+    assert not malloc.keep_freed_memory()

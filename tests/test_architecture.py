@@ -1,305 +1,108 @@
-"""Imports point one way (DESIGN: core <- networks <- replay, agents <- train)."""
+"""The order of the rooms: imports point down it, and nothing runs in a circle."""
 
 import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent / "redo_dopamine"
-APPLICATION = {
-    "bindings",
-    "gin_circles",
-    "physical_memory",
-    "typed_numbers",
-    "allocation",
-    "agents",
-    "atari_100k",
-    "checkpoints",
-    "collectors",
-    "compat",
-    "config_diff",
-    "configurables",
-    "configure",
-    "control",
-    "minatar",
-    "core",
-    "emulator",
-    "dopamine_checkpoint",
-    "errors",
-    "evaluation",
-    "finite",
-    "gin_files",
-    "metrics_file",
-    "shared_names",
-    "networks",
-    "progress",
-    "exit_status",
-    "command_line",
-    "fresh_start",
-    "paths",
-    "process",
-    "provenance",
-    "replay",
-    "resumable_runner",
-    "resuming",
-    "run_files",
-    "run_lock",
-    "run_status",
-    "runner",
-    "stopping",
-    "stored_config",
-    "train_phase",
-    "whole_files",
-}
-# What each part may import of this package.
-MAY_IMPORT = {
-    "core": {"core"},
-    "networks": {"core", "networks"},
-    "replay": {"core", "errors", "replay", "compat", "run_files", "whole_files"},
-    "agents": {
-        "core",
-        "networks",
-        "replay",
-        "agents",
-        "compat",
-        "finite",
-        "physical_memory",
-    },
-    "bindings": {
-        "bindings",
-        "core",
-        "errors",
-        "gin_circles",
-        "gin_files",
-        "physical_memory",
-    },
-    "gin_circles": {"errors"},
-    "physical_memory": set(),
-    "typed_numbers": {"errors"},
-    # Beside the agents: nothing that needs Dopamine or TensorFlow.
-    "supervised": {
-        "bindings",
-        "checkpoints",
-        "typed_numbers",
-        "physical_memory",
-        "config_diff",
-        "core",
-        "errors",
-        "exit_status",
-        "finite",
-        "fresh_start",
-        "gin_files",
-        "metrics_file",
-        "networks",
-        "paths",
-        "process",
-        "provenance",
-        "run_files",
-        "run_lock",
-        "run_status",
-        "shared_names",
-        "stopping",
-        "supervised",
-    },
-    "report": {
-        "command_line",
-        "errors",
-        "exit_status",
-        "paths",
-        "process",
-        "report",
-        "run_files",
-        "typed_numbers",
-    },
-    "compat": set(),
-    "allocation": set(),
-    "errors": set(),
-    "exit_status": set(),
-    "command_line": {"errors", "exit_status", "process"},
-    "process": {"exit_status"},
-    "redo_train": {"process", "train"},
-    "run_files": {"errors"},
-    "paths": {"errors", "run_files"},
-    "fresh_start": {
-        "config_diff",
-        "errors",
-        "metrics_file",
-        "provenance",
-        "run_files",
-        "run_status",
-    },
-    "finite": {"core"},
-    "dopamine_checkpoint": {"checkpoints", "errors"},
-    "stored_config": {"errors", "gin_files"},
-    "run_lock": {"errors", "run_files"},
-    "run_status": {"errors", "run_files", "run_lock", "whole_files"},
-    "studies": {
-        "errors",
-        "process",
-        "run_files",
-        "run_lock",
-        "run_status",
-        "studies",
-        "typed_numbers",
-        "whole_files",
-    },
-    "checkpoints": {"errors", "run_files", "whole_files"},
-    "collectors": {"metrics_file", "run_lock"},
-    "metrics_file": {"errors", "run_files", "run_lock"},
-    "gin_files": {"errors", "gin_circles"},
-    "shared_names": {"core", "networks"},
-    "control": {"agents", "compat", "control", "emulator", "resuming", "runner"},
-    "minatar": {"agents", "compat", "emulator", "minatar", "resuming", "runner"},
-    "emulator": set(),
-    "resuming": {
-        "checkpoints",
-        "collectors",
-        "config_diff",
-        "emulator",
-        "errors",
-        "fresh_start",
-        "provenance",
-        "run_lock",
-        "train_phase",
-    },
-    "resumable_runner": {
-        "compat",
-        "dopamine_checkpoint",
-        "emulator",
-        "finite",
-        "provenance",
-        "resuming",
-        "stopping",
-        "train_phase",
-    },
-    "stopping": set(),
-    "train_phase": {"errors"},
-    "whole_files": {"run_files"},
-    "progress": set(),
-    "provenance": {"run_files", "run_lock", "whole_files"},
-    "config_diff": {"errors"},
-    "runner": APPLICATION
-    - {
-        "atari_100k",
-        "configurables",
-        "configure",
-        "control",
-        "minatar",
-        "runner",
-    },
-    "evaluation": set(),
-    "atari_100k": {
-        "agents",
-        "compat",
-        "emulator",
-        "evaluation",
-        "resuming",
-        "runner",
-        "train_phase",
-    },
-    "configurables": {
-        "agents",
-        "atari_100k",
-        "control",
-        "minatar",
-        "core",
-        "networks",
-        "offline",
-        "replay",
-        "shared_names",
-    },
-    # Fixed data; recording goes by way of an agent's checkpoint.
-    "offline": {
-        "typed_numbers",
-        "agents",
-        "compat",
-        "configure",
-        "emulator",
-        "errors",
-        "exit_status",
-        "inspect",
-        "paths",
-        "process",
-        "progress",
-        "offline",
-        "replay",
-        "run_files",
-        "resuming",
-        "runner",
-        "supervised",
-        "train_phase",
-        "whole_files",
-        "core",
-    },
-    "configure": {"bindings", "configurables", "errors", "fresh_start", "gin_files"},
-    "train": APPLICATION,
-    "inspect": {
-        "typed_numbers",
-        "agents",
-        "checkpoints",
-        "collectors",
-        "command_line",
-        "compat",
-        "configure",
-        "core",
-        "errors",
-        "exit_status",
-        "inspect",
-        "paths",
-        "replay",
-        "report",
-        "run_files",
-        "runner",
-        "stored_config",
-    },
-    "demo": {"command_line", "errors", "exit_status", "paths", "report"},
-    "catalogue": {"configurables", "process"},
-    "__init__": {"process"},
-}
-PURE = {"jax", "jaxlib", "flax", "optax", "chex", "numpy"}
-STANDARD = {"collections", "dataclasses", "functools", "math", "numbers", "operator"}
-STANDARD |= {"typing"}
-
-
-def imports(path):
-    """`(package, part)` for every import of a module: `("redo_dopamine", "core")`."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            package, _, rest = name.partition(".")
-            yield package, rest.partition(".")[0]
-
-
-def part_of(path):
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
-
-
+# From the ground up. A room imports from itself and from what is below it.
+LAYERS = (
+    {"errors", "compat", "core"},
+    {"networks", "environments", "rundir"},
+    {"cli"},
+    {"plasticity", "replay", "studies"},
+    {"report"},
+    {"agents", "offline", "launch"},
+    {"runners"},
+    {"config"},
+    {"train", "supervised", "inspect"},
+    {"tools", "demo", "catalogue"},
+)
+HEIGHT = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
+# They come with jax, flax and optax alone.
+JAX_ONLY = ("core", "networks", "plasticity")
+FOREIGN = ("dopamine", "tensorflow", "gin", "gymnasium", "ale_py", "cv2", "pandas")
 MODULES = sorted(ROOT.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_one_way(path):
-    own = {part for package, part in imports(path) if package == "redo_dopamine"}
-    assert own <= MAY_IMPORT[part_of(path)]
+def name_of(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
 
 
-def test_core_and_networks_import_only_the_jax_family():
-    for path in MODULES:
-        if part_of(path) in ("core", "networks"):
-            packages = {package for package, _ in imports(path)}
-            assert packages <= PURE | STANDARD | {"redo_dopamine"}, path
+NAMES = {name_of(path): path for path in MODULES}
 
 
-def test_every_part_is_used():
-    assert {part_of(path) for path in MODULES} == set(MAY_IMPORT)
+def imported(path):
+    """Names of this package's modules that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            full = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in full:
+            while name and name not in NAMES:
+                name = name.rpartition(".")[0]
+            if name:
+                yield name
 
 
-def test_modules_are_of_readable_size():
-    """A file is one idea, and none needs more than this."""
-    sizes = {p.name: len(p.read_text().splitlines()) for p in MODULES}
+def is_command(path):
+    """A package's command stands above everything, wherever it lies."""
+    return path.name in ("__main__.py", "__init__.py") and (
+        path.name == "__main__.py" or path.parent == ROOT
+    )
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_imports_point_down(name):
+    path = NAMES[name]
+    if is_command(path):
+        return
+    room = name.split(".")[1]
+    for other in imported(path):
+        below = other.partition(".")[2].split(".")[0]
+        assert below == room or HEIGHT[below] < HEIGHT[room], other
+
+
+def test_every_room_has_its_place():
+    rooms = {name.split(".")[1] for name in NAMES if "." in name}
+    assert rooms - {"__main__"} == set(HEIGHT)
+
+
+def test_no_import_runs_in_a_circle():
+    graph = {
+        name: {
+            x
+            for x in imported(path)
+            # A package that is passed on the way to a module of its own.
+            if x != name and not (NAMES[x].name == "__init__.py" and name.startswith(x))
+        }
+        for name, path in NAMES.items()
+    }
+    list(TopologicalSorter(graph).static_order())  # Raises where there is one.
+
+
+def test_the_jax_family_is_all_that_a_network_needs():
+    names = [
+        name
+        for name in NAMES
+        if name.split(".")[1:2] and name.split(".")[1] in JAX_ONLY
+    ]
+    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in FOREIGN)
+    code = f"import sys\n{blocked}" + "".join(f"import {name}\n" for name in names)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(names) > 20
+
+
+def test_a_file_is_one_idea():
+    sizes = {name: len(p.read_text().splitlines()) for name, p in NAMES.items()}
     assert {name: n for name, n in sizes.items() if n > 400} == {}

@@ -3,8 +3,10 @@ import pytest
 from dopamine.discrete_domains import atari_lib
 
 from helpers import runs
-from redo_dopamine import atari_100k, configure, evaluation, train
+from redo_dopamine import train
+from redo_dopamine.config import load
 from redo_dopamine.errors import UserError
+from redo_dopamine.runners import atari_100k
 
 TINY = (
     "JaxDQNAgent.seed = 3",
@@ -48,7 +50,7 @@ def test_a_game_can_be_configured_and_begun(game):
     binding = f"create_atari_environment.game_name = '{game}'"
     runs.configure_run("drq_eps.gin", (*TINY, binding))
     environment = atari_lib.create_atari_environment()
-    observation = evaluation.start_with_no_ops(
+    observation = atari_100k.start_with_no_ops(
         environment, np.random.default_rng(0), max_no_ops=30
     )
     assert observation.shape == (84, 84, 1)
@@ -124,4 +126,4 @@ def test_the_configuration_is_the_papers():
         "Atari100kRunner.max_no_ops": 30,
         "redo.tau": 0.1,
     }
-    assert {name: configure.bound(name) for name in expected} == expected
+    assert {name: load.bound(name) for name in expected} == expected

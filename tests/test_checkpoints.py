@@ -6,8 +6,9 @@ import optax
 import pytest
 
 from helpers import runs
-from redo_dopamine import checkpoints, train
-from redo_dopamine.checkpoints import DamagedCheckpointError
+from redo_dopamine import train
+from redo_dopamine.rundir import checkpoint
+from redo_dopamine.rundir.checkpoint import DamagedCheckpointError
 
 ARRAYS = {
     "floats": np.linspace(0, 1, 5000, dtype=np.float32).reshape(50, 100),
@@ -21,12 +22,12 @@ META = {"iteration": 3, "phase": {"episode_return": 0.1 + 0.2, "action": None}}
 
 @pytest.fixture
 def saved(tmp_path):
-    checkpoints.write(tmp_path, 4, ARRAYS, META)
-    return checkpoints.path_of(tmp_path, 4)
+    checkpoint.write(tmp_path, 4, ARRAYS, META)
+    return checkpoint.path_of(tmp_path, 4)
 
 
 def test_what_is_read_is_what_was_written(saved):
-    arrays, meta = checkpoints.read(saved)
+    arrays, meta = checkpoint.read(saved)
     assert meta == META
     assert arrays.keys() == ARRAYS.keys()
     for name, array in ARRAYS.items():
@@ -40,7 +41,7 @@ def test_a_file_that_was_cut_short_is_damaged(saved, part):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(part * len(content))])
     with pytest.raises(DamagedCheckpointError, match=r"must be whole, but .*4\.npz"):
-        checkpoints.read(saved)
+        checkpoint.read(saved)
 
 
 def test_a_flipped_bit_of_an_array_is_noticed(saved):
@@ -49,42 +50,42 @@ def test_a_flipped_bit_of_an_array_is_noticed(saved):
     content[start + 17] ^= 1
     saved.write_bytes(bytes(content))
     with pytest.raises(DamagedCheckpointError, match="CRC"):
-        checkpoints.read(saved)
+        checkpoint.read(saved)
 
 
 def test_nothing_is_unpickled(tmp_path):
     objects = np.array([{"a": 1}], dtype=object)
     with pytest.raises(ValueError, match="allow_pickle"):
-        checkpoints.write(tmp_path, 0, {"objects": objects}, {})
-    assert checkpoints.numbers(tmp_path) == []
+        checkpoint.write(tmp_path, 0, {"objects": objects}, {})
+    assert checkpoint.numbers(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_trees_survive(tmp_path):
     params = {"a": np.arange(3.0), "b": {"c": np.ones((2, 2))}}
     tree = {"params": params, "opt": optax.adam(0.1).init(params), "step": 7}
-    arrays = checkpoints.flatten(tree, "agent")
+    arrays = checkpoint.flatten(tree, "agent")
     template = {"params": params, "opt": optax.adam(0.1).init(params), "step": 0}
-    found = checkpoints.unflatten(template, {**arrays, "other": np.ones(1)}, "agent")
+    found = checkpoint.unflatten(template, {**arrays, "other": np.ones(1)}, "agent")
     assert int(found["step"]) == 7
     assert type(found["opt"][0]) is type(tree["opt"][0])
     np.testing.assert_array_equal(found["opt"][0].mu["b"]["c"], np.zeros((2, 2)))
 
 
 def test_another_tree_is_refused_with_what_differs():
-    arrays = checkpoints.flatten({"a": 1, "b": 2}, "agent")
+    arrays = checkpoint.flatten({"a": 1, "b": 2}, "agent")
     with pytest.raises(ValueError, match=r"lacks \[\"agent\['c'\]\"\] and has .*'b'"):
-        checkpoints.unflatten({"a": 1, "c": 2}, arrays, "agent")
+        checkpoint.unflatten({"a": 1, "c": 2}, arrays, "agent")
 
 
 def test_numbers_are_newest_first_and_the_oldest_go(tmp_path):
     for number in (2, 10, 9):
-        checkpoints.write(tmp_path, number, {}, {})
+        checkpoint.write(tmp_path, number, {}, {})
     (tmp_path / "checkpoint.11.npz.part").touch()
     (tmp_path / "checkpoint.notes.npz").touch()
-    assert checkpoints.numbers(tmp_path) == [10, 9, 2]
-    checkpoints.delete_all_but(tmp_path, 2)
-    assert checkpoints.numbers(tmp_path) == [10, 9]
+    assert checkpoint.numbers(tmp_path) == [10, 9, 2]
+    checkpoint.delete_all_but(tmp_path, 2)
+    assert checkpoint.numbers(tmp_path) == [10, 9]
     assert not (tmp_path / "checkpoint.11.npz.part").exists()
 
 

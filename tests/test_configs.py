@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import config_diff, configure, exit_status, provenance, train
+from redo_dopamine import train
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
-from redo_dopamine.inspect.measuring import inspect_checkpoint
+from redo_dopamine.cli import exit_status
+from redo_dopamine.config import load
+from redo_dopamine.inspect.measure import inspect_checkpoint
 from redo_dopamine.offline import __main__ as offline
-from redo_dopamine.offline import recording
+from redo_dopamine.rundir import config_diff, provenance
+from redo_dopamine.tools import record
 
-CONFIGS = configure.shipped_configs()
+CONFIGS = load.shipped_configs()
 INTERVENTIONS = (
     "redo",
     "layer_reset",
@@ -83,8 +86,8 @@ def data(tmp_path_factory):
     """A binding that names a data set of the game, for the runs that need one."""
     root = tmp_path_factory.mktemp("data") / "dqn"
     narrow = ["NatureNetwork.width = 0.25"]
-    recording.record(
-        recording.Request(str(root), 200, game="DemonAttack", gin_bindings=narrow)
+    record.record(
+        record.Request(str(root), 200, game="DemonAttack", gin_bindings=narrow)
     )
     return f"replay_logs.root = '{root}'"
 
@@ -103,7 +106,7 @@ def test_the_documented_configs_ship():
 
 
 def test_a_shipped_file_is_found_without_a_word(caplog):
-    configure.load_gin_configs(["dqn_redo.gin"], [])  # It includes dqn.gin.
+    load.load_gin_configs(["dqn_redo.gin"], [])  # It includes dqn.gin.
     assert caplog.messages == []
 
 
@@ -197,14 +200,14 @@ def seed_of(base_dir):
     return json.loads((base_dir / "run.json").read_text())["seed"]
 
 
-SHARED_SEED = configure.SEEDS[0]
+SHARED_SEED = load.SEEDS[0]
 
 
 def agent_of_seed(base_dir):
     """The name that the seed of a run's agent is bound by."""
     settings = config_diff.parse_settings((base_dir / "config.gin").read_text())
     # DrQ(ε) takes JaxDQNAgent's for its own, where it has none (`configure`).
-    return next((name for name in configure.SEEDS if name in settings), SHARED_SEED)
+    return next((name for name in load.SEEDS if name in settings), SHARED_SEED)
 
 
 @pytest.mark.parametrize("config", CONFIGS)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from dopamine.discrete_domains import atari_lib
 
-from redo_dopamine import emulator
+from redo_dopamine.environments import atari as emulator
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from dopamine.discrete_domains import atari_lib
 
-from redo_dopamine import evaluation
-from redo_dopamine.emulator import seed_environment
+from redo_dopamine.environments.atari import seed_environment
+from redo_dopamine.runners import atari_100k
 
 
 class Countdown:
@@ -30,7 +30,7 @@ class Countdown:
 
 
 def play(environments, policy, **settings):
-    return evaluation.play_episodes(
+    return atari_100k.play_episodes(
         environments,
         policy,
         **{
@@ -90,7 +90,7 @@ def test_no_ops_are_from_none_to_all_of_them():
     counts = set()
     for seed in range(200):
         environment = Countdown(100)
-        evaluation.start_with_no_ops(
+        atari_100k.start_with_no_ops(
             environment, np.random.default_rng(seed), max_no_ops=4
         )
         assert set(environment.actions) <= {0}
@@ -100,7 +100,7 @@ def test_no_ops_are_from_none_to_all_of_them():
 
 def test_an_episode_that_ends_during_the_no_ops_begins_again():
     environment = Countdown(2)
-    observation = evaluation.start_with_no_ops(
+    observation = atari_100k.start_with_no_ops(
         environment, np.random.default_rng(1), max_no_ops=50
     )
     assert environment.steps < 2
@@ -126,7 +126,7 @@ def test_side_by_side_is_as_one_by_one():
 
 
 def test_start_may_be_bound_to_a_number_of_no_ops():
-    start = functools.partial(evaluation.start_with_no_ops, max_no_ops=0)
+    start = functools.partial(atari_100k.start_with_no_ops, max_no_ops=0)
     environment = Countdown(3)
     play([environment], lambda states: np.zeros(1, int), start=start)
     assert len(environment.actions) == 3

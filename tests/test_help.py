@@ -8,20 +8,22 @@ import pytest
 from absl import app, flags
 
 from helpers import shell
-from launch import local, slurm
-from redo_dopamine import catalogue, command_line
+from redo_dopamine import catalogue
+from redo_dopamine.cli import flags as command_line
+from redo_dopamine.launch import local
+from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
-from redo_dopamine.report import keep
+from redo_dopamine.report import export
 from redo_dopamine.studies import __main__ as studies
 
 PARSED = {
     "launch/local.py": (local.main, []),
-    "launch/slurm.py": (slurm.main, []),
+    "launch/slurm.py": (submit.main, []),
     "catalogue": (catalogue.main, []),
     "offline": (offline.main, []),
     "offline record": (offline.main, ["record"]),
     "offline lesson": (offline.main, ["lesson"]),
-    "report.keep": (keep.main, []),
+    "report.keep": (export.main, []),
     "studies": (studies.main, []),
     "studies show": (studies.main, ["show"]),
     **{name: (module.main, []) for name, module in shell.EXPERIMENTS.items()},

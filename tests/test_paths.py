@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from helpers.commands import redo_train
-from launch import local, slurm
-from redo_dopamine import paths
+from redo_dopamine.cli import paths
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import command as inspect_command
+from redo_dopamine.launch import local
+from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
-from redo_dopamine.report import keep
+from redo_dopamine.report import export
 from redo_dopamine.supervised import distillation, label_shuffle, regression_probe
 
 ROOT = Path(__file__).parent.parent
@@ -56,8 +57,8 @@ COMMANDS = {
     ),
     ("report", "base_dir"): process_of("redo_dopamine.report"),
     ("demo", "base_dir"): process_of("redo_dopamine.demo"),
-    ("keep", "base_dir"): lambda x: keep.main([*KEEP, f"--base_dir={x}"]),
-    ("keep", "to"): lambda x: keep.main([*KEEP, f"--to={x}"]),
+    ("keep", "base_dir"): lambda x: export.main([*KEEP, f"--base_dir={x}"]),
+    ("keep", "to"): lambda x: export.main([*KEEP, f"--to={x}"]),
     ("inspect", "checkpoint"): inspect_with("checkpoint"),
     ("inspect", "states"): inspect_with("states"),
     ("inspect", "output"): inspect_with("output"),
@@ -82,7 +83,9 @@ COMMANDS = {
         [f"--base_dir={x}"]
     ),
     ("local", "base_dir"): lambda x: local.main(["--study=pruning", f"--base_dir={x}"]),
-    ("slurm", "base_dir"): lambda x: slurm.main(["--study=pruning", f"--base_dir={x}"]),
+    ("slurm", "base_dir"): lambda x: submit.main(
+        ["--study=pruning", f"--base_dir={x}"]
+    ),
 }
 
 

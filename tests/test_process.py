@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from redo_dopamine import process
+from redo_dopamine.cli import process
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -144,7 +144,7 @@ def test_a_library_that_is_imported_changes_nothing():
         "before = sys.stdout, sys.stderr, signal.getsignal(signal.SIGINT)\n"
         "import redo_dopamine.core\n"
         "assert before == (sys.stdout, sys.stderr, signal.getsignal(signal.SIGINT))\n"
-        "assert 'redo_dopamine.process' not in sys.modules\n"
+        "assert 'redo_dopamine.cli.process' not in sys.modules\n"
     )
     command = [sys.executable, "-c", script]
     subprocess.run(command, check=True, env=ENVIRONMENT)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from helpers import documents, runs, shell
-from redo_dopamine import catalogue, config_diff, configurables, train
+from redo_dopamine import catalogue, train
+from redo_dopamine.config import registry
+from redo_dopamine.rundir import config_diff
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -45,7 +47,7 @@ def test_the_settings_shown_are_those_of_the_config(clean_gin):
     runs.configure_run("dqn_redo.gin", ())
     shipped = config_diff.parse_settings(gin.config_str(max_line_length=10**6))
     gin.clear_config()
-    gin.parse_config("import redo_dopamine.configurables\n" + "\n".join(lines))
+    gin.parse_config("import redo_dopamine.config.registry\n" + "\n".join(lines))
     shown = config_diff.parse_settings(gin.config_str(max_line_length=10**6))
     assert len(shown) == 10
     assert {name: shipped.get(name) for name in shown} == shown
@@ -82,8 +84,8 @@ def test_its_table_is_the_catalogue():
     begin, end = "<!-- catalogue -->\n", "<!-- end of catalogue -->"
     shown = README[README.index(begin) + len(begin) : README.index(end)]
     assert shown == catalogue.table()
-    offer = len(configurables.AGENTS) + len(configurables.NETWORKS)
-    assert shown.count("\n") > offer + len(configurables.INTERVENTIONS)
+    offer = len(registry.AGENTS) + len(registry.NETWORKS)
+    assert shown.count("\n") > offer + len(registry.INTERVENTIONS)
 
 
 def test_it_tells_of_every_gin_file():

@@ -9,8 +9,9 @@ import pytest
 from dopamine.discrete_domains import atari_lib
 
 from helpers import runs
-from redo_dopamine import emulator, train
-from redo_dopamine.stopping import SIGNALS, StopRequested, StopSwitch
+from redo_dopamine import train
+from redo_dopamine.environments import atari
+from redo_dopamine.rundir.signals import SIGNALS, StopRequested, StopSwitch
 
 DQN = ("dqn_redo.gin", runs.TINY_REDO)
 EVALUATED = (
@@ -107,10 +108,10 @@ def test_checkpoints_in_between_change_nothing(tmp_path):
 def test_an_environment_returns_to_its_state(seed, num_steps):
     runs.configure_run("dqn.gin", runs.TINY)
     first, second = (
-        emulator.restorable(atari_lib.create_atari_environment()) for _ in range(2)
+        atari.restorable(atari_lib.create_atari_environment()) for _ in range(2)
     )
     rng = np.random.default_rng([seed, num_steps])
-    emulator.seed_environment(first, rng)
+    atari.seed_environment(first, rng)
     first.reset()
     for _ in range(num_steps):
         first.step(int(rng.integers(first.action_space.n)))

@@ -10,8 +10,9 @@ from pathlib import Path
 import gin
 import pytest
 
-from redo_dopamine import config_diff, configure, gin_files, stored_config
+from redo_dopamine.config import gin_files, load, stored
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir import config_diff
 
 ROOT = Path(__file__).parent.parent
 RESULTS = sorted((ROOT / "results").glob("*/runs.zip"))
@@ -129,7 +130,7 @@ def test_nothing_of_a_stored_configuration_is_run(way, here):
     before = set(here.iterdir())
     started = time.monotonic()
     with pytest.raises(UserError) as refused:
-        stored_config.read(HOSTILE[way], "checkpoint.1.npz")
+        stored.read(HOSTILE[way], "checkpoint.1.npz")
     assert time.monotonic() - started < 30
     message = str(refused.value)
     assert "checkpoint.1.npz" in message
@@ -143,7 +144,7 @@ def test_nothing_of_a_stored_configuration_is_run(way, here):
 def test_the_line_is_shown():
     text = f"redo.tau = 0.1\n\n{HOSTILE['dynamic registration']}"
     with pytest.raises(UserError) as refused:
-        stored_config.read(text, "checkpoint.1.npz")
+        stored.read(text, "checkpoint.1.npz")
     assert "line 3 of that of checkpoint.1.npz is" in str(refused.value)
     assert "\n  from __gin__ import dynamic_registration\n" in str(refused.value)
 
@@ -175,12 +176,12 @@ def test_the_line_is_shown():
     ],
 )
 def test_settings_of_known_names_are_read(text, bindings):
-    assert stored_config.read(text, "a run") == bindings
+    assert stored.read(text, "a run") == bindings
     gin.parse_config(bindings)
 
 
 def test_every_known_name_of_dopamine_is_there():
-    known = {*stored_config._DOPAMINES, *stored_config._DOPAMINES_REFERENCES}
+    known = {*stored._DOPAMINES, *stored._DOPAMINES_REFERENCES}
     assert known <= set(gin_files.registered_names())
 
 
@@ -199,11 +200,11 @@ def test_kept_results_stay_readable(path):
             if name.endswith("config.gin"):
                 text = archive.read(name).decode()
                 found[re.sub(r"\d", "", text)] = text
-    of_runs = [x for x in found.values() if "redo_dopamine.configurables" in x]
+    of_runs = [x for x in found.values() if "redo_dopamine.config.registry" in x]
     for text in of_runs:
-        bindings = stored_config.read(text, path)
+        bindings = stored.read(text, path)
         gin.clear_config()
-        configure.load_gin_configs([], bindings)
+        load.load_gin_configs([], bindings)
         as_stored = settings_now()
         gin.clear_config()
         gin.parse_config(io.StringIO(text))
@@ -228,17 +229,17 @@ def own_module(tmp_path, monkeypatch):
 
 def test_modules_that_the_user_trusts_are_imported(own_module):
     with pytest.raises(UserError, match=r"--trust_modules=trusted_networks\."):
-        stored_config.read(own_module, "a run")
+        stored.read(own_module, "a run")
     assert "trusted_networks" not in sys.modules
-    found = stored_config.read(own_module, "a run", ["trusted_networks"])
+    found = stored.read(own_module, "a run", ["trusted_networks"])
     assert found[0] == "trusted_networks.TrustedNetwork.width = 2"
     # Trust in one module is trust in no other.
     with pytest.raises(UserError, match=r"import os"):
-        stored_config.read("import os", "a run", ["trusted_networks"])
+        stored.read("import os", "a run", ["trusted_networks"])
     with pytest.raises(UserError, match=r"TrustedNetwork is no name"):
-        stored_config.read("TrustedNetwork.width = 2", "a run")
+        stored.read("TrustedNetwork.width = 2", "a run")
 
 
 def test_a_trusted_module_that_is_not_there_is_named():
     with pytest.raises(UserError, match=r"--trust_modules must .* no_such_module"):
-        stored_config.read("", "a run", ["no_such_module"])
+        stored.read("", "a run", ["no_such_module"])

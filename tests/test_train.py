@@ -8,8 +8,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from helpers import runs
-from redo_dopamine import checkpoints, config_diff, provenance, train
+from redo_dopamine import train
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir import checkpoint, config_diff, provenance
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +204,7 @@ def test_without_a_whole_checkpoint_a_run_is_refused(copy):
 
 
 def test_a_newer_format_is_refused(copy, monkeypatch):
-    monkeypatch.setattr(checkpoints, "FORMAT", 0)
+    monkeypatch.setattr(checkpoint, "FORMAT", 0)
     refuse(copy, message="must be of format 0, but .* is of format 1")
 
 

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from launch import local, slurm
+from redo_dopamine.launch import local
+from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.studies import __main__ as studies
 from redo_dopamine.supervised import distillation, label_shuffle, regression_probe
@@ -20,7 +21,7 @@ LESSON = ("lesson", "--teacher=x", "--student=y")
 NUMBERS = [
     (local.main, STUDY, ("workers", "time_limit", "seeds", "scale")),
     (
-        slurm.main,
+        submit.main,
         STUDY,
         *[("time", "cpus", "gpus", "mem", "max_parallel", "seeds", "scale")],
     ),

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from dopamine.jax.replay_memory import elements
 
-from redo_dopamine.agents.learner import Batch
-from redo_dopamine.replay.batches import stack_first
+from redo_dopamine.plasticity.learner import Batch
+from redo_dopamine.replay.buffer import stack_first
 
 STATES = ("state", "next_state")
 

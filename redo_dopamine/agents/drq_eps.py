@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
-from redo_dopamine.agents import losses
-from redo_dopamine.agents.learner import Batch, Loss
-from redo_dopamine.agents.recycling import RecyclingAgent
+from redo_dopamine.agents import dqn_loss
+from redo_dopamine.agents.dqn import RecyclingAgent
 from redo_dopamine.agents.settings import Undone
-from redo_dopamine.core.compiling import compiled
+from redo_dopamine.core.jit import compiled
+from redo_dopamine.plasticity.learner import Batch, Loss
 
 
 @gin.configurable
@@ -78,14 +78,14 @@ class RecycledDrQEpsAgent(
         def elementwise(target: jax.Array, prediction: jax.Array) -> jax.Array:
             # Dopamine sets this one after it has built the networks.
             loss_type = "mse" if self._mse_loss else "huber"
-            return losses.elementwise_loss(loss_type)(target, prediction)
+            return dqn_loss.elementwise_loss(loss_type)(target, prediction)
 
         bootstrap = (
-            losses.target_value_of_online_choice
+            dqn_loss.target_value_of_online_choice
             if self._double_dqn
-            else losses.largest_target_value
+            else dqn_loss.largest_target_value
         )
-        return losses.q_learning(
+        return dqn_loss.q_learning(
             self._apply, elementwise, self.cumulative_gamma, bootstrap
         )
 

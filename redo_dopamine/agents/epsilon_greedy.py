@@ -14,9 +14,9 @@ import numpy as np
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.replay_memory import elements
 
-from redo_dopamine.core.calling import call
-from redo_dopamine.core.compiling import compiled
+from redo_dopamine.core.checks import call
 from redo_dopamine.core.graph import Params
+from redo_dopamine.core.jit import compiled
 
 _EPSILONS_AT_ONCE = 1024
 

@@ -1,18 +1,99 @@
 """DQN that learns from a fixed data set, without an environment."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import gin
 import jax
+import jax.numpy as jnp
 
-from redo_dopamine.agents import losses
+from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.dqn import RecycledDQNAgent
-from redo_dopamine.agents.learner import Batch, Loss
-from redo_dopamine.agents.targets import Critic, Targets, TargetsFactory, td_targets
-from redo_dopamine.core.calling import SettingError, call, shown
+from redo_dopamine.core.checks import SettingError, call, shown
 from redo_dopamine.core.graph import Params
-from redo_dopamine.core.threefry import unrolled
+from redo_dopamine.core.jit import unrolled
+from redo_dopamine.plasticity.learner import Batch, Loss, TargetsFn
+
+
+class Critic(NamedTuple):
+    """What targets are made with.
+
+    Attributes:
+        apply: `network.apply` of a network that takes one state.
+        cumulative_gamma: the discount to the power of n.
+        bootstrap: what the next state is worth.
+    """
+
+    apply: Callable[..., Any]
+    cumulative_gamma: float
+    bootstrap: dqn_loss.Bootstrap = dqn_loss.largest_target_value
+
+
+class Targets(NamedTuple):
+    """A regression's targets, by way of a target network.
+
+    Attributes:
+        start: the target network's parameters at first, of `(online, other)`: the
+            online network's, and others drawn apart from them.
+        follow: those after a synchronisation, of `(target_params, online_params)`.
+        values: targets [B] of `(params, target_params, batch)`.
+    """
+
+    start: Callable[[Params, Params], Params]
+    follow: Callable[[Params, Params], Params]
+    values: TargetsFn
+
+
+TargetsFactory = Callable[[Critic], Targets]
+
+
+def td_targets(critic: Critic) -> Targets:
+    r"""DQN's targets, which move as it learns: a reward, and the value that follows.
+
+    .. math:: r + \gamma^n (1 - d) \, \max_{a'} Q_{target}(s', a')
+
+    with a target network that is the online one of the last synchronisation (Mnih et
+    al., 2015); or of double DQN, where `RecycledDQNAgent.bootstrap` says so.
+
+    Args:
+        critic: the network.
+    """
+    return Targets(
+        start=lambda online, other: online,
+        follow=lambda target, online: jax.tree.map(jnp.copy, online),
+        values=dqn_loss.bootstrapped(*critic),
+    )
+
+
+def random_targets(critic: Critic, scale: float = 100.0) -> Targets:
+    r"""Targets that are random and never change: what a frozen random network says.
+
+    .. math:: c \; Q_{random}(s, a)
+
+    with a network of the same architecture, drawn once from the run's seed, apart from
+    the online one. It stands in the place of the target network, no synchronisation
+    changes it, and checkpoints keep it. So the target of a transition is a fixed
+    function of its state and action; reward, next state and terminal play no part.
+    Sokar et al., ICML 2023, say no more of theirs than that targets are random and
+    fixed: the frozen network is our choice, and so is its scale. On DemonAttack the
+    outputs of a new Nature network vary by about 0.01 from state to state, which makes
+    them next to constant; times 100 they vary as much as clipped rewards do.
+
+    Args:
+        critic: the network.
+        scale: factor c on the network's outputs.
+    """
+
+    def values(params: Params, target_params: Params, batch: Batch) -> jax.Array:
+        del params
+        return scale * dqn_loss.action_values(critic.apply, target_params, batch)
+
+    return Targets(
+        start=lambda online, other: other,
+        follow=lambda target, online: target,
+        values=values,
+    )
+
 
 # Sets the draw of random targets apart from the other random streams.
 _TARGETS = 6
@@ -57,8 +138,8 @@ class OfflineDQNAgent(RecycledDQNAgent):
     # What an agent says of itself.
 
     def _loss(self) -> Loss:
-        elementwise = losses.elementwise_loss(self._loss_type)
-        return losses.regression(self._apply, elementwise, self._values)
+        elementwise = dqn_loss.elementwise_loss(self._loss_type)
+        return dqn_loss.regression(self._apply, elementwise, self._values)
 
     def _values(self, params: Params, target_params: Params, batch: Batch) -> jax.Array:
         return call(

@@ -10,16 +10,94 @@ import numpy as np
 import optax
 from dopamine.jax.agents.ppo import ppo_agent
 
-from redo_dopamine import physical_memory
-from redo_dopamine.agents import proximal, rehearsal
+from redo_dopamine.agents import ppo_loss
+from redo_dopamine.agents.base import TrackedAgent
 from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
-from redo_dopamine.agents.learner import Batch, Learner, Loss, make_update
-from redo_dopamine.agents.rollout import Rollout
 from redo_dopamine.agents.settings import Undone, with_graph
-from redo_dopamine.agents.tracked import TrackedAgent
-from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
-from redo_dopamine.core.threefry import unrolled
+from redo_dopamine.core.jit import compiled, unrolled
+from redo_dopamine.plasticity import memory as physical_memory
+from redo_dopamine.plasticity import rehearsal
+from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_update
+
+
+class Rollout:
+    """Room for a fixed number of transitions, in the place of a replay buffer.
+
+    Args:
+        length: transitions to make room for, at least 1.
+        state_shape: shape of a state.
+        action_shape: shape of an action.
+
+    Raises:
+        ValueError: no room at all.
+    """
+
+    def __init__(
+        self, length: int, state_shape: tuple[int, ...], action_shape: tuple[int, ...]
+    ):
+        if length != int(length) or length < 1:
+            raise ValueError(
+                "update_period must be a whole number of transitions >= 1, but is "
+                f"{length}. PPO is mostly run with 2048."
+            )
+        self._arrays = {
+            "state": np.zeros((length, *state_shape), np.float32),
+            "action": np.zeros((length, *action_shape), np.float32),
+            "reward": np.zeros(length, np.float32),
+            "next_state": np.zeros((length, *state_shape), np.float32),
+            "terminal": np.zeros(length, bool),
+            "episode_end": np.zeros(length, bool),
+        }
+        self.add_count = 0
+
+    def __len__(self) -> int:
+        return len(self._arrays["reward"])
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for another transition."""
+        return self.add_count == len(self)
+
+    def add(self, **transition: Any) -> None:
+        """Append a transition: each of the arrays of `transitions`, without T.
+
+        Raises:
+            IndexError: it is full.
+        """
+        if self.full:
+            raise IndexError(
+                f"A rollout holds {len(self)} transitions, and another one was to be "
+                "added. Learn from it and clear it first."
+            )
+        for name, array in self._arrays.items():
+            array[self.add_count] = transition[name]
+        self.add_count += 1
+
+    def transitions(self) -> Batch:
+        """Copies of `state`, `action`, `reward`, `next_state`, ... [T, ...]."""
+        return {k: x[: self.add_count].copy() for k, x in self._arrays.items()}
+
+    def example(self) -> Batch:
+        """The shapes and types of `transitions`, when it is full."""
+        return {
+            k: jax.ShapeDtypeStruct(x.shape, x.dtype) for k, x in self._arrays.items()
+        }
+
+    def clear(self) -> None:
+        """Forget every transition."""
+        self.add_count = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold, as arrays."""
+        arrays = {k: x.copy() for k, x in self._arrays.items()}
+        return {"add_count": self.add_count, **arrays}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict` of a rollout of the same length."""
+        for name, array in self._arrays.items():
+            array[:] = saved[name]
+        self.add_count = int(saved["add_count"])
 
 
 @gin.configurable
@@ -63,7 +141,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         observation_shape: tuple[int, ...],
         action_limits: Any = None,
         *,
-        order: proximal.Order = proximal.contiguous_minibatches,
+        order: ppo_loss.Order = ppo_loss.contiguous_minibatches,
         **settings: Any,
     ):
         self._order = order
@@ -74,11 +152,11 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
 
     def _loss(self) -> Loss:
         value_error = (
-            proximal.clipped_squared_error(self.epsilon)
+            ppo_loss.clipped_squared_error(self.epsilon)
             if self.clip_critic_loss
-            else proximal.squared_error
+            else ppo_loss.squared_error
         )
-        return proximal.clipped_surrogate(
+        return ppo_loss.clipped_surrogate(
             self.network_def,
             epsilon=self.epsilon,
             vf_coefficient=self.vf_coefficient,
@@ -151,7 +229,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
 
     def _build_replay_buffer(self) -> Rollout:
         rollout = Rollout(self.update_period, self.state.shape, self.action_shape)
-        proximal.num_minibatches(self.update_period, self.batch_size)
+        ppo_loss.num_minibatches(self.update_period, self.batch_size)
         return rollout
 
     def _build_networks_and_optimizer(self) -> None:
@@ -168,11 +246,11 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
             optax.clip_by_global_norm(self._max_gradient_norm),
         )
         loss = self._loss()
-        self._update = make_update(loss.of_prepared(proximal.take), self.optimizer)
-        self._prepare = proximal.make_prepare(
+        self._update = make_update(loss.of_prepared(ppo_loss.take), self.optimizer)
+        self._prepare = ppo_loss.make_prepare(
             network, gamma=self.gamma, lambda_=self.lambda_
         )
-        self._take = compiled(proximal.take)
+        self._take = compiled(ppo_loss.take)
         self._act = jax.jit(self._draw_action)  # One state: the default is faster.
         self._watch_over(network.apply, network.graph(), draw_params, loss, state)
 

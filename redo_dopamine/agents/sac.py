@@ -11,17 +11,16 @@ from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.agents.sac import sac_agent
 from dopamine.jax.replay_memory import elements
 
-from redo_dopamine import physical_memory
-from redo_dopamine.agents import entropic, rehearsal
+from redo_dopamine.agents import sac_loss
+from redo_dopamine.agents.base import TrackedAgent
 from redo_dopamine.agents.batches import as_batch, example_batch, network_inputs
+from redo_dopamine.agents.checkpoint import SavedReplayAgent
 from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
-from redo_dopamine.agents.learner import Batch, Learner, Loss
-from redo_dopamine.agents.saving import SavedReplayAgent
 from redo_dopamine.agents.settings import with_graph
-from redo_dopamine.agents.tracked import TrackedAgent
-from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.graph import Params
-from redo_dopamine.core.threefry import unrolled
+from redo_dopamine.core.jit import compiled, unrolled
+from redo_dopamine.plasticity import memory, rehearsal
+from redo_dopamine.plasticity.learner import Batch, Learner, Loss
 
 _HARD = "hard"  # Dopamine's word for a target network that is copied.
 _SEEDS = 2**31
@@ -66,7 +65,7 @@ class RecycledSACAgent(
         observation_shape: tuple[int, ...],
         action_limits: Any,
         *,
-        next_value: entropic.NextValue = entropic.value_of_mean_action,
+        next_value: sac_loss.NextValue = sac_loss.value_of_mean_action,
         **settings: Any,
     ):
         self._next_value = next_value
@@ -85,7 +84,7 @@ class RecycledSACAgent(
     # What an agent says of itself.
 
     def _loss(self) -> Loss:
-        return entropic.soft_actor_critic(
+        return sac_loss.soft_actor_critic(
             self.network_def,
             cumulative_gamma=self.cumulative_gamma,
             target_entropy=self.target_entropy,
@@ -151,7 +150,7 @@ class RecycledSACAgent(
             return network.init(unrolled(key), state)
 
         self._rng, key = jax.random.split(self._rng)
-        physical_memory.check_network(draw_params)
+        memory.check_network(draw_params)
         draw_initial = compiled(draw_params)
         self._start_learning(draw_initial(key))
         # Not the same arrays, because the update donates the online parameters' memory.
@@ -160,12 +159,12 @@ class RecycledSACAgent(
         log_alpha = jnp.zeros(1)
         self.temperature = Learner(log_alpha, alpha_optimizer.init(log_alpha))
         loss = self._loss()
-        self._update = entropic.make_update(
+        self._update = sac_loss.make_update(
             loss.of_prepared(_prepared), self.optimizer, alpha_optimizer
         )
-        self._follow = entropic.make_follow(self.target_smoothing_coefficient)
+        self._follow = sac_loss.make_follow(self.target_smoothing_coefficient)
         self._inputs = compiled(
-            lambda batch, log_alpha: entropic.at_temperature(
+            lambda batch, log_alpha: sac_loss.at_temperature(
                 _prepared(batch), log_alpha
             )
         )

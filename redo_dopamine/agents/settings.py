@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
-from redo_dopamine.core.numbers import LARGEST_COUNT, is_number
+from redo_dopamine.core.checks import LARGEST_COUNT, is_number
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from redo_dopamine.core.numbers import is_number
+from redo_dopamine.core.checks import is_number
 
 
 def validate_threshold(tau: float, name: str = "tau") -> None:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from redo_dopamine.core.numbers import is_number
+from redo_dopamine.core.checks import is_number
 
 
 def coupled_weight_decay(strength: float) -> optax.GradientTransformation:

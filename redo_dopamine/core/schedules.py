@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from redo_dopamine.core.numbers import is_number, whole
+from redo_dopamine.core.checks import is_number, whole
 
 # An int on the host or a traced scalar under jit; a boolean of the same kind.
 Step = Any

@@ -11,8 +11,9 @@ import ale_py
 import tensorflow as tf
 from absl import flags, logging
 
-from redo_dopamine import command_line, typed_numbers
-from redo_dopamine.inspect import command, files
+from redo_dopamine.cli import flags as command_line
+from redo_dopamine.cli import flags as typed_numbers
+from redo_dopamine.inspect import command, show
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
@@ -41,7 +42,7 @@ _BATCH_SIZE = command_line.define_number(
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    f"Directory for {files.MEASURED}, {files.SCORES} and {files.PICTURE}; made if "
+    f"Directory for {show.MEASURED}, {show.SCORES} and {show.PICTURE}; made if "
     "missing. If absent, nothing is written.",
 )
 _TRUST_MODULES = flags.DEFINE_list(

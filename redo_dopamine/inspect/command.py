@@ -1,7 +1,7 @@
 """One inspection, from what was typed to what is shown.
 
 What comes in: a `Request`. What leaves: tables on the terminal, files where they were
-asked for, and an exit status of `redo_dopamine.exit_status`.
+asked for, and an exit status of `redo_dopamine.cli.exit_status`.
 """
 
 import sys
@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from redo_dopamine import exit_status, paths, typed_numbers
+from redo_dopamine.cli import exit_status, flags, paths
 from redo_dopamine.errors import UserError
-from redo_dopamine.inspect import files, table
-from redo_dopamine.inspect.measuring import inspect_checkpoint
+from redo_dopamine.inspect import show
+from redo_dopamine.inspect import show as table
+from redo_dopamine.inspect.measure import inspect_checkpoint
 
 
 class Request(NamedTuple):
@@ -76,7 +77,7 @@ def _run(request: Request, console: Console) -> None:
     if output is None:
         console.print("For CSV and a picture of the scores add --output=DIR.")
     else:
-        for path in files.write(inspection, output):
+        for path in show.write(inspection, output):
             _print_path(console, path)
 
 
@@ -88,10 +89,10 @@ def _print_path(console: Console, path: Path) -> None:
 def _numbers(texts: Sequence[str] | None) -> list[float] | None:
     if texts is None:
         return None
-    numbers = [typed_numbers.as_number(text.strip()) for text in texts]
+    numbers = [flags.as_number(text.strip()) for text in texts]
     if not all(number >= 0 for number in numbers):
         raise UserError(
             "--taus must be numbers >= 0, but is "
-            f"{typed_numbers.shown(','.join(texts))}. Write --taus=0,0.025,0.1."
+            f"{flags.shown(','.join(texts))}. Write --taus=0,0.025,0.1."
         )
     return numbers

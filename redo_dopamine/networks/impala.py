@@ -7,9 +7,9 @@ import flax.linen as nn
 import jax
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
-from redo_dopamine.networks.convolution import Conv
 from redo_dopamine.networks.layers import (
     Activation,
+    Conv,
     MakeNormalization,
     Nonlinearity,
     kernel,

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
-from redo_dopamine.networks.convolution import Conv
 from redo_dopamine.networks.layers import (
     Activation,
+    Conv,
     MakeNormalization,
     Nonlinearity,
     kernel,

@@ -22,10 +22,11 @@ import ale_py
 import tensorflow as tf
 from absl import logging
 
-from redo_dopamine import exit_status, paths, process
+from redo_dopamine.cli import exit_status, paths, process
+from redo_dopamine.cli.flags import LARGEST_SEED, number, whole
 from redo_dopamine.errors import UserError
-from redo_dopamine.offline import layout, lessons, recording
-from redo_dopamine.typed_numbers import LARGEST_SEED, number, whole
+from redo_dopamine.offline import arrays
+from redo_dopamine.tools import record, teacher_data
 
 _MOST = 10**9
 _SEED = whole("--seed", 0, LARGEST_SEED)
@@ -131,13 +132,13 @@ def _add_trust_modules(options: argparse.ArgumentParser) -> None:
 
 
 def _record(settings: dict[str, Any]) -> str:
-    directory = recording.record(recording.Request(**settings))
-    splits = layout.splits_in(directory)
+    directory = record.record(record.Request(**settings))
+    splits = arrays.splits_in(directory)
     return f"{settings['num_steps']:,} steps are in {directory}, splits {splits}."
 
 
 def _lesson(settings: dict[str, Any]) -> str:
-    path = lessons.make(lessons.Request(**settings))
+    path = teacher_data.make(teacher_data.Request(**settings))
     return f"A lesson of {settings['num_states']:,} states is in {path}."
 
 

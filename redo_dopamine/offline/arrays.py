@@ -7,6 +7,7 @@ memory than a block; the checksum at its end is always compared.
 import contextlib
 import gzip
 import math
+import re
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -15,9 +16,68 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
-from redo_dopamine.whole_files import written_whole
+from redo_dopamine.rundir import files
+from redo_dopamine.rundir.files import written_whole
+
+ARRAYS = ("observation", "action", "reward", "terminal")
+EPISODE_END = "episode_end"  # Ours; may be missing.
+ADD_COUNT, INVALID_RANGE = "add_count", "invalid_range"
+_OBSERVATIONS = re.compile(r"\$store\$_observation_ckpt\.(0|[1-9][0-9]*)\.gz")
+
+
+def directory_of(root: str | Path, game: str, run: int | str) -> Path:
+    """The directory of a game's splits.
+
+    Args:
+        root: of the data set.
+        game: in Dopamine's spelling, as DemonAttack.
+        run: the public data set has 1 to 5, of five agents.
+    """
+    return Path(root) / game / str(run) / "replay_logs"
+
+
+def array_path(directory: Path, name: str, split: int) -> Path:
+    """The file of an array with one entry per row."""
+    return directory / f"$store$_{name}_ckpt.{split}.gz"
+
+
+def note_path(directory: Path, name: str, split: int) -> Path:
+    """The file of `ADD_COUNT` or `INVALID_RANGE`."""
+    return directory / f"{name}_ckpt.{split}.gz"
+
+
+def required_paths(directory: Path, split: int) -> list[Path]:
+    """The files without which a split cannot be read."""
+    return [
+        *(array_path(directory, name, split) for name in ARRAYS),
+        note_path(directory, ADD_COUNT, split),
+        note_path(directory, INVALID_RANGE, split),
+    ]
+
+
+def splits_in(directory: Path) -> list[int]:
+    """The numbers of the splits of which there are observations, in order."""
+    if not directory.is_dir():
+        return []
+    matches = (_OBSERVATIONS.fullmatch(path.name) for path in directory.iterdir())
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def invalid_rows(cursor: int, rows: int, stack_size: int, horizon: int) -> list[int]:
+    """The rows about a ring's cursor that no state may end with, by Dopamine's rule.
+
+    Before the cursor, the next state n steps later is not there yet; from it on,
+    the frames before are gone.
+
+    Args:
+        cursor: the row that is written next.
+        rows: of the ring.
+        stack_size: frames per state.
+        horizon: n of n-step returns.
+    """
+    return [(cursor - horizon + i) % rows for i in range(stack_size + horizon)]
+
 
 _BLOCK_BYTES = 8 * 1024**2
 # Frames of games are large and repetitive: higher levels gain 5% and take far longer.
@@ -59,7 +119,7 @@ class RowStream:
     def __init__(self, path: Path):
         self._path = path
         with _reading(path):
-            self._compressed = run_files.open_read(path)
+            self._compressed = files.open_read(path)
         self._file = gzip.GzipFile(fileobj=self._compressed)
         self.checksum = 0
         with _reading(path):
@@ -163,7 +223,7 @@ class RowFile:
         self._shape = shape
         self._dtype = np.dtype(dtype)
         self._body = path.with_name(path.name + ".rows.part")
-        self._compressed = run_files.open_new(self._body)
+        self._compressed = files.open_new(self._body)
         self._file = gzip.GzipFile(
             fileobj=self._compressed, mode="wb", compresslevel=_COMPRESSION
         )
@@ -186,6 +246,6 @@ class RowFile:
         with written_whole(self._path) as whole:
             with gzip.open(whole, "wb") as file:
                 np.lib.format.write_array_header_1_0(file, header)
-            with run_files.open_read(self._body) as rows:
+            with files.open_read(self._body) as rows:
                 shutil.copyfileobj(rows, whole)
         self._body.unlink()

@@ -16,12 +16,131 @@ import numpy as np
 import tqdm
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.offline import arrays, layout
-from redo_dopamine.offline.transitions import Ring, num_repeated, records_of
+from redo_dopamine.offline import arrays
 from redo_dopamine.replay.frames import FrameStore
-from redo_dopamine.replay.records import RecordRing
 from redo_dopamine.replay.segments import Contents
-from redo_dopamine.replay.windows import WindowSettings
+from redo_dopamine.replay.windows import RecordRing, WindowSettings
+
+
+class Ring(NamedTuple):
+    """The rows of one split, its frames apart.
+
+    Attributes:
+        action: [rows].
+        reward: [rows].
+        terminal: [rows] bool, 1 where an episode came to its end.
+        episode_end: [rows] bool, 1 at the last row of every episode.
+        add_count: how many rows have been written in all.
+        invalid_range: rows that no state may end with.
+    """
+
+    action: np.ndarray
+    reward: np.ndarray
+    terminal: np.ndarray
+    episode_end: np.ndarray
+    add_count: int
+    invalid_range: np.ndarray
+
+    @property
+    def rows(self) -> int:
+        """Of the ring, written or not."""
+        return len(self.action)
+
+    @property
+    def num_written(self) -> int:
+        """How many rows hold something."""
+        return min(self.add_count, self.rows)
+
+    @property
+    def oldest(self) -> int:
+        """The row that was written first of those that are there."""
+        return self.add_count % self.rows if self.add_count >= self.rows else 0
+
+
+def num_repeated(ring: Ring, settings: WindowSettings) -> int:
+    """How many first rows must follow the last ones, for states across the wrap."""
+    across = settings.stack_size - 1 + settings.update_horizon
+    return min(across, ring.rows) if ring.oldest else 0
+
+
+def records_of(
+    ring: Ring, settings: WindowSettings, first_frame: int, dtype: np.dtype
+) -> np.ndarray:
+    """The transitions of a split, oldest first.
+
+    A step is one if all frames of its state are of its episode, where the zeros
+    before an episode count as its frames; and if, of n steps from it, the last has
+    been seen or the episode came to its end before. Of an episode that was cut off,
+    the last n steps are none, because their next states were never seen.
+
+    Args:
+        ring: the rows.
+        settings: stack size, n and gamma.
+        first_frame: number of row 0's frame; the others follow, `num_repeated` first
+            ones once more behind the last.
+        dtype: of the records.
+    """
+    stack, horizon, gamma = settings
+    count = ring.num_written
+    rows = (ring.oldest + np.arange(count)) % ring.rows  # In the order of time.
+    reward, terminal = ring.reward[rows].astype(np.float64), ring.terminal[rows]
+    end = terminal | ring.episode_end[rows]
+    positions = np.arange(count)
+    # The end of the episode that a step is in; `count` where that is not there.
+    ends = np.where(end, positions, count)
+    ends = np.minimum.accumulate(ends[::-1])[::-1]
+    last = positions + horizon - 1
+    ends_in_window = ends <= last
+    terminates = ends_in_window & np.append(terminal, False)[ends]
+    next_seen = ~ends_in_window & (last + 1 < count)
+    valid = terminates | next_seen
+    valid &= _in_one_episode(end, stack) & ~_near_cursor(ring, settings)[rows]
+    chosen = positions[valid]
+    span = np.where(terminates, ends - positions, horizon)[valid]
+    made = np.zeros(len(chosen), dtype)
+    row = rows[chosen]
+    # A state across the wrap: its frames stand behind the last row.
+    wrapped = row < stack - 1
+    made["frame"] = first_frame + row + np.where(wrapped, ring.rows, 0)
+    made["depth"] = stack
+    made["span"] = span
+    made["action"] = ring.action[row]
+    made["terminal"] = terminates[chosen]
+    arrives = np.minimum(chosen + horizon, count - 1)
+    made["episode_end"] = made["terminal"] | (end & ~terminal)[arrives]
+    made["reward"] = _discounted(reward, chosen, ends, horizon, gamma)
+    return made
+
+
+def _in_one_episode(end: np.ndarray, stack: int) -> np.ndarray:
+    """Which states' earlier frames are there, and none of them ends an episode."""
+    ends_before = np.cumsum(end) - end
+    first = np.arange(len(end)) - (stack - 1)
+    return (first >= 0) & (ends_before == ends_before[np.maximum(first, 0)])
+
+
+def _near_cursor(ring: Ring, settings: WindowSettings) -> np.ndarray:
+    """By row: whether no state may end with it."""
+    found = np.zeros(ring.rows, bool)
+    found[ring.invalid_range] = True
+    cursor = ring.add_count % ring.rows
+    found[arrays.invalid_rows(cursor, ring.rows, *settings[:2])] = True
+    return found
+
+
+def _discounted(
+    reward: np.ndarray,
+    chosen: np.ndarray,
+    ends: np.ndarray,
+    horizon: int,
+    gamma: float,
+) -> np.ndarray:
+    """Rewards of n steps, or up to the end of the episode."""
+    total = np.zeros(len(chosen))
+    for k in range(horizon):
+        step = np.minimum(chosen + k, len(reward) - 1)
+        total += np.where(chosen + k <= ends[chosen], reward[step] * gamma**k, 0.0)
+    return total
 
 
 class Loaded(NamedTuple):
@@ -89,12 +208,12 @@ def _largest_action(directory: Path, rings: Mapping[int, Ring]) -> tuple[int, st
         for split, ring in rings.items()
         if len(column := ring.action[: ring.num_written])
     )
-    path = layout.array_path(directory, "action", -split)
+    path = arrays.array_path(directory, "action", -split)
     return action, f"row {-row} of {path}"
 
 
 def _choose(directory: Path, splits: Sequence[int] | None) -> list[int]:
-    there = layout.splits_in(directory)
+    there = arrays.splits_in(directory)
     wanted = there if splits is None else list(splits)
     absent = [split for split in wanted if split not in there]
     if not wanted or absent:
@@ -114,7 +233,7 @@ def _choose(directory: Path, splits: Sequence[int] | None) -> list[int]:
 
 
 def _read_ring(directory: Path, split: int) -> Ring:
-    missing = [x for x in layout.required_paths(directory, split) if not x.is_file()]
+    missing = [x for x in arrays.required_paths(directory, split) if not x.is_file()]
     if missing:
         raise UserError(
             f"A split must have all of its files, but split {split} in {directory} "
@@ -123,11 +242,11 @@ def _read_ring(directory: Path, split: int) -> Ring:
         )
 
     def path_of(name: str) -> Path:
-        return layout.array_path(directory, name, split)
+        return arrays.array_path(directory, name, split)
 
     kinds = {"action": "iu", "reward": "fiu", "terminal": "biuf"}
-    if path_of(layout.EPISODE_END).is_file():
-        kinds[layout.EPISODE_END] = "biu"
+    if path_of(arrays.EPISODE_END).is_file():
+        kinds[arrays.EPISODE_END] = "biu"
     columns = {name: arrays.read(path_of(name), kind) for name, kind in kinds.items()}
     shapes = {name: column.shape for name, column in columns.items()}
     if len(set(shapes.values())) > 1 or columns["action"].ndim != 1:
@@ -141,7 +260,7 @@ def _read_ring(directory: Path, split: int) -> Ring:
         action=columns["action"],
         reward=columns["reward"],
         terminal=terminal,
-        episode_end=columns.get(layout.EPISODE_END, terminal).astype(bool),
+        episode_end=columns.get(arrays.EPISODE_END, terminal).astype(bool),
         add_count=_add_count(directory, split),
         invalid_range=_invalid_range(directory, split, len(terminal)),
     )
@@ -150,7 +269,7 @@ def _read_ring(directory: Path, split: int) -> Ring:
 
 
 def _add_count(directory: Path, split: int) -> int:
-    path = layout.note_path(directory, layout.ADD_COUNT, split)
+    path = arrays.note_path(directory, arrays.ADD_COUNT, split)
     found = arrays.read(path, "iu")
     if found.shape != (1,) or found[0] < 0:
         raise arrays.damaged(path, f"it is no number >= 0, but {found.tolist()}")
@@ -158,7 +277,7 @@ def _add_count(directory: Path, split: int) -> int:
 
 
 def _invalid_range(directory: Path, split: int, rows: int) -> np.ndarray:
-    path = layout.note_path(directory, layout.INVALID_RANGE, split)
+    path = arrays.note_path(directory, arrays.INVALID_RANGE, split)
     # Zeros with a fraction where nothing has been added yet.
     found = arrays.read(path, "iuf")
     if found.ndim != 1 or not ((found >= 0) & (found < rows)).all():
@@ -178,21 +297,21 @@ def _check_rows(
     wrong = {"reward": ~finite, "action": columns["action"] < 0}
     for name in columns.keys() - wrong.keys():
         wrong[name] = (columns[name] != 0) & (columns[name] != 1)
-    if layout.EPISODE_END in columns:
-        ends = columns[layout.EPISODE_END]
-        wrong[layout.EPISODE_END] |= (columns["terminal"] == 1) & (ends == 0)
+    if arrays.EPISODE_END in columns:
+        ends = columns[arrays.EPISODE_END]
+        wrong[arrays.EPISODE_END] |= (columns["terminal"] == 1) & (ends == 0)
     for name, column in columns.items():
         rows = np.flatnonzero(wrong[name][:written])
         if len(rows):
             raise arrays.damaged(
-                layout.array_path(directory, name, split),
+                arrays.array_path(directory, name, split),
                 f"row {rows[0]} of {len(column)} has the {name} {column[rows[0]]} "
                 f"({len(rows)} such rows)",
             )
 
 
 def _open_frames(directory: Path, split: int, ring: Ring) -> arrays.RowStream:
-    path = layout.array_path(directory, "observation", split)
+    path = arrays.array_path(directory, "observation", split)
     stream = arrays.RowStream(path)
     if len(stream.shape) < 2 or stream.shape[0] != ring.rows:
         raise arrays.damaged(

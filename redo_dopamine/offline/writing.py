@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.offline import arrays, layout
+from redo_dopamine.offline import arrays
 
 
 class _Split:
@@ -19,7 +19,7 @@ class _Split:
     def __init__(self, directory: Path, number: int, frame: np.ndarray):
         self._directory = directory
         self._number = number
-        path = layout.array_path(directory, "observation", number)
+        path = arrays.array_path(directory, "observation", number)
         self._frames = arrays.RowFile(path, frame.shape, frame.dtype)
         self._action: list[int] = []
         self._reward: list[float] = []
@@ -51,15 +51,15 @@ class _Split:
             "action": np.array(self._action, np.int32),
             "reward": np.array(self._reward, np.float32),
             "terminal": np.array(self._terminal, np.uint8),
-            layout.EPISODE_END: np.array(self._episode_end, np.uint8),
+            arrays.EPISODE_END: np.array(self._episode_end, np.uint8),
         }
         for name, column in columns.items():
-            path = layout.array_path(self._directory, name, self._number)
+            path = arrays.array_path(self._directory, name, self._number)
             arrays.write(path, column)
-        invalid = layout.invalid_rows(count, count + 1, stack_size, horizon=1)
-        notes: dict[str, Any] = {layout.INVALID_RANGE: invalid, layout.ADD_COUNT: count}
+        invalid = arrays.invalid_rows(count, count + 1, stack_size, horizon=1)
+        notes: dict[str, Any] = {arrays.INVALID_RANGE: invalid, arrays.ADD_COUNT: count}
         for name, value in notes.items():
-            path = layout.note_path(self._directory, name, self._number)
+            path = arrays.note_path(self._directory, name, self._number)
             arrays.write(path, np.array(value))
         # The last: what counts as a split is there with its observations.
         self._frames.close()
@@ -91,7 +91,7 @@ class Tape:
                 f"--split_rows must be at least {4 * stack_size}, but is {split_rows}. "
                 "The public data have 1_000_000."
             )
-        there = layout.splits_in(directory)
+        there = arrays.splits_in(directory)
         if there:
             raise UserError(
                 f"A recording needs a directory of its own, but {directory} has splits "

@@ -6,6 +6,7 @@ needs, `segment.<iteration>.<token>.npz`. A segment is never changed, nor its na
 used again, so that a state means the same contents for as long as it is there.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -13,19 +14,21 @@ import re
 import secrets
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from dopamine.jax.replay_memory import replay_buffer
 
-from redo_dopamine import run_files
 from redo_dopamine.replay.segments import Contents, Segment, readable, restore, segment
-from redo_dopamine.whole_files import write_text, written_whole
+from redo_dopamine.replay.windows import Step, WindowFn, WindowSettings
+from redo_dopamine.rundir import files
+from redo_dopamine.rundir.files import write_text, written_whole
 
 FORMAT = 2
-_STATE = re.compile(rf"state\.{run_files.NUMBER}\.json")
-_SEGMENT = re.compile(rf"segment\.{run_files.NUMBER}\.[0-9a-f]+\.npz")
+_STATE = re.compile(rf"state\.{files.NUMBER}\.json")
+_SEGMENT = re.compile(rf"segment\.{files.NUMBER}\.[0-9a-f]+\.npz")
 
 
 def _write_arrays(file: IO[bytes], arrays: Iterable[tuple[str, np.ndarray]]) -> int:
@@ -149,7 +152,7 @@ class Checkpoints:
         folder = Path(directory).resolve() / "replay"
         path = _state_path(folder, iteration)
         with readable(path):
-            state = run_files.read_json(path)
+            state = files.read_json(path)
             version = int(state["format"])
         if version != FORMAT:
             raise ValueError(
@@ -193,7 +196,7 @@ def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Seg
         path = folder / part["file"]
         with contextlib.ExitStack() as stack:
             with readable(path):
-                file = stack.enter_context(run_files.open_archive(path))
+                file = stack.enter_context(files.open_archive(path))
                 arrays = stack.enter_context(np.load(file, allow_pickle=False))
                 # A version that did not note it passes.
                 if part.get("crc") not in (None, _checksum(arrays.zip)):
@@ -203,18 +206,127 @@ def _read(folder: Path, parts: list[dict[str, Any]]) -> Iterator[tuple[Path, Seg
 
 def _clean(folder: Path, stay: set[int], newest: int, keep: int) -> None:
     """Delete old states, then the segments that no state needs."""
-    states = {int(match[1]): path for match, path in run_files.named(folder, _STATE)}
+    states = {int(match[1]): path for match, path in files.named(folder, _STATE)}
     # Higher numbers are of a run that was resumed from before; they count for none.
     numbers = sorted(number for number in states if number <= newest)
     for number in {*numbers[:-keep]} - stay:
-        run_files.delete(states.pop(number))
+        files.delete(states.pop(number))
     needed = set()
     for path in states.values():
         try:
-            needed |= {p["file"] for p in run_files.read_json(path)["segments"]}
+            needed |= {p["file"] for p in files.read_json(path)["segments"]}
         except (OSError, ValueError, KeyError, TypeError):
             return  # Not known what it needs: delete nothing.
     for pattern, suffix in ((_SEGMENT, ""), (_SEGMENT, ".part"), (_STATE, ".part")):
-        for _, path in run_files.named(folder, pattern, suffix):
+        for _, path in files.named(folder, pattern, suffix):
             if path.name not in needed:
-                run_files.delete(path)
+                files.delete(path)
+
+
+class SavedReplay(replay_buffer.ReplayBuffer):
+    """Save and load, for a buffer with the attributes below."""
+
+    add_count: int
+    _max_capacity: int
+    _checkpoint_duration: int
+    _settings: WindowSettings
+    _windows: WindowFn
+    _rng: np.random.Generator
+    _trajectory: collections.deque[Step]
+    _contents: Contents | None  # None until the first step shows the types.
+    _checkpoints: Checkpoints
+
+    def _state(self) -> dict[str, Any]:
+        """What a checkpoint remembers besides the contents, in JSON's terms."""
+        return {
+            "settings": self._checked_settings(),
+            "rng": self._rng.bit_generator.state,
+            "trajectory": [
+                step._replace(action=step.action.tolist()) for step in self._trajectory
+            ],
+        }
+
+    def _checked_settings(self) -> dict[str, Any]:
+        """The settings that a checkpoint must have in common with the buffer."""
+        return {
+            **self._settings._asdict(),
+            "max_capacity": self._max_capacity,
+            "windows": getattr(self._windows, "__name__", repr(self._windows)),
+        }
+
+    def _check(self, state: Mapping[str, Any]) -> None:
+        own, saved = self._checked_settings(), state.get("settings")
+        if own != saved:
+            raise ValueError(
+                f"A replay buffer must have the settings of its checkpoint, {saved}, "
+                f"but has {own}. Resume with the settings that the run began with."
+            )
+
+    def _take_up(self, state: Mapping[str, Any], contents: Contents | None) -> None:
+        trajectory = []
+        if contents is not None:
+            action = contents.records.dtype["action"].base
+            trajectory = [
+                step._replace(action=np.asarray(step.action, action))
+                for step in (Step(*values) for values in state["trajectory"])
+            ]
+        self._rng.bit_generator.state = state["rng"]
+        self._trajectory.clear()
+        self._trajectory.extend(trajectory)
+        self._contents = contents
+        self.add_count = 0 if contents is None else contents.records.end
+
+    def save(
+        self, checkpoint_dir: str | os.PathLike[str], iteration_number: int
+    ) -> None:
+        """Write what is new since the last save into this directory.
+
+        The newest `checkpoint_duration` states stay, with what they need.
+        """
+        self._checkpoints.save(
+            checkpoint_dir,
+            iteration_number,
+            self._state(),
+            self._contents,
+            self._checkpoint_duration,
+        )
+
+    def load(
+        self, checkpoint_dir: str | os.PathLike[str], iteration_number: int
+    ) -> None:
+        """Take up a saved state; on an error the buffer stays as it was.
+
+        Raises:
+            FileNotFoundError: the state, or a file that it needs, is not there.
+            ValueError: a file is damaged, of a newer format, or of other settings.
+        """
+        state, contents = self._checkpoints.load(
+            checkpoint_dir, iteration_number, self._check, self._max_capacity
+        )
+        with readable(checkpoint_dir):
+            self._take_up(state, contents)
+
+    def to_state_dict(self) -> dict[str, Any]:
+        """Everything, as text and arrays of plain types."""
+        state, arrays = self._state(), {}
+        if self._contents is not None:
+            state |= self._contents.header()
+            arrays = dict(segment(self._contents, 0, 0))
+        return {"state": json.dumps(state), "arrays": arrays}
+
+    def from_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what `to_state_dict` gave.
+
+        Raises:
+            ValueError: it is of other settings, or damaged.
+        """
+        with readable("the state dictionary"):
+            state = json.loads(state_dict["state"])
+        self._check(state)
+        with readable("the state dictionary"):
+            contents = None
+            if "frames" in state:
+                arrays = state_dict["arrays"]
+                contents = restore(state, self._max_capacity, [("its arrays", arrays)])
+            self._take_up(state, contents)
+        self._checkpoints.forget()

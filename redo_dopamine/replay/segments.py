@@ -16,7 +16,7 @@ import snappy
 
 from redo_dopamine.errors import shortened
 from redo_dopamine.replay.frames import FrameStore
-from redo_dopamine.replay.records import RecordRing
+from redo_dopamine.replay.windows import RecordRing
 
 _RECORDS = "records"
 _FRAMES = "frames"

@@ -9,7 +9,9 @@ import sys
 
 from absl import flags
 
-from redo_dopamine import command_line, exit_status, paths, typed_numbers
+from redo_dopamine.cli import exit_status, paths
+from redo_dopamine.cli import flags as command_line
+from redo_dopamine.cli import flags as typed_numbers
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from redo_dopamine import run_files
+from redo_dopamine.rundir import files
 
 _DPI = 160
 
@@ -25,7 +25,7 @@ def make_directory(path: Path) -> None:
         OSError: it cannot be made, or is a link.
     """
     if path.is_symlink():
-        raise run_files.NotOrdinaryError(path, "a link", "directory")
+        raise files.NotOrdinaryError(path, "a link", "directory")
     path.mkdir(exist_ok=True)
 
 

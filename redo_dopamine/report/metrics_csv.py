@@ -4,17 +4,188 @@ In: the path of a long-form, append-only file. Out: a DataFrame in time order wi
 typed columns, and sentences about whatever had to be left out of it.
 """
 
+import bisect
 import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import metric_names
-from redo_dopamine.report.resumes import out_of_order
+
+# The part of a name before its first slash.
+_FRACTIONS = {
+    "dormant_fraction",
+    "dormant_fraction_after",
+    "dormant_of_zero_gradient",
+    "overlap",
+    "overlap_with_history",
+    "weight_near_zero_fraction",
+    "zero_gradient_dormant_overlap",
+    "zero_gradient_fraction",
+    "zero_gradient_of_dormant",
+    "zero_gradient_overlap",
+}
+_WHOLE_NAMES = {"train/accuracy", "train_accuracy"}
+_COUNTS = {"recycled", "reset_layers"}
+_LARGEST_COUNT = 2**53  # Beyond it a float64 skips whole numbers.
+_ROUNDING = 1e-5  # A mean of float32 may end just above 1.
+
+
+def is_fraction(name: str) -> bool:
+    """Whether a metric is in [0, 1]."""
+    return name in _WHOLE_NAMES or name.partition("/")[0] in _FRACTIONS
+
+
+def is_possible(name: str, values: np.ndarray) -> np.ndarray:
+    """Tells which values a metric can have: NaN is none for a count.
+
+    A fraction of nothing is NaN, and a loss or a return that diverged is infinite.
+    """
+    if name.partition("/")[0] in _COUNTS:
+        return (values >= 0) & (values <= _LARGEST_COUNT) & (values == np.floor(values))
+    if is_fraction(name):
+        inside = (values >= -_ROUNDING) & (values <= 1 + _ROUNDING)
+        return inside | np.isnan(values)
+    return np.ones(len(values), bool)
+
+
+class OutOfOrder(NamedTuple):
+    """The rows to leave out.
+
+    Attributes:
+        superseded: a resumed run wrote them again, as a mask [rows].
+        damaged: no resume explains them, as a mask [rows].
+        resumes: how many resumes superseded rows.
+    """
+
+    superseded: np.ndarray
+    damaged: np.ndarray
+    resumes: int
+
+
+def out_of_order(
+    names: np.ndarray, counters: Sequence[np.ndarray], most_resumes: int | None
+) -> OutOfOrder:
+    """Returns the rows that are out of order.
+
+    Args:
+        names: of the metrics, as whole numbers from 0 [rows].
+        counters: agent steps first, then others that only grow, each [rows].
+        most_resumes: how often the run was resumed; None where that is not known.
+    """
+    superseded = np.zeros(len(names), bool)
+    resumes = 0
+    if most_resumes != 0 and _falls(names, counters[0]).any():
+        resumes = _supersede(names, counters[0], most_resumes, superseded)
+    damaged = np.zeros(len(names), bool)
+    for counter in counters:
+        rows = np.flatnonzero(~(superseded | damaged))
+        fell = _falls(names[rows], counter[rows])
+        for name in np.unique(names[rows][fell]):
+            of_name = rows[names[rows] == name]
+            damaged[of_name] = ~_longest_rise(counter[of_name])
+    return OutOfOrder(superseded, damaged, resumes)
+
+
+def _falls(names: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Tells which rows are below the row of the same name before them."""
+    order = np.argsort(names, kind="stable")
+    fell = np.zeros(len(names), bool)
+    same = names[order[1:]] == names[order[:-1]]
+    fell[order[1:]] = same & (steps[order[1:]] < steps[order[:-1]])
+    return fell
+
+
+def _supersede(
+    names: np.ndarray, steps: np.ndarray, most: int | None, superseded: np.ndarray
+) -> int:
+    """Marks what resumed runs wrote again; returns how many resumes there were.
+
+    One pass: of each name the rows that stand are on a stack, and a resume takes
+    those beyond its checkpoint off. A row is put on and taken off once.
+    """
+    number = int(names.max()) + 1
+    places = [np.flatnonzero(names == name) for name in range(number)]
+    standing: list[list[int]] = [[] for _ in range(number)]  # Steps,
+    indices: list[list[int]] = [[] for _ in range(number)]  # and their rows.
+    seen = [0] * number  # How many rows of each name came before.
+    resumes = 0
+    for row, (name, step) in enumerate(
+        zip(names.tolist(), steps.tolist(), strict=True)
+    ):
+        of_name = standing[name]
+        if of_name and step < of_name[-1]:
+            again = [_next(places[m], seen[m], steps) for m in range(number)]
+            # Its own row is the one in question: the one after it has to tell.
+            again[name] = _next(places[name], seen[name] + 1, steps)
+            if (most is None or resumes < most) and _is_resume(standing, again, step):
+                resumes += 1
+                for m in range(number):
+                    # At the checkpoint's own step only what is written again goes.
+                    first = _next(places[m], seen[m], steps)
+                    kept = bisect.bisect_left(standing[m], step + (first != step))
+                    superseded[indices[m][kept:]] = True
+                    del standing[m][kept:], indices[m][kept:]
+            elif sum(len(x) - bisect.bisect_right(x, step) for x in standing) == 1:
+                # One row that is too high, not all others that are too low.
+                of_name.pop()
+                indices[name].pop()
+        if not of_name or step >= of_name[-1]:
+            of_name.append(step)
+            indices[name].append(row)
+        seen[name] += 1
+    return resumes
+
+
+def _next(places: np.ndarray, number: int, steps: np.ndarray) -> int | None:
+    """Returns the step of a name's row of that number, from 0; None where none is."""
+    return int(steps[places[number]]) if number < len(places) else None
+
+
+def _is_resume(
+    standing: Sequence[Sequence[int]], again: Sequence[int | None], step: int
+) -> bool:
+    """Whether all names are written again from `step` on.
+
+    Most rows beyond it must lie beyond what the same names are written with next,
+    and be more than one: a single row is as likely to be a wrong digit.
+
+    Args:
+        standing: the steps of each name so far, in rising order.
+        again: the next step of each name; None where it has no more rows.
+        step: of that row.
+    """
+    beyond = rewritten = total = 0
+    for steps, following in zip(standing, again, strict=True):
+        lost = len(steps) - bisect.bisect_right(steps, step)
+        total += lost
+        if following is not None:
+            beyond += lost
+            rewritten += min(lost, len(steps) - bisect.bisect_left(steps, following))
+    return total > 1 and 2 * rewritten > beyond
+
+
+def _longest_rise(steps: np.ndarray) -> np.ndarray:
+    """Marks the longest subsequence that never falls, by patience sorting."""
+    tails: list[int] = []
+    at_tail: list[int] = []
+    before = np.full(len(steps), -1)
+    for row, step in enumerate(steps.tolist()):
+        pile = bisect.bisect_right(tails, step)
+        before[row] = at_tail[pile - 1] if pile else -1
+        tails[pile : pile + 1] = [step]
+        at_tail[pile : pile + 1] = [row]
+    kept = np.zeros(len(steps), bool)
+    row = at_tail[-1] if at_tail else -1
+    while row >= 0:
+        kept[row] = True
+        row = int(before[row])
+    return kept
+
 
 COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
 _COUNTERS = ["agent_step", "gradient_step", "iteration"]
@@ -173,5 +344,5 @@ def _possible(metrics: pd.DataFrame) -> np.ndarray:
     possible = np.ones(len(metrics), bool)
     values = metrics["value"].to_numpy()
     for name, rows in metrics.groupby("name").indices.items():
-        possible[rows] = metric_names.is_possible(str(name), values[rows])
+        possible[rows] = is_possible(str(name), values[rows])
     return possible

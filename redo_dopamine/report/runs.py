@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.metrics_csv import read_metrics
+from redo_dopamine.rundir import files
 
 METRICS = "metrics.csv"
 INFO = "run.json"
@@ -125,7 +125,7 @@ def _read_info(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     if not path.is_file():
         return {}, (f"{INFO} is missing: versions, seed and command are not known.",)
     try:
-        info = run_files.read_json(path)
+        info = files.read_json(path)
     except ValueError as error:
         return {}, (f"{INFO} is not valid JSON ({error}) and was left out.",)
     if not isinstance(info, dict):

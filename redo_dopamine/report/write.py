@@ -6,8 +6,8 @@ In: a base directory. Out: the path of its page.
 from pathlib import Path
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report.page import write_page
-from redo_dopamine.report.study import is_study
+from redo_dopamine.report.run_page import write_page
+from redo_dopamine.report.study.spec import is_study
 
 BOOTSTRAP_REPEATS = 2_000
 
@@ -35,6 +35,6 @@ def write_report(
             f"{bootstrap_repeats}. Leave it out for {BOOTSTRAP_REPEATS}."
         )
     # Here, since rliable takes more than a second to import.
-    from redo_dopamine.report import study_page
+    from redo_dopamine.report.study import page
 
-    return study_page.write_study(Path(base_dir), bootstrap_repeats)
+    return page.write_study(Path(base_dir), bootstrap_repeats)

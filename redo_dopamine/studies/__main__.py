@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from redo_dopamine import process, typed_numbers
+from redo_dopamine.cli import flags, process
 from redo_dopamine.errors import UserError
-from redo_dopamine.studies import STUDIES, plan, scaling, speed
+from redo_dopamine.studies import STUDIES, plan, scaling
 
 
 def list_studies() -> str:
@@ -36,7 +36,7 @@ def show(selection: plan.Selection, steps_per_second: float | None = None) -> st
     runs_per_arm = len(selection.games) * len(selection.seeds)
     num_runs = runs_per_arm * len(selection.arms)
     seconds = sum(
-        runs_per_arm * speed.run_seconds(study, arm, scale, steps_per_second)
+        runs_per_arm * plan.run_seconds(study, arm, scale, steps_per_second)
         for arm in selection.arms
     )
     basis = (
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_selection_options(details)
     details.add_argument(
         "--steps_per_second",
-        type=typed_numbers.number("--steps_per_second", "> 0", lambda x: x > 0),
+        type=flags.number("--steps_per_second", "> 0", lambda x: x > 0),
         metavar="N",
     )
     try:
@@ -125,7 +125,7 @@ def add_selection_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--scale",
-        type=typed_numbers.scale,
+        type=flags.scale,
         default=1.0,
         metavar="S",
         help="shorten lengths, warm-up and periods by this factor, in (0, 1]",

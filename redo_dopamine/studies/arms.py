@@ -1,8 +1,96 @@
-"""Arms that several studies share."""
+"""Arms, protocols, games and seeds that studies share."""
 
 from collections.abc import Iterable, Mapping
 
-from redo_dopamine.studies.study import Arm, PaperScore, Setting
+from redo_dopamine.studies.study import (
+    EPOCHS,
+    Arm,
+    PaperScore,
+    Protocol,
+    Setting,
+    whole_phases,
+)
+
+# Sokar et al., ICML 2023 (arXiv 2302.12902), for DQN.
+DQN_GAMES = (
+    *("Asterix", "DemonAttack", "Seaquest", "WizardOfWor", "BeamRider", "RoadRunner"),
+    *("Jamesbond", "Qbert", "Breakout", "Enduro", "SpaceInvaders", "Pong", "Zaxxon"),
+    *("YarsRevenge", "MsPacman", "DoubleDunk", "IceHockey"),
+)
+# Kaiser et al., 2020. As `redo_dopamine.runners.atari_100k.GAMES`, which imports an agent.
+ATARI_100K_GAMES = (
+    *("Alien", "Amidar", "Assault", "Asterix", "BankHeist", "BattleZone", "Boxing"),
+    *("Breakout", "ChopperCommand", "CrazyClimber", "DemonAttack", "Freeway"),
+    *("Frostbite", "Gopher", "Hero", "Jamesbond", "Kangaroo", "Krull", "KungFuMaster"),
+    *("MsPacman", "Pong", "PrivateEye", "Qbert", "RoadRunner", "Seaquest", "UpNDown"),
+)
+FIVE_SEEDS = tuple(range(5))
+TEN_SEEDS = tuple(range(10))
+
+
+def protocol(
+    experiment: str,
+    module: str,
+    data: str,
+    num_epochs: int,
+    iteration_steps: int,
+    phases: int = 1,
+) -> Protocol:
+    """Runs of an experiment of `redo_dopamine.supervised`.
+
+    Args:
+        experiment: its gin name.
+        module: what executes it, of that package.
+        data: gin binding of the data, with braces in the place of their name.
+        num_epochs: the experiment's own default.
+        iteration_steps: gradient updates of an epoch.
+        phases: equal parts of a run, none of which is lost where it is shortened.
+    """
+    length = f"{experiment}.num_epochs"
+    return Protocol(
+        agent=experiment,
+        clocks={length: num_epochs},
+        target_gradient_steps=None,
+        module=f"redo_dopamine.supervised.{module}",
+        seed=f"{experiment}.seed",
+        game=data,
+        num_iterations=length,
+        iteration_steps=iteration_steps,
+        unit=EPOCHS,
+        shorten=whole_phases(phases),
+        score=None,
+    )
+
+
+def arm(
+    name: str,
+    label: str,
+    settings: Mapping[str, Setting],
+    series: str | None = None,
+    x: float | None = None,
+    speed: str = "nature",
+) -> Arm:
+    """An arm where no agent acts: a module's defaults, and these settings.
+
+    Args:
+        name: see `Arm`.
+        label: see `Arm`.
+        settings: see `Arm`.
+        series: see `Arm`; None for one of its own.
+        x: see `Arm`.
+        speed: see `Arm`.
+    """
+    return Arm(
+        name=name,
+        label=label,
+        gin_file=None,
+        replay_ratio=None,
+        settings=settings,
+        series=series or label,
+        x=x,
+        speed=speed,
+    )
+
 
 # ReDo as the paper sets it in all but its default setting. The period is in gradient
 # steps; an arm names the one of its intervention even where the gin file has it, so

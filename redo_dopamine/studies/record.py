@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from redo_dopamine import run_files, run_lock, whole_files
 from redo_dopamine.errors import UserError
-from redo_dopamine.studies.lengths import Unit
+from redo_dopamine.rundir import files, lock
+from redo_dopamine.rundir import files as whole_files
 from redo_dopamine.studies.plan import Selection
 from redo_dopamine.studies.scaling import arm_bindings, run_length
-from redo_dopamine.studies.study import PaperDormancy
+from redo_dopamine.studies.study import PaperDormancy, Unit
 
 NAME = "study.json"
 FORMAT = 1
@@ -75,7 +75,7 @@ def write(selection: Selection, base_dir: str | Path) -> Path:
     path = directory / NAME
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with run_lock.held(directory, _LOCK, patience=30):
+        with lock.held(directory, _LOCK, patience=30):
             content = describe(selection)
             if path.exists():
                 content = _merge(read(path), content, path, selection)
@@ -102,7 +102,7 @@ def read(path: Path) -> dict[str, Any]:
         UserError: it is not what `write` has written.
     """
     try:
-        found = run_files.read_json(path)
+        found = files.read_json(path)
         problem = _problem(found)
         if problem is None:
             return found

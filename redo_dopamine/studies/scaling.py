@@ -6,8 +6,14 @@ machinery works; its returns say nothing about the paper's.
 """
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.studies.lengths import Length, shrink
-from redo_dopamine.studies.study import TRAINING_STEPS, Arm, Setting, Study
+from redo_dopamine.studies.study import (
+    TRAINING_STEPS,
+    Arm,
+    Length,
+    Setting,
+    Study,
+    shrink,
+)
 
 _TARGET_PERIOD = "JaxDQNAgent.target_update_period"
 # What shrinks, and to what at least.

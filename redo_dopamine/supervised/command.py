@@ -2,7 +2,7 @@
 
 What comes in: flags, as of `redo_dopamine.train`, and how to make the experiment. What
 leaves: a directory like every other run's, where an iteration is an epoch. The exit
-status is one of `redo_dopamine.exit_status`.
+status is one of `redo_dopamine.cli.exit_status`.
 """
 
 import argparse
@@ -11,14 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from redo_dopamine import exit_status, paths, run_lock, typed_numbers
+from redo_dopamine.cli import exit_status, flags, paths
+from redo_dopamine.config.gin_files import brief
 from redo_dopamine.errors import UserError
-from redo_dopamine.finite import NotFiniteError
-from redo_dopamine.fresh_start import RunFinishedError
-from redo_dopamine.gin_files import brief
-from redo_dopamine.stopping import StopRequested
-from redo_dopamine.supervised.epochs import EpochExperiment
-from redo_dopamine.supervised.running import Run
+from redo_dopamine.rundir import lock
+from redo_dopamine.rundir.fresh_start import RunFinishedError
+from redo_dopamine.rundir.signals import StopRequested
+from redo_dopamine.runners.nan_watch import NotFiniteError
+from redo_dopamine.supervised.experiment import EpochExperiment
+from redo_dopamine.supervised.run import Run
 
 
 class Made(NamedTuple):
@@ -46,7 +47,7 @@ def parser(module: str, description: str) -> argparse.ArgumentParser:
     add("--gin_bindings", action="append", default=[], help="win over the files")
     add(
         "--scale",
-        type=typed_numbers.scale,
+        type=flags.scale,
         default=1.0,
         help="noted in status.json, no more",
     )
@@ -72,11 +73,11 @@ def main(
         found = options.parse_args(arguments)
         configure(found)
         directory = paths.writable_run("--base_dir", found.base_dir)
-        with run_lock.held(directory):
+        with lock.held(directory):
             _run(directory, make(), found.scale)
     except RunFinishedError as error:
         print(error)
-    except run_lock.DirectoryInUseError as error:
+    except lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)
         return exit_status.IN_USE
     except UserError as error:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import gin
 
-from redo_dopamine import paths, process
+from redo_dopamine.cli import paths, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.supervised import command, gin_names
-from redo_dopamine.supervised.distilling import Distillation
+from redo_dopamine.supervised.q_distillation import Distillation
 
 _LESSON = "Distillation.lesson"
 

@@ -1,6 +1,6 @@
 """Gin names for the experiments, and gin files and bindings into a configuration.
 
-Those that agents share are in `redo_dopamine.shared_names`. `configurables` imports
+Those that agents share are in `redo_dopamine.config.names`. `configurables` imports
 Dopamine's agents, this module does not, and both may be imported. Touches gin's global
 state.
 """
@@ -10,25 +10,23 @@ from typing import Any, TypeVar
 
 import gin
 
-from redo_dopamine import gin_files as gin_files_lib
-from redo_dopamine import shared_names
-from redo_dopamine.bindings import checking
+from redo_dopamine.config import checking, names
+from redo_dopamine.config import gin_files as gin_files_lib
+from redo_dopamine.config.gin_files import brief
 from redo_dopamine.errors import UserError
-from redo_dopamine.gin_files import brief
 from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.ppo import ValueNetwork
-from redo_dopamine.supervised import beginnings, searching
-from redo_dopamine.supervised.cifar import cifar10
-from redo_dopamine.supervised.distilling import (
+from redo_dopamine.supervised import optimizers, perturbations
+from redo_dopamine.supervised.images import cifar10, fashion_mnist
+from redo_dopamine.supervised.label_shuffling import LabelShuffle
+from redo_dopamine.supervised.probing import RegressionProbe
+from redo_dopamine.supervised.q_distillation import (
     Distillation,
     fresh_student,
     pretrained_student,
 )
-from redo_dopamine.supervised.idx import fashion_mnist
-from redo_dopamine.supervised.probing import RegressionProbe
-from redo_dopamine.supervised.shuffling import LabelShuffle
 
 T = TypeVar("T")
 
@@ -44,23 +42,23 @@ NAMES: dict[str, Callable[..., Any]] = {
     "ImpalaNetwork": ImpalaNetwork,
     "RegressionProbe": RegressionProbe,
     "ValueNetwork": ValueNetwork,
-    "fresh_network": beginnings.fresh_network,
-    "aged_network": beginnings.aged_network,
-    "undisturbed": beginnings.undisturbed,
-    "redrawn": beginnings.redrawn,
-    "disturb_zero_gradient": beginnings.disturb_zero_gradient,
-    "disturb_at_random": beginnings.disturb_at_random,
-    "adam": searching.adam,
-    "adam_on_trapped_layer": searching.adam_on_trapped_layer,
-    "evolution_on_trapped_layer": searching.evolution_on_trapped_layer,
-    **shared_names.NETWORK_SETTINGS,
+    "fresh_network": perturbations.fresh_network,
+    "aged_network": perturbations.aged_network,
+    "undisturbed": perturbations.undisturbed,
+    "redrawn": perturbations.redrawn,
+    "disturb_zero_gradient": perturbations.disturb_zero_gradient,
+    "disturb_at_random": perturbations.disturb_at_random,
+    "adam": optimizers.adam,
+    "adam_on_trapped_layer": optimizers.adam_on_trapped_layer,
+    "evolution_on_trapped_layer": optimizers.evolution_on_trapped_layer,
+    **names.NETWORK_SETTINGS,
     **{
         function.__name__: function
         for function in (
-            *shared_names.INTERVENTIONS,
-            *shared_names.BUDGET_SETTINGS,
-            *shared_names.REDO_SETTINGS,
-            *shared_names.OPTIMIZER_LINKS,
+            *names.INTERVENTIONS,
+            *names.BUDGET_SETTINGS,
+            *names.REDO_SETTINGS,
+            *names.OPTIMIZER_LINKS,
         )
     },
 }

@@ -3,14 +3,17 @@
 What comes in: files of a data set, read by `idx` or `cifar`. What leaves: arrays.
 """
 
+import gzip
+import math
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from redo_dopamine import run_files
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir import files
 
 # Fashion-MNIST and CIFAR-10 both have ten.
 NUM_CLASSES = 10
@@ -102,7 +105,7 @@ def read_bytes(path: Path, remedy: str) -> bytes:
         UserError: it is not there or cannot be read.
     """
     try:
-        return run_files.read_bytes(path)
+        return files.read_bytes(path)
     except OSError as error:
         raise UserError(
             f"A data set must have all of its files, but {path} cannot be read: "
@@ -128,3 +131,180 @@ def check_labels(labels: np.ndarray, path: Path, remedy: str) -> None:
             f"{path} has label {labels[wrong[0]]}: the file is damaged or another "
             f"one. {remedy}"
         )
+
+
+class Split(NamedTuple):
+    """A part of the data set.
+
+    Attributes:
+        prefix: with which its files' names begin.
+        num_images: how many it has.
+    """
+
+    prefix: str
+    num_images: int
+
+
+TRAIN, TEST = Split("train", 60_000), Split("t10k", 10_000)
+
+_SIDE = 28
+_UNSIGNED_BYTES = 0x0800
+_GZIP = b"\x1f\x8b"
+# Where Debian's package puts the files.
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+_REMEDY = (
+    "Install Debian's package dataset-fashion-mnist, or give a folder with "
+    "Fashion-MNIST's IDX files as --data_dir."
+)
+
+
+def fashion_mnist(data_dir: str | None = None) -> Images:
+    """The 60,000 training images of Fashion-MNIST.
+
+    Args:
+        data_dir: folder of its IDX files; None for that of Debian's package.
+
+    Returns:
+        Images with pixels [60000, 28, 28, 1].
+
+    Raises:
+        UserError: a file that is missing, truncated or another one.
+    """
+    return read_fashion_mnist(DEBIAN_FOLDER if data_dir is None else Path(data_dir))
+
+
+def read_fashion_mnist(folder: Path, split: Split = TRAIN) -> Images:
+    """The images of one part of Fashion-MNIST.
+
+    Args:
+        folder: of its IDX files; a name may end in `.gz`.
+        split: `TRAIN` or `TEST`.
+
+    Raises:
+        UserError: a file that is missing, truncated or another one.
+    """
+    pixels_path = _find(folder, f"{split.prefix}-images-idx3-ubyte")
+    labels_path = _find(folder, f"{split.prefix}-labels-idx1-ubyte")
+    pixels = read_idx(pixels_path, (split.num_images, _SIDE, _SIDE))
+    labels = read_idx(labels_path, (split.num_images,))
+    check_labels(labels, labels_path, _REMEDY)
+    return Images(pixels[..., None], labels.astype(np.int32))
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The array of bytes in an IDX file.
+
+    Args:
+        path: plain or compressed, whatever its name.
+        shape: that it must have.
+
+    Raises:
+        UserError: it cannot be read, is no IDX file of bytes, has another shape, or
+            is shorter or longer than its header says.
+    """
+    content = _decompressed(path)
+    magic = int.from_bytes(content[:4], "big")
+    expected = _UNSIGNED_BYTES + len(shape)
+    start = 4 + 4 * len(shape)
+    if magic != expected or len(content) < start:
+        raise UserError(
+            f"An IDX file of bytes with {len(shape)} axes must begin with the magic "
+            f"number {expected}, but {path} begins with {magic} and has "
+            f"{len(content)} bytes. {_REMEDY}"
+        )
+    found = tuple(np.frombuffer(content, ">u4", len(shape), offset=4).tolist())
+    if found != shape:
+        raise UserError(
+            f"The data set's array must have shape {shape}, but {path} says {found}. "
+            f"{_REMEDY}"
+        )
+    length = start + math.prod(shape)
+    if len(content) != length:
+        raise UserError(
+            f"An IDX file of shape {shape} must have {length} bytes, but {path} has "
+            f"{len(content)}: it is damaged. {_REMEDY}"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _find(folder: Path, name: str) -> Path:
+    """The file, or its compressed twin where there is only that."""
+    plain, compressed = folder / name, folder / f"{name}.gz"
+    return compressed if compressed.exists() and not plain.exists() else plain
+
+
+def _decompressed(path: Path) -> bytes:
+    content = read_bytes(path, _REMEDY)
+    if not content.startswith(_GZIP):
+        return content
+    try:
+        return gzip.decompress(content)  # Compares its checksum, too.
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"A compressed file must be whole, but {path} is not: {error}. {_REMEDY}"
+        ) from error
+
+
+TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
+TEST_FILES = ("test_batch.bin",)
+
+_SIDE, _COLOURS = 32, 3
+_RECORD = 1 + _COLOURS * _SIDE * _SIDE  # bytes
+_RECORDS = 10_000  # a file
+_ARCHIVE_FOLDER = "cifar-10-batches-bin"
+# Of a run that is given no folder, as by a launcher: below where it is started.
+DEFAULT_FOLDER = Path("data")
+_CIFAR_REMEDY = (
+    "Get 'CIFAR-10 binary version' (cifar-10-binary.tar.gz) from the University of "
+    f"Toronto's page on CIFAR, unpack it, and give its folder {_ARCHIVE_FOLDER} as "
+    f"--data_dir, or put it into {DEFAULT_FOLDER}/ where the run is started."
+)
+
+
+def cifar10(data_dir: str | None = None) -> Images:
+    """The 50,000 training images of CIFAR-10.
+
+    Args:
+        data_dir: folder of the binary version's files, or the one it was unpacked in;
+            None for `DEFAULT_FOLDER`.
+
+    Returns:
+        Images with pixels [50000, 32, 32, 3].
+
+    Raises:
+        UserError: a file that is missing, truncated or another one.
+    """
+    folder = DEFAULT_FOLDER if data_dir is None else Path(data_dir)
+    if (folder / _ARCHIVE_FOLDER).is_dir():
+        folder = folder / _ARCHIVE_FOLDER
+    return read_cifar10(folder, TRAIN_FILES)
+
+
+def read_cifar10(folder: Path, files: Sequence[str]) -> Images:
+    """The images of some files, in order.
+
+    Args:
+        folder: where they lie.
+        files: `TRAIN_FILES` or `TEST_FILES`.
+
+    Raises:
+        UserError: a file that is missing, truncated or another one.
+    """
+    records = np.concatenate([_records(folder / name) for name in files])
+    planes = records[:, 1:].reshape(-1, _COLOURS, _SIDE, _SIDE)
+    pixels = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
+    return Images(pixels, records[:, 0].astype(np.int32))
+
+
+def _records(path: Path) -> np.ndarray:
+    """Bytes [10000, 3073]."""
+    content = read_bytes(path, _CIFAR_REMEDY)
+    if len(content) != _RECORDS * _RECORD:
+        raise UserError(
+            f"A CIFAR-10 file must have {_RECORDS} records of {_RECORD} bytes, "
+            f"{_RECORDS * _RECORD} in all, but {path} has {len(content)}: it is "
+            f"truncated or another one. {_CIFAR_REMEDY}"
+        )
+    records = np.frombuffer(content, np.uint8).reshape(_RECORDS, _RECORD)
+    check_labels(records[:, 0], path, _CIFAR_REMEDY)
+    return records

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import gin
 
-from redo_dopamine import paths, process
+from redo_dopamine.cli import paths, process
 from redo_dopamine.supervised import command, gin_names
-from redo_dopamine.supervised.shuffling import LabelShuffle
+from redo_dopamine.supervised.label_shuffling import LabelShuffle
 
 _DATASETS = ("fashion_mnist", "cifar10")
 

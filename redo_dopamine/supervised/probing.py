@@ -5,38 +5,117 @@ epoch by epoch, and a state to go on from.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from redo_dopamine import checkpoints
-from redo_dopamine.core import gradients
-from redo_dopamine.core.compiling import compiled
+from redo_dopamine.core.checks import is_number
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import InterventionFactory, none
-from redo_dopamine.core.metrics import named_fractions
-from redo_dopamine.networks.activations import collect
+from redo_dopamine.core.jit import compiled
+from redo_dopamine.core.metrics import gradients
+from redo_dopamine.core.metrics.dormancy import named_fractions
+from redo_dopamine.networks.capture import collect
 from redo_dopamine.networks.ppo import ValueNetwork
-from redo_dopamine.supervised import regression
-from redo_dopamine.supervised.beginnings import (
+from redo_dopamine.rundir import checkpoint
+from redo_dopamine.supervised.experiment import SAMPLES, EpochExperiment, Row, stream
+from redo_dopamine.supervised.optimizers import MakeSearch, adam
+from redo_dopamine.supervised.perturbations import (
     Moment,
     Perturbation,
     Start,
     fresh_network,
     undisturbed,
 )
-from redo_dopamine.supervised.epochs import (
-    SAMPLES,
-    EpochExperiment,
-    Row,
-    stream,
-)
 from redo_dopamine.supervised.problem import Problem, State
-from redo_dopamine.supervised.searching import MakeSearch, adam
 from redo_dopamine.supervised.settings import check, whole
+
+NUM_INPUTS = 17
+NOISE = 0.1  # Standard deviation, where the targets' own is 1.
+
+
+class Sample(NamedTuple):
+    """Inputs [N, 17], standard normal, and the targets [N] of two tasks.
+
+    Attributes:
+        inputs: what the network sees.
+        first: targets of the task, of mean 0 and standard deviation 1, without noise.
+        other: of one that has nothing to do with it, likewise.
+        noise: that is on both, standard deviation 1.
+    """
+
+    inputs: np.ndarray
+    first: np.ndarray
+    other: np.ndarray
+    noise: np.ndarray
+
+    def targets(self, distance: float) -> np.ndarray:
+        r"""Targets [N] of a task that is so far away from the first.
+
+        .. math:: y = (1 - d) f + \sqrt{1 - (1 - d)^2} \, g + \text{noise}
+
+        whose correlation with f is 1 - d: 0 is the task itself, 1 one that has
+        nothing to do with it, 2 its opposite.
+
+        Args:
+            distance: d in [0, 2].
+
+        Raises:
+            ValueError: it is not.
+        """
+        if not (is_number(distance) and 0 <= distance <= 2):
+            raise ValueError(
+                f"distance must be in [0, 2], but is {distance}. It is 1 minus the "
+                "correlation of two tasks' targets: 0 is the same task, 1 an unrelated "
+                "one."
+            )
+        near = 1 - distance
+        far = np.sqrt(1 - near**2)
+        mixed = near * self.first + far * self.other + NOISE * self.noise
+        return mixed.astype(np.float32)
+
+
+def function(x: np.ndarray) -> np.ndarray:
+    """The f of this module: values [N] of inputs [N, 17]."""
+    x = x.T
+    return (
+        (x[0] - 0.5 * x[1])
+        + (0.5 * x[2] ** 2 - 0.25 * x[3] ** 2)
+        + (0.2 * x[4] ** 3 - 0.1 * x[5] ** 3)
+        + (np.sin(2 * x[6]) + np.cos(2 * x[7]))
+        + (0.5 * np.exp(x[8] / 2) + np.tanh(2 * x[9]))
+        + (0.5 * x[10] * x[11] - 0.5 * x[12] * x[13])
+        + (0.5 * np.abs(x[14]) - 0.5 * np.abs(x[15]))
+        + 0.5 * x[16]
+    )
+
+
+def draw_sample(number: int, rng: np.random.Generator) -> Sample:
+    """A sample of both tasks.
+
+    The other task is f of the inputs in another order and of other signs, less what
+    it has in common with f on these inputs.
+
+    Args:
+        number: of inputs.
+        rng: where they, the order, the signs and the noise come from.
+    """
+    inputs = rng.standard_normal((number, NUM_INPUTS))
+    order = rng.permutation(NUM_INPUTS)
+    signs = rng.choice([-1.0, 1.0], NUM_INPUTS)
+    first = _standardized(function(inputs))
+    other = _standardized(function(inputs[:, order] * signs))
+    other = _standardized(other - np.mean(first * other) * first)
+    noise = rng.standard_normal(number)
+    return Sample(inputs.astype(np.float32), first, other, noise)
+
+
+def _standardized(values: np.ndarray) -> np.ndarray:
+    return (values - values.mean()) / values.std()
+
 
 _PERTURBATION, _SEARCH = 5, 6  # Random streams, apart from those of `epochs`.
 
@@ -110,7 +189,7 @@ class RegressionProbe(EpochExperiment):
         self._first_epochs = whole("first_epochs", first_epochs, low=0, high=num_epochs)
         self._perturb = perturb
         # Of one sample, so that both parts have the same tasks.
-        sample = regression.draw(2 * num_samples, stream(seed, SAMPLES))
+        sample = draw_sample(2 * num_samples, stream(seed, SAMPLES))
         self._first = sample.targets(0.0)[:num_samples]
         targets = sample.targets(distance)
         self._targets = targets[:num_samples]
@@ -151,8 +230,8 @@ class RegressionProbe(EpochExperiment):
         super().__init__(
             problem,
             problem.init(params),
-            checksum=checkpoints.checksum(
-                {"inputs": inputs, **checkpoints.flatten(params, "start")}
+            checksum=checkpoint.checksum(
+                {"inputs": inputs, **checkpoint.flatten(params, "start")}
             ),
             num_inputs=num_samples,
             seed=seed,

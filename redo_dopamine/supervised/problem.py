@@ -14,10 +14,10 @@ import optax
 
 from redo_dopamine.core import graph as graph_lib
 from redo_dopamine.core import masks
-from redo_dopamine.core.compiling import compiled
 from redo_dopamine.core.interventions import Activations, InterventionFactory
-from redo_dopamine.core.measuring import Measured
-from redo_dopamine.core.metrics import (
+from redo_dopamine.core.jit import compiled
+from redo_dopamine.core.metrics.base import Measured
+from redo_dopamine.core.metrics.dormancy import (
     DormancyRecord,
     dormant_fractions,
     dormant_fractions_after,
@@ -25,7 +25,7 @@ from redo_dopamine.core.metrics import (
     no_record,
 )
 from redo_dopamine.core.optimizers import begin_again
-from redo_dopamine.networks.activations import collect, loss_gradients
+from redo_dopamine.networks.capture import collect, loss_gradients
 
 Batch = dict[str, jax.Array]
 # Of outputs and targets, both [B, ...], what a batch tells: scalars by name, among them

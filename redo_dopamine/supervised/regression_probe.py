@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import gin
 
-from redo_dopamine import process
+from redo_dopamine.cli import process
 from redo_dopamine.supervised import command, gin_names
 from redo_dopamine.supervised.probing import RegressionProbe
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from redo_dopamine.core.numbers import is_number
+from redo_dopamine.core.checks import is_number
 
 
 def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:

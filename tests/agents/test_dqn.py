@@ -6,10 +6,10 @@ from dopamine.jax import networks as dopamine_networks
 
 from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal, trees_differ
-from redo_dopamine.agents import losses
+from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.settings import updates_per_train_step
-from redo_dopamine.core import compiling, interventions
+from redo_dopamine.core import interventions, jit
 from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
 
 TRACKING = {"taus": (0.0, 0.1), "tracking_period": 3, "tracking_batch_size": 4}
@@ -25,7 +25,7 @@ def replay(clean_gin):
 
 @pytest.fixture
 def compiled_as_the_stock_agent_is(monkeypatch):
-    monkeypatch.setattr(compiling, "HAS_OLD_RUNTIME", False)
+    monkeypatch.setattr(jit, "HAS_OLD_RUNTIME", False)
 
 
 @pytest.mark.usefixtures("compiled_as_the_stock_agent_is")
@@ -50,7 +50,7 @@ def test_without_intervention_it_is_the_stock_agent(loss_type, update_horizon):
 def test_the_two_runtimes_make_the_same_update(monkeypatch):
     updated = []
     for has_old_runtime in (True, False):
-        monkeypatch.setattr(compiling, "HAS_OLD_RUNTIME", has_old_runtime)
+        monkeypatch.setattr(jit, "HAS_OLD_RUNTIME", has_old_runtime)
         agent = agents.recycled_agent()
         stream = Stream()
         while agent.gradient_step < 1:
@@ -99,7 +99,7 @@ def test_td_loss_equals_a_hand_computed_value():
         "reward": np.array([0.5, -1.0]),
         "terminal": np.array([False, True]),
     }
-    loss = losses.q_learning(q_values, losses.LOSSES["mse"], cumulative_gamma=0.9)
+    loss = dqn_loss.q_learning(q_values, dqn_loss.LOSSES["mse"], cumulative_gamma=0.9)
     # Targets .5 + .9 * 6 * 3 = 16.7 and -1; predictions 2 * 2 and 3 * 2.
     expected = ((16.7 - 4.0) ** 2 + (-1.0 - 6.0) ** 2) / 2
     assert float(loss(2.0, 3.0, batch)) == pytest.approx(expected, rel=1e-6)
@@ -113,7 +113,7 @@ def test_no_gradient_flows_through_the_target():
         "reward": np.array([1.0]),
         "terminal": np.array([False]),
     }
-    loss = losses.q_learning(q_values, losses.LOSSES["mse"], cumulative_gamma=1.0)
+    loss = dqn_loss.q_learning(q_values, dqn_loss.LOSSES["mse"], cumulative_gamma=1.0)
     assert jax.grad(lambda p: loss(p, p, batch))(2.0) == 0.0
 
 
@@ -204,9 +204,9 @@ def test_metrics_come_at_their_periods():
     for layer in ("Conv_0", "Conv_1", "Conv_2", "Dense_0"):
         assert len(recorder.values(f"recycled/{layer}")) == recycles
     assert not recorder.values("recycled/Dense_1")
-    losses = recorder.values("loss")
-    assert len(losses) == len([x for x in range(24, 120) if x % 8 == 0])
-    assert np.all(np.isfinite(losses))
+    dqn_loss = recorder.values("loss")
+    assert len(dqn_loss) == len([x for x in range(24, 120) if x % 8 == 0])
+    assert np.all(np.isfinite(dqn_loss))
     assert agent.dormant_fraction == recorder.values("dormant_fraction/0.1")[-1]
 
 
@@ -337,10 +337,10 @@ def test_double_dqn_values_the_online_networks_choice():
 
     online, target = np.array([1.0, 2.0, 0.0]), np.array([9.0, 5.0, 7.0])
     found = [
-        float(losses.bootstrapped(apply, 0.5, bootstrap)(online, target, batch)[0])
+        float(dqn_loss.bootstrapped(apply, 0.5, bootstrap)(online, target, batch)[0])
         for bootstrap in (
-            losses.largest_target_value,
-            losses.target_value_of_online_choice,
+            dqn_loss.largest_target_value,
+            dqn_loss.target_value_of_online_choice,
         )
     ]
     assert found == [1 + 0.5 * 9, 1 + 0.5 * 5]
@@ -348,8 +348,8 @@ def test_double_dqn_values_the_online_networks_choice():
 
 def test_the_agent_takes_its_bootstrap_from_the_setting():
     plain = agents.recycled_agent()
-    double = agents.recycled_agent(bootstrap=losses.target_value_of_online_choice)
-    again = agents.recycled_agent(bootstrap=losses.largest_target_value)
+    double = agents.recycled_agent(bootstrap=dqn_loss.target_value_of_online_choice)
+    again = agents.recycled_agent(bootstrap=dqn_loss.largest_target_value)
     for agent in (plain, double, again):
         Stream().drive(agent, 120)
     assert_trees_equal(plain.online_params, again.online_params)

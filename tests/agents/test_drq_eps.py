@@ -11,8 +11,8 @@ from dopamine.jax.agents.full_rainbow import full_rainbow_agent
 
 from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal
+from redo_dopamine.agents.dqn import RecyclingAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
-from redo_dopamine.agents.recycling import RecyclingAgent
 from redo_dopamine.core import interventions
 from redo_dopamine.networks.rainbow import RainbowNetwork
 

@@ -9,13 +9,14 @@ from helpers import agents, runs
 from helpers.agents import assert_trees_equal, trees_differ
 from offline.recordings import load, settings, steps_of, write
 from redo_dopamine import train
-from redo_dopamine.agents import losses, targets
+from redo_dopamine.agents import dqn_loss, offline_dqn
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
 from redo_dopamine.core import interventions
 from redo_dopamine.errors import UserError
 from redo_dopamine.networks.nature import NatureNetwork
-from redo_dopamine.offline import arrays, fixed, layout, reading, recording
+from redo_dopamine.offline import arrays, reading, replay
+from redo_dopamine.tools import record
 
 GAME = "DemonAttack"
 
@@ -44,7 +45,7 @@ def data_of(directory):
         loaded = reading.load(
             directory, None, settings(stack_size, update_horizon, gamma)
         )
-        return fixed.FixedReplay(
+        return replay.FixedReplay(
             loaded,
             stack_size=stack_size,
             update_horizon=update_horizon,
@@ -94,8 +95,8 @@ def test_td_targets_are_those_of_dqn(made_up):
     agent = train_for(offline_agent(made_up, target_update_period=1000), 5)
     batch = agent._draw_batch(30, np.random.default_rng(0))
     online, target = agent.online_params, agent.target_network_params
-    expected = losses.q_learning(
-        agent._apply, losses.elementwise_loss("mse"), agent.cumulative_gamma
+    expected = dqn_loss.q_learning(
+        agent._apply, dqn_loss.elementwise_loss("mse"), agent.cumulative_gamma
     )
     np.testing.assert_allclose(
         agent._loss()(online, target, batch), expected(online, target, batch), rtol=1e-6
@@ -106,7 +107,7 @@ def test_td_targets_are_those_of_dqn(made_up):
 
 def test_td_targets_move_and_random_ones_never_do(made_up):
     found = {}
-    for factory in (targets.td_targets, targets.random_targets):
+    for factory in (offline_dqn.td_targets, offline_dqn.random_targets):
         agent = offline_agent(made_up, targets=factory, target_update_period=4)
         before = targets_of(agent)
         after = targets_of(train_for(agent, 20))
@@ -115,7 +116,7 @@ def test_td_targets_move_and_random_ones_never_do(made_up):
 
 
 def test_random_targets_depend_on_state_and_action_alone(made_up):
-    agent = offline_agent(made_up, targets=targets.random_targets)
+    agent = offline_agent(made_up, targets=offline_dqn.random_targets)
     batch = agent._draw_batch(30, np.random.default_rng(0))
     values = target_values(agent, batch)
     others = {
@@ -134,7 +135,7 @@ def test_random_targets_depend_on_state_and_action_alone(made_up):
 
 def test_random_targets_come_of_the_seed_and_are_not_the_online_network(made_up):
     one, same, other = (
-        offline_agent(made_up, targets=targets.random_targets, seed=seed)
+        offline_agent(made_up, targets=offline_dqn.random_targets, seed=seed)
         for seed in (1, 1, 2)
     )
     assert_trees_equal(one.target_network_params, same.target_network_params)
@@ -144,7 +145,7 @@ def test_random_targets_come_of_the_seed_and_are_not_the_online_network(made_up)
 
 def test_arms_start_alike_and_see_the_same_data(made_up):
     td = offline_agent(made_up)
-    random = offline_agent(made_up, targets=targets.random_targets)
+    random = offline_agent(made_up, targets=offline_dqn.random_targets)
     assert_trees_equal(td.online_params, random.online_params)
     assert_trees_equal(td._next_batch(), random._next_batch())
 
@@ -160,7 +161,7 @@ def test_the_same_seed_gives_the_same_parameters(made_up):
 
 
 def test_it_learns_the_random_targets(made_up):
-    agent = offline_agent(made_up, targets=targets.random_targets)
+    agent = offline_agent(made_up, targets=offline_dqn.random_targets)
     batch = agent._draw_batch(64, np.random.default_rng(0))
 
     def loss():
@@ -173,7 +174,7 @@ def test_it_learns_the_random_targets(made_up):
 
 
 def test_a_restored_agent_goes_on_as_the_saved_one(made_up, tmp_path):
-    more = {"targets": targets.random_targets, "taus": (0.1,), "tracking_period": 3}
+    more = {"targets": offline_dqn.random_targets, "taus": (0.1,), "tracking_period": 3}
     saved = train_for(offline_agent(made_up, **more), 10)
     bundle = saved.bundle_and_checkpoint(str(tmp_path), 0)
     size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
@@ -207,12 +208,12 @@ def test_an_action_beyond_the_games_is_refused_by_row_and_file(action, tmp_path)
     write_small(tmp_path / "more", 2)
     for path in (tmp_path / "more").iterdir():
         path.rename(tmp_path / path.name.replace(".0.gz", ".1.gz"))
-    path = layout.array_path(tmp_path, "action", 1)
+    path = arrays.array_path(tmp_path, "action", 1)
     column = arrays.read(path, "i").astype(np.int64)
     column[17] = action  # A transition; the last row is none.
     arrays.write(path, column)
     # The type of the first split is that of all.
-    first = layout.array_path(tmp_path, "action", 0)
+    first = arrays.array_path(tmp_path, "action", 0)
     arrays.write(first, arrays.read(first, "i").astype(np.uint8))
     with pytest.raises(ValueError, match=f"have action {action} in row 17 of ") as said:
         offline_agent(tmp_path)
@@ -238,15 +239,15 @@ def test_it_shares_the_code_of_dqn():
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("data") / "dqn"
-    recording.record(
-        recording.Request(
+    record.record(
+        record.Request(
             str(root),
             num_steps=300,
             game=GAME,
             gin_bindings=["NatureNetwork.width = 0.125"],
         )
     )
-    assert load(layout.directory_of(root, GAME, 1)).records
+    assert load(arrays.directory_of(root, GAME, 1)).records
     gin.clear_config()
     return root
 

@@ -11,14 +11,15 @@ import pytest
 
 from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal
-from redo_dopamine.agents.learner import Learner
-from redo_dopamine.agents.plasticity import Plasticity
-from redo_dopamine.core import interventions, optional_metrics
+from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
 from redo_dopamine.core.interventions import Intervention, observe_nothing
-from redo_dopamine.core.measuring import Metric
+from redo_dopamine.core.metrics import catalogue
+from redo_dopamine.core.metrics.base import Metric
 from redo_dopamine.core.schedules import Periodic
-from redo_dopamine.networks.activations import record
+from redo_dopamine.networks.capture import record
+from redo_dopamine.plasticity.learner import Learner
+from redo_dopamine.plasticity.plasticity import Plasticity
 
 GRAPH = NetworkGraph(
     (
@@ -220,7 +221,7 @@ def counting_metric():
 
 
 def test_metrics_come_beside_the_dormant_fractions():
-    params, tracker = plasticity(Recorded(), metrics=[optional_metrics.weight_norm()])
+    params, tracker = plasticity(Recorded(), metrics=[catalogue.weight_norm()])
     _, alone = plasticity(Recorded())
     (nothing, found) = after_updates(tracker, params, (1, 2))
     (_, dormancy) = after_updates(alone, params, (1, 2))
@@ -231,9 +232,7 @@ def test_metrics_come_beside_the_dormant_fractions():
 
 
 def test_metrics_need_no_thresholds():
-    params, tracker = plasticity(
-        Recorded(), taus=(), metrics=[optional_metrics.weight_norm()]
-    )
+    params, tracker = plasticity(Recorded(), taus=(), metrics=[catalogue.weight_norm()])
     (_, found) = after_updates(tracker, params, (1, 2))
     assert list(found) == ["weight_norm/hidden"]
     assert np.isnan(tracker.dormant_fraction)
@@ -277,7 +276,7 @@ def test_without_metrics_no_loss_is_traced():
 
 def test_metric_states_are_in_the_checkpoint():
     counting, _ = counting_metric()
-    metrics = (optional_metrics.distance_from_initial(), counting)
+    metrics = (catalogue.distance_from_initial(), counting)
     params, saved = plasticity(Recorded(), metrics=metrics)
     after_updates(saved, params, (2, 4))
     _, restored = plasticity(Recorded(), metrics=metrics, seed=9)
@@ -330,24 +329,24 @@ def test_the_last_measurement_can_be_made_again_from_a_checkpoint():
 
 
 def test_a_checkpoint_of_other_metrics_is_refused():
-    _, saved = plasticity(Recorded(), metrics=[optional_metrics.srank()])
-    _, other = plasticity(Recorded(), metrics=[optional_metrics.stable_rank()])
+    _, saved = plasticity(Recorded(), metrics=[catalogue.srank()])
+    _, other = plasticity(Recorded(), metrics=[catalogue.stable_rank()])
     with pytest.raises(ValueError, match=r"of metrics \['stable_rank'\].*\['srank'\]"):
         other.load_state_dict(saved.state_dict())
 
 
 def test_what_is_no_metric_is_refused():
     with pytest.raises(TypeError, match=r"Call the function that makes one"):
-        plasticity(Recorded(), metrics=[optional_metrics.srank])
+        plasticity(Recorded(), metrics=[catalogue.srank])
 
 
 # Through an agent.
 
 WITH_A_STATE = [
-    optional_metrics.previous_share(taus=(0.5,)),
-    optional_metrics.distance_from_initial(),
-    optional_metrics.magi(),
-    optional_metrics.policy_churn(),
+    catalogue.previous_share(taus=(0.5,)),
+    catalogue.distance_from_initial(),
+    catalogue.magi(),
+    catalogue.policy_churn(),
 ]
 TRACKING = {"taus": (0.1,), "tracking_period": 4, "tracking_batch_size": 6}
 
@@ -380,9 +379,9 @@ def test_a_restored_agent_measures_as_the_saved_one(tmp_path):
 
 @pytest.mark.usefixtures("clean_gin")
 def test_every_metric_has_a_gin_name():
-    from redo_dopamine import configurables  # noqa: F401
+    from redo_dopamine.config import registry  # noqa: F401
 
-    names = [make.__name__ for make in optional_metrics.FACTORIES]
+    names = [make.__name__ for make in catalogue.FACTORIES]
     listed = ", ".join(f"@{name}()" for name in names)
     gin.parse_config(f"RecycledDQNAgent.metrics = [{listed}]")
     gin.parse_config("srank.delta = 0.1\nmagi.threshold = 1e-6")

@@ -8,8 +8,8 @@ import pytest
 from helpers import controllers
 from helpers.agents import Recorder, assert_trees_equal, trees_differ
 from helpers.controllers import LENGTH, Stream
-from redo_dopamine.agents import proximal
-from redo_dopamine.agents.rollout import Rollout
+from redo_dopamine.agents import ppo_loss
+from redo_dopamine.agents.ppo import Rollout
 from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import leaves_by_path
 
@@ -122,7 +122,7 @@ def test_recycled_neurons_lose_their_outgoing_weights():
 def test_a_restored_agent_goes_on_as_the_saved_one(num_steps, tmp_path):
     settings = {
         "intervention": interventions.redo(tau=0.5, period=5, score_batch_size=4),
-        "order": proximal.shuffled_minibatches,
+        "order": ppo_loss.shuffled_minibatches,
         **TRACKING,
     }
     saved = controllers.ppo(**settings)

@@ -12,11 +12,11 @@ import pytest
 from dopamine.jax.agents.ppo import ppo_agent
 
 from helpers import trees
-from redo_dopamine.agents import proximal
-from redo_dopamine.agents.learner import Learner, make_update
-from redo_dopamine.agents.plasticity import Plasticity
+from redo_dopamine.agents import ppo_loss
 from redo_dopamine.core.interventions import none
 from redo_dopamine.networks.ppo import PPONetwork
+from redo_dopamine.plasticity.learner import Learner, make_update
+from redo_dopamine.plasticity.plasticity import Plasticity
 
 NUM_TRANSITIONS, BATCH_SIZE, NUM_EPOCHS, EPSILON = 32, 8, 3, 0.2
 # Far from Dopamine's defaults, so that one that is not passed on is seen.
@@ -25,8 +25,8 @@ NETWORK = PPONetwork((2,), action_limits=((-1.0, -1.0), (1.0, 1.0)), width=0.25)
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(1e-2))
 KEY = jax.random.PRNGKey(5)
 VALUE_ERRORS = {
-    True: proximal.clipped_squared_error(EPSILON),
-    False: proximal.squared_error,
+    True: ppo_loss.clipped_squared_error(EPSILON),
+    False: ppo_loss.squared_error,
 }
 
 
@@ -49,7 +49,7 @@ def draw():
 
 
 def loss(clip_critic_loss=True):
-    return proximal.clipped_surrogate(
+    return ppo_loss.clipped_surrogate(
         NETWORK,
         epsilon=EPSILON,
         vf_coefficient=VF,
@@ -60,16 +60,16 @@ def loss(clip_critic_loss=True):
 
 @functools.cache
 def transitions():
-    prepare = proximal.make_prepare(NETWORK, gamma=GAMMA, lambda_=LAMBDA)
+    prepare = ppo_loss.make_prepare(NETWORK, gamma=GAMMA, lambda_=LAMBDA)
     return prepare(draw()(KEY), rollout())
 
 
 def ours(clip_critic_loss):
-    update = make_update(loss(clip_critic_loss).of_prepared(proximal.take), OPTIMIZER)
+    update = make_update(loss(clip_critic_loss).of_prepared(ppo_loss.take), OPTIMIZER)
     params = draw()(KEY)
     learner, losses = Learner(params, OPTIMIZER.init(params)), []
     key = jax.random.split(KEY)[1]
-    order = proximal.contiguous_minibatches(
+    order = ppo_loss.contiguous_minibatches(
         key, NUM_TRANSITIONS, BATCH_SIZE, NUM_EPOCHS
     )
     for index in order:
@@ -113,7 +113,7 @@ def test_the_same_rollout_gives_the_parameters_of_dopamines_agent(clip_critic_lo
 
 
 def test_advantages_by_hand():
-    found = proximal.generalized_advantages(
+    found = ppo_loss.generalized_advantages(
         jnp.array([1.0, 2.0, 3.0, 4.0]),
         jnp.array([0.0, 1.0, 0.0, 0.0]),
         jnp.array([0.0, 1.0, 1.0, 0.0]),
@@ -128,7 +128,7 @@ def test_advantages_by_hand():
 
 
 @pytest.mark.parametrize(
-    "order", [proximal.contiguous_minibatches, proximal.shuffled_minibatches]
+    "order", [ppo_loss.contiguous_minibatches, ppo_loss.shuffled_minibatches]
 )
 def test_every_epoch_takes_every_transition_once(order):
     found = order(KEY, 24, 4, 3)
@@ -141,25 +141,25 @@ def test_every_epoch_takes_every_transition_once(order):
 
 def test_shuffled_minibatches_differ_between_epochs_and_contiguous_ones_do_not():
     first, second = np.split(
-        np.asarray(proximal.shuffled_minibatches(KEY, 24, 4, 2)), 2
+        np.asarray(ppo_loss.shuffled_minibatches(KEY, 24, 4, 2)), 2
     )
     assert (first != second).any()
     assert (np.diff(first) != 1).any()
     first, second = np.split(
-        np.asarray(proximal.contiguous_minibatches(KEY, 24, 4, 2)), 2
+        np.asarray(ppo_loss.contiguous_minibatches(KEY, 24, 4, 2)), 2
     )
     assert (first == second).all()
     assert (np.diff(first) == 1).all()
 
 
 def test_a_value_error_is_clipped_only_where_that_makes_it_larger():
-    error = proximal.clipped_squared_error(1.0)
+    error = ppo_loss.clipped_squared_error(1.0)
     found = error(jnp.array([5.0, 5.0]), jnp.zeros(2), jnp.array([5.0, -5.0]))
     np.testing.assert_allclose(found, [16.0, 100.0])
 
 
 def test_a_minibatch_has_normalized_advantages():
-    batch = proximal.take(
+    batch = ppo_loss.take(
         {"transitions": transitions(), "index": np.arange(BATCH_SIZE)}
     )
     assert batch["state"].shape == (BATCH_SIZE, 5, 1)
@@ -168,7 +168,7 @@ def test_a_minibatch_has_normalized_advantages():
 
 
 @pytest.mark.parametrize(
-    "order", [proximal.contiguous_minibatches, proximal.shuffled_minibatches]
+    "order", [ppo_loss.contiguous_minibatches, ppo_loss.shuffled_minibatches]
 )
 def test_a_batch_size_that_does_not_divide_a_rollout_is_an_error(order):
     with pytest.raises(ValueError, match=r"but 32 / 5 is not a whole number"):
@@ -190,7 +190,7 @@ def test_plasticity_tracks_policy_and_value_layers_of_this_loss():
         tracking_batch_size=BATCH_SIZE,
         seed=0,
     )
-    batch = proximal.take({"transitions": transitions(), "index": np.arange(8)})
+    batch = ppo_loss.take({"transitions": transitions(), "index": np.arange(8)})
     learner = Learner(params, OPTIMIZER.init(params))
     _, found = plasticity.after_update(learner, params, 1, lambda size, rng: batch)
     for layer in NETWORK.graph().layers:

@@ -10,7 +10,7 @@ import pytest
 from helpers import agents, controllers
 from helpers.agents import Recorder, assert_trees_equal, trees_differ
 from helpers.controllers import Stream
-from redo_dopamine.agents import entropic
+from redo_dopamine.agents import sac_loss
 from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import leaves_by_path
 
@@ -118,13 +118,13 @@ def batch(log_alpha):
     ("next_value", "first_target"),
     [
         # The old network's mean action 2, at parameter 2: Q 4; its log density is 2.
-        (entropic.value_of_mean_action, 3 * 0.5 + 0.9 * (4 - 2 * 2)),
+        (sac_loss.value_of_mean_action, 3 * 0.5 + 0.9 * (4 - 2 * 2)),
         # The action 9 of the policy with parameter 3, whose old Q is 18; density 3.
-        (entropic.value_of_drawn_action, 3 * 0.5 + 0.9 * (18 - 2 * 3)),
+        (sac_loss.value_of_drawn_action, 3 * 0.5 + 0.9 * (18 - 2 * 3)),
     ],
 )
 def test_the_loss_by_hand(next_value, first_target):
-    loss = entropic.soft_actor_critic(
+    loss = sac_loss.soft_actor_critic(
         Network(),
         cumulative_gamma=0.9,
         target_entropy=-4.0,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cluster import one_node
-from redo_dopamine import run_status
+from redo_dopamine.rundir import status as run_status
 
 ROOT = Path(__file__).parent.parent.parent
 STUDY = ("--study=replay_ratio", "--games=DemonAttack", "--seeds=1", "--scale=0.0002")

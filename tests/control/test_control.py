@@ -4,8 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from redo_dopamine import emulator
-from redo_dopamine.control import creating
+from redo_dopamine.environments import atari, control
 
 pytest.importorskip("mujoco", reason="pip install 'redo-dopamine[mujoco]'")
 ROBOTS = [
@@ -16,7 +15,7 @@ ROBOTS = [
     "Ant-v4",
     "Ant-v5",
 ]
-PREPROCESSINGS = [None, creating.ppo_preprocessing]
+PREPROCESSINGS = [None, control.ppo_preprocessing]
 
 
 def drive(environment, actions):
@@ -40,10 +39,10 @@ def actions_of(environment, number, seed=0):
 @pytest.mark.parametrize("robot", ROBOTS)
 def test_a_robot_returns_to_its_state(robot, preprocessing):
     first, second = (
-        creating.create_control_environment(robot, preprocessing) for _ in range(2)
+        control.create_control_environment(robot, preprocessing) for _ in range(2)
     )
-    assert emulator.is_restorable(first)
-    emulator.seed_environment(first, np.random.default_rng(1))
+    assert atari.is_restorable(first)
+    atari.seed_environment(first, np.random.default_rng(1))
     first.reset()
     actions = actions_of(first, 200)
     drive(first, actions[:73])
@@ -59,12 +58,11 @@ def test_a_robot_returns_to_its_state(robot, preprocessing):
 def test_a_robot_returns_to_before_its_first_episode(preprocessing):
     """Where its statistics have fewer bits than from the first observation on."""
     first, second = (
-        creating.create_control_environment("Hopper-v4", preprocessing)
-        for _ in range(2)
+        control.create_control_environment("Hopper-v4", preprocessing) for _ in range(2)
     )
     second.set_state(first.get_state())
     for environment in (first, second):
-        emulator.seed_environment(environment, np.random.default_rng(1))
+        atari.seed_environment(environment, np.random.default_rng(1))
         environment.reset()
         drive(environment, actions_of(environment, 20))
     expected = first.get_state()
@@ -75,15 +73,15 @@ def test_a_robot_returns_to_before_its_first_episode(preprocessing):
 def test_the_same_seed_gives_the_same_episodes():
     said = []
     for seed in (1, 1, 2):
-        environment = creating.create_control_environment("Hopper-v4")
-        emulator.seed_environment(environment, np.random.default_rng(seed))
+        environment = control.create_control_environment("Hopper-v4")
+        atari.seed_environment(environment, np.random.default_rng(seed))
         said.append([*environment.reset(), *environment.reset()])
     assert said[0] == said[1] != said[2]
 
 
 def test_steps_are_gymnasiums_and_without_a_time_limit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Where MuJoCo leaves a log.
-    ours = creating.create_control_environment("HalfCheetah-v5")
+    ours = control.create_control_environment("HalfCheetah-v5")
     theirs = gymnasium.make("HalfCheetah-v5").unwrapped
     ours.seed(3)
     theirs.reset(seed=3)
@@ -98,7 +96,7 @@ def test_steps_are_gymnasiums_and_without_a_time_limit(tmp_path, monkeypatch):
 
 def test_what_is_normalized_is_clipped_and_the_true_reward_is_kept():
     plain, normalized = (
-        creating.create_control_environment("Walker2d-v4", preprocessing=preprocessing)
+        control.create_control_environment("Walker2d-v4", preprocessing=preprocessing)
         for preprocessing in PREPROCESSINGS
     )
     for environment in (plain, normalized):
@@ -116,8 +114,8 @@ def test_what_is_normalized_is_clipped_and_the_true_reward_is_kept():
 
 
 def test_held_statistics_do_not_move():
-    environment = creating.create_control_environment(
-        "Hopper-v4", preprocessing=creating.ppo_preprocessing
+    environment = control.create_control_environment(
+        "Hopper-v4", preprocessing=control.ppo_preprocessing
     )
     environment.seed(0)
     environment.reset()
@@ -145,12 +143,12 @@ def test_held_statistics_do_not_move():
 )
 def test_a_wrong_name_is_an_error(name, message):
     with pytest.raises(ValueError, match=message):
-        creating.create_control_environment(name)
+        control.create_control_environment(name)
 
 
 def test_making_one_leaves_no_notes(tmp_path, monkeypatch, capfd, recwarn):
     monkeypatch.chdir(tmp_path)
-    creating.create_control_environment("Hopper-v4")
+    control.create_control_environment("Hopper-v4")
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr() == ("", "")
     assert not recwarn
@@ -158,20 +156,20 @@ def test_making_one_leaves_no_notes(tmp_path, monkeypatch, capfd, recwarn):
 
 def test_other_physics_keep_their_statistics():
     first, second = (
-        creating.create_control_environment("Pendulum-v1", creating.ppo_preprocessing)
+        control.create_control_environment("Pendulum-v1", control.ppo_preprocessing)
         for _ in range(2)
     )
     first.reset()
     drive(first, actions_of(first, 50))
-    state = emulator.get_state(first)
+    state = atari.get_state(first)
     assert state["observation_count"] > 50
-    emulator.set_state(second, state)
-    for name, array in emulator.get_state(second).items():
+    atari.set_state(second, state)
+    for name, array in atari.get_state(second).items():
         np.testing.assert_array_equal(array, state[name], err_msg=name)
 
 
 def test_other_physics_are_played_and_not_restored():
-    environment = creating.create_control_environment("Pendulum-v1")
-    assert not emulator.is_restorable(environment)
-    emulator.seed_environment(environment, np.random.default_rng(0))
+    environment = control.create_control_environment("Pendulum-v1")
+    assert not atari.is_restorable(environment)
+    atari.seed_environment(environment, np.random.default_rng(0))
     assert environment.reset().shape == environment.observation_space.shape

@@ -14,7 +14,7 @@ from redo_dopamine.core.interventions import (
     regrama,
     shrink_and_perturb,
 )
-from redo_dopamine.finite import say_unscored
+from redo_dopamine.plasticity.plasticity import say_unscored
 
 NAMES = ("mlp", "dueling", "nested")
 

@@ -14,7 +14,7 @@ from redo_dopamine.core.interventions import (
 )
 from redo_dopamine.core.schedules import constant, cosine
 from redo_dopamine.core.scores import dormancy_score
-from redo_dopamine.finite import say_unscored
+from redo_dopamine.plasticity.plasticity import say_unscored
 
 SELECTIONS = [lowest_score, highest_score, at_random, lowest_utility]
 

@@ -6,8 +6,8 @@ import pytest
 
 from helpers.networks import CASES, activations_of, params_of
 from helpers.trees import by_path, from_paths
-from redo_dopamine.core.gradients import kernel_gradients, loss_gradient, magi
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.core.metrics.gradients import kernel_gradients, loss_gradient, magi
 from redo_dopamine.core.scores import dormancy_score
 
 HIDDEN = Layer("hidden", ("w",), ("b",), (Edge(("v",)),))

@@ -7,7 +7,7 @@ import pytest
 from helpers import networks, probe
 from helpers.networks import Case, DuelingConvNet, Mlp, kernel
 from redo_dopamine.core.graph import Edge, NetworkGraph, validate
-from redo_dopamine.networks.activations import record
+from redo_dopamine.networks.capture import record
 
 
 def faults(case, graph=None):

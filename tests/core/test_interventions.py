@@ -9,7 +9,7 @@ from helpers import networks, trees
 from helpers.optimizers import OPTIMIZERS, after_updates
 from redo_dopamine.core.interventions import none, redo
 from redo_dopamine.core.recycle import recycle
-from redo_dopamine.finite import say_unscored
+from redo_dopamine.plasticity.plasticity import say_unscored
 
 NAME = "dueling"
 CASE = networks.CASES[NAME]

@@ -9,7 +9,7 @@ from helpers import networks, trees
 from helpers.interventions import stand_in_draw, trained
 from redo_dopamine.core.graph import NetworkGraph
 from redo_dopamine.core.interventions import layer_reset
-from redo_dopamine.core.interventions.layer_reset import _last_modules
+from redo_dopamine.core.interventions.reset import _last_modules
 
 ADAM = optax.adam(1e-3)
 KEY = jax.random.PRNGKey(3)

@@ -1,13 +1,8 @@
 import jax.numpy as jnp
 import pytest
 
-from redo_dopamine.core.measuring import (
-    Metric,
-    View,
-    measure_all,
-    validate_metrics,
-)
-from redo_dopamine.core.optional_metrics import srank, stable_rank
+from redo_dopamine.core.metrics.base import Metric, View, measure_all, validate_metrics
+from redo_dopamine.core.metrics.catalogue import srank, stable_rank
 
 VIEW = View(*[None] * len(View._fields))
 

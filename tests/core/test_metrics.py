@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.settings import CHEAP
-from redo_dopamine.core.metrics import (
+from redo_dopamine.core.metrics.dormancy import (
     dormant_fraction,
     measure_dormancy,
     no_dormant_sets,

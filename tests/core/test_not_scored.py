@@ -9,8 +9,8 @@ import pytest
 from helpers import networks, trees
 from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph, of_layers, validate
-from redo_dopamine.finite import say_unscored
-from redo_dopamine.networks.activations import collect
+from redo_dopamine.networks.capture import collect
+from redo_dopamine.plasticity.plasticity import say_unscored
 
 GRAPH = networks.CASES["mlp"].graph
 PARAMS = networks.params_of("mlp")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from redo_dopamine.core.numbers import is_number, whole
+from redo_dopamine.core.checks import is_number, whole
 
 
 @pytest.mark.parametrize("value", [0, -1.5, 1e3, np.float32(0.1), np.int64(3)])

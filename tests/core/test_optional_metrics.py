@@ -7,10 +7,10 @@ import pytest
 
 from helpers.networks import CASES, activations_of, params_of
 from helpers.trees import by_path
-from redo_dopamine.core import optional_metrics
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
-from redo_dopamine.core.measuring import View, measure_all
-from redo_dopamine.core.optional_metrics import FACTORIES
+from redo_dopamine.core.metrics import catalogue
+from redo_dopamine.core.metrics.base import View, measure_all
+from redo_dopamine.core.metrics.catalogue import FACTORIES
 
 LAYER = Layer("hidden", ("w",), None, (Edge(("v",)),))
 GRAPH = NetworkGraph((LAYER,))
@@ -48,7 +48,7 @@ def test_previous_share_by_hand():
     params = {"w": jnp.zeros((2, 4))}
     dormant = ["1100", "1010", "0000", "0001"]
     views = [view(params, [[1.0 - int(c) for c in text]]) for text in dormant]
-    rows = measured(optional_metrics.previous_share(taus=(0,)), *views)
+    rows = measured(catalogue.previous_share(taus=(0,)), *views)
     assert [list(row) for row in rows] == [["previous_share/0.0/hidden"]] * 4
     values = [row["previous_share/0.0/hidden"] for row in rows]
     assert values == pytest.approx([NAN, 0.5, 0, NAN], nan_ok=True)
@@ -57,7 +57,7 @@ def test_previous_share_by_hand():
 def test_previous_share_has_sets_of_every_threshold():
     params = {"w": jnp.zeros((2, 2))}
     low, lower = view(params, [[1.0, 0.1]]), view(params, [[1.0, 0.01]])
-    metric = optional_metrics.previous_share(taus=(0.1, 0.5))
+    metric = catalogue.previous_share(taus=(0.1, 0.5))
     first, second = measured(metric, low, lower)[1], measured(metric, lower, low)[1]
     assert first["previous_share/0.5/hidden"] == 1
     assert np.isnan(first["previous_share/0.1/hidden"])
@@ -70,26 +70,26 @@ def test_previous_share_has_sets_of_every_threshold():
 )
 def test_ranks_of_features_by_hand(name, expected):
     activation = np.diag([4.0, 2, 2, 0]).reshape(2, 2, 4)  # Two states, two positions.
-    (row,) = measured(getattr(optional_metrics, name)(), view({}, activation))
+    (row,) = measured(getattr(catalogue, name)(), view({}, activation))
     assert row == {f"{name}/hidden": pytest.approx(expected, rel=1e-5)}
 
 
 def test_srank_has_a_delta():
     activation = np.diag([4.0, 2, 2, 0])
-    (row,) = measured(optional_metrics.srank(delta=0.3), view({}, activation))
+    (row,) = measured(catalogue.srank(delta=0.3), view({}, activation))
     assert row == {"srank/hidden": 2}
 
 
 def test_weight_norm_by_hand():
     params = {"w": jnp.array([[3.0, 0], [0, -4]]), "v": jnp.full(3, 9.0)}
-    (row,) = measured(optional_metrics.weight_norm(), view(params))
+    (row,) = measured(catalogue.weight_norm(), view(params))
     assert row == {"weight_norm/hidden": 5}
 
 
 def test_distance_is_from_the_parameters_of_init():
     start, moved = jnp.ones((2, 2)), jnp.array([[4.0, 1], [1, 5]])
     rows = measured(
-        optional_metrics.distance_from_initial(),
+        catalogue.distance_from_initial(),
         view({"w": start}),
         view({"w": moved}),
         view({"w": moved}),
@@ -99,10 +99,10 @@ def test_distance_is_from_the_parameters_of_init():
 
 def test_feature_norm_is_per_state_over_positions_and_neurons():
     dense = [[3.0, -4], [0, 0]]
-    (row,) = measured(optional_metrics.feature_norm(), view({}, dense))
+    (row,) = measured(catalogue.feature_norm(), view({}, dense))
     assert row == {"feature_norm/hidden": 2.5}
     conv = np.reshape([2.0, 2, 2, 2, 0, 0, 6, 8], (2, 2, 1, 2))
-    (row,) = measured(optional_metrics.feature_norm(), view({}, conv))
+    (row,) = measured(catalogue.feature_norm(), view({}, conv))
     assert row == {"feature_norm/hidden": 7}
 
 
@@ -112,9 +112,9 @@ def test_gradients_of_the_loss_by_hand():
     looked_at = looked_at._replace(
         loss=lambda p: 3 * p["w"][0, 0] ** 2 - 8 * p["w"][1, 1] + p["v"].sum()
     )
-    (row,) = measured(optional_metrics.gradient_norm(), looked_at)
+    (row,) = measured(catalogue.gradient_norm(), looked_at)
     assert row == {"gradient_norm/hidden": 10}
-    (row,) = measured(optional_metrics.loss_gradient(), looked_at)
+    (row,) = measured(catalogue.loss_gradient(), looked_at)
     assert row == {"loss_gradient/hidden": 3.5}
 
 
@@ -131,7 +131,7 @@ def relu_view(w, states=STATES):
 
 def test_weight_statistics_by_hand():
     looked_at = view({"w": jnp.array([[1.0, -3], [0.01, 0]])})
-    (row,) = measured(optional_metrics.weight_statistics(near_zero=0.1), looked_at)
+    (row,) = measured(catalogue.weight_statistics(near_zero=0.1), looked_at)
     expected = {
         "weight_mean/hidden": -1.99 / 4,
         "weight_largest/hidden": 3,
@@ -143,13 +143,13 @@ def test_weight_statistics_by_hand():
 @pytest.mark.parametrize("near_zero", [-1, NAN, float("inf"), "1e-5"])
 def test_near_zero_out_of_range(near_zero):
     with pytest.raises(ValueError, match=f"near_zero must be .* but is {near_zero}"):
-        optional_metrics.weight_statistics(near_zero=near_zero)
+        catalogue.weight_statistics(near_zero=near_zero)
 
 
 def test_magi_and_zero_gradient_neurons_by_hand():
     first = relu_view([[1.0, -1, -1, 1], [1, -1, -1, 1]])  # 1 and 2 are shut.
     second = relu_view([[1.0, -1, 1, -1], [1, -1, 1, -1]])  # 1 and 3 are shut.
-    rows = measured(optional_metrics.magi(), first, second)
+    rows = measured(catalogue.magi(), first, second)
     # An open neuron: |mean x| / 4 neurons = (2, 3) / 4, on average .625.
     expected = {
         "magi/hidden": 0.625 / 2,
@@ -169,7 +169,7 @@ def test_magi_and_zero_gradient_neurons_by_hand():
 def test_magi_has_a_threshold():
     looked_at = relu_view([[1.0, 1], [1, 1]])  # Both (2, 3) / 2, on average 1.25.
     for threshold, fraction in ((1.2, 0), (1.3, 1)):
-        (row,) = measured(optional_metrics.magi(threshold), looked_at)
+        (row,) = measured(catalogue.magi(threshold), looked_at)
         assert row["zero_gradient_fraction/hidden"] == fraction
         assert row["zero_gradient_threshold"] == pytest.approx(threshold)
 
@@ -179,13 +179,13 @@ def test_dormant_and_zero_gradient_sets_may_differ():
     states = jnp.zeros((2, 2))
     silent = relu_view([[1.0, 1], [1, 1]], states)
     loud = silent._replace(activations={"hidden": jnp.ones((2, 2))})  # As by a bias.
-    (row,) = measured(optional_metrics.magi(), silent)
+    (row,) = measured(catalogue.magi(), silent)
     assert row["zero_gradient_dormant_overlap/hidden"] == 1
-    (row,) = measured(optional_metrics.magi(), loud)
+    (row,) = measured(catalogue.magi(), loud)
     assert row["zero_gradient_fraction/hidden"] == 1
     assert np.isnan(row["zero_gradient_dormant_overlap/hidden"])
     half = loud._replace(activations={"hidden": jnp.array([[0.0, 1], [0, 1]])})
-    (row,) = measured(optional_metrics.magi(), half)
+    (row,) = measured(catalogue.magi(), half)
     assert row["zero_gradient_dormant_overlap/hidden"] == 1
     assert row["zero_gradient_of_dormant/hidden"] == 1
     assert row["dormant_of_zero_gradient/hidden"] == 0.5
@@ -202,7 +202,7 @@ def q_view(params):
 def test_policy_churn_by_hand():
     # Greedy actions 0101 ... with weights (1, 3): 0, 1, 1, 1. With (3, 1): 0, 1, 0, 0.
     rows = measured(
-        optional_metrics.policy_churn(),
+        catalogue.policy_churn(),
         q_view([1.0, 3.0]),
         q_view([3.0, 1.0]),
         q_view([3.0, 1.0]),
@@ -212,16 +212,16 @@ def test_policy_churn_by_hand():
 
 
 def test_policy_churn_of_a_diverged_network_is_nan():
-    rows = measured(optional_metrics.policy_churn(), q_view([NAN, 1.0]))
+    rows = measured(catalogue.policy_churn(), q_view([NAN, 1.0]))
     assert np.isnan(rows[0]["policy_churn"])
 
 
 def test_the_largest_q_value_by_hand():
-    rows = measured(optional_metrics.largest_q(), q_view([-1.0, 3.0]))
+    rows = measured(catalogue.largest_q(), q_view([-1.0, 3.0]))
     assert rows == [{"largest_q": 3}]
-    rows = measured(optional_metrics.largest_q(), q_view([-1.0, -3.0]))
+    rows = measured(catalogue.largest_q(), q_view([-1.0, -3.0]))
     assert rows == [{"largest_q": 0}]
-    rows = measured(optional_metrics.largest_q(), q_view([NAN, 1.0]))
+    rows = measured(catalogue.largest_q(), q_view([NAN, 1.0]))
     assert np.isnan(rows[0]["largest_q"])
 
 
@@ -229,24 +229,24 @@ def test_the_largest_q_value_by_hand():
 def test_some_metrics_need_q_values(metric):
     looked_at = q_view([1.0, 3.0])._replace(apply=lambda params, state: state)
     with pytest.raises(TypeError, match=f"{metric} needs .* has q_values, but this"):
-        measured(getattr(optional_metrics, metric)(), looked_at)
+        measured(getattr(catalogue, metric)(), looked_at)
 
 
 @pytest.mark.parametrize("delta", [0, 1, -0.1, NAN, "0.01"])
 def test_delta_out_of_range(delta):
     with pytest.raises(ValueError, match=rf"delta must be in \(0, 1\), but is {delta}"):
-        optional_metrics.srank(delta)
+        catalogue.srank(delta)
 
 
 @pytest.mark.parametrize("threshold", [-1e-3, NAN, float("inf"), "0"])
 def test_threshold_out_of_range(threshold):
     with pytest.raises(ValueError, match=f"finite number >= 0, but is {threshold}"):
-        optional_metrics.magi(threshold)
+        catalogue.magi(threshold)
 
 
 def test_taus_out_of_range():
     with pytest.raises(ValueError, match=r"tau must be .* but is -0\.1"):
-        optional_metrics.previous_share(taus=(0.1, -0.1))
+        catalogue.previous_share(taus=(0.1, -0.1))
 
 
 # All of them, on a network.
@@ -327,7 +327,7 @@ def test_with_and_without_jit_they_agree_on_one_trace():
 
 
 def test_norms_of_a_network_are_numpys():
-    metrics = [optional_metrics.weight_norm(), optional_metrics.distance_from_initial()]
+    metrics = [catalogue.weight_norm(), catalogue.distance_from_initial()]
     states = [m.init(CASE.graph, params_of("dueling", 0)) for m in metrics]
     found, _ = measure_all(metrics, network_view(params_of("dueling", 1)), states)
     before, now = by_path(params_of("dueling", 0)), by_path(params_of("dueling", 1))

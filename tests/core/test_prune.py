@@ -7,7 +7,7 @@ import pytest
 from helpers import networks, trees
 from helpers.interventions import ALL_OPTIMIZERS, make, trained
 from redo_dopamine.core.interventions import prune
-from redo_dopamine.finite import say_unscored
+from redo_dopamine.plasticity.plasticity import say_unscored
 
 TAU = 0.6
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from redo_dopamine.core.ranks import (
+from redo_dopamine.core.metrics.ranks import (
     effective_rank,
     features,
     singular_values,

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from redo_dopamine.core.gradients import magi
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.core.metrics.gradients import magi
 from redo_dopamine.core.scores import dormancy_score
 
 GRAPH = NetworkGraph((Layer("hidden", ("w",), ("b",), (Edge(("v",)),)),))

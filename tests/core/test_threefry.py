@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers.trees import assert_same_bits
-from redo_dopamine.core.threefry import unrolled
+from redo_dopamine.core.jit import unrolled
 from redo_dopamine.networks.nature import NatureNetwork
 
 

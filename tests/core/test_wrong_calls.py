@@ -9,8 +9,9 @@ import optax
 import pytest
 from flax.core import freeze
 
-from redo_dopamine.core import masks, metrics, ranks, scores
+from redo_dopamine.core import masks, scores
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph, validate
+from redo_dopamine.core.metrics import dormancy, ranks
 from redo_dopamine.core.recycle import recycle
 
 KERNEL, BIAS, OUT = (
@@ -184,4 +185,4 @@ def test_a_utility_of_another_layers_kernel_is_refused():
 
 def test_a_fraction_of_no_layer_is_refused():
     with pytest.raises(ValueError, match="at least one layer"):
-        metrics.dormant_fraction({})
+        dormancy.dormant_fraction({})

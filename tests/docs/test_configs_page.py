@@ -6,7 +6,7 @@ import gin
 import pytest
 
 from helpers import documents, runs
-from redo_dopamine import configure
+from redo_dopamine.config import load
 
 PAGE = (documents.ROOT / "docs" / "configs.md").read_text()
 INCLUDE = re.compile(r"^include '(.+)'", re.MULTILINE)
@@ -21,20 +21,20 @@ def rows():
 
 
 def test_it_has_every_file_that_ships_and_no_other():
-    assert sorted(rows()) == configure.shipped_configs()
+    assert sorted(rows()) == load.shipped_configs()
 
 
-@pytest.mark.parametrize("name", configure.shipped_configs())
+@pytest.mark.parametrize("name", load.shipped_configs())
 def test_a_row_is_what_the_file_does(name, clean_gin):
     includes, intervention, length, what = rows()[name]
-    included = INCLUDE.findall((configure.CONFIG_DIR / name).read_text())
+    included = INCLUDE.findall((load.CONFIG_DIR / name).read_text())
     assert [includes] == (included or ["–"])
     runs.configure_run(name, ())
     agents = [
         *("RecycledDQNAgent", "RecycledDrQEpsAgent"),
         *("RecycledPPOAgent", "RecycledSACAgent"),
     ]
-    [bound] = {configure.bound(f"{x}.intervention") for x in agents} - {None}
+    [bound] = {load.bound(f"{x}.intervention") for x in agents} - {None}
     assert intervention == str(bound).removesuffix("()")
     steps = gin.query_parameter("Runner.training_steps")
     assert length == f"{gin.query_parameter('Runner.num_iterations') * steps:,}"

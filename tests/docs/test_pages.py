@@ -7,8 +7,10 @@ import gin
 import pytest
 
 from helpers import documents, runs, shell
-from launch import slurm, slurm_options
-from redo_dopamine import configure, exit_status
+from redo_dopamine.cli import exit_status
+from redo_dopamine.config import load
+from redo_dopamine.launch.slurm import options as slurm_options
+from redo_dopamine.launch.slurm import submit
 
 ROOT = documents.ROOT
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -65,7 +67,7 @@ def test_its_gin_files_load(page, tmp_path):
         file = tmp_path / "mine.gin"
         file.write_text(block.text)
         gin.clear_config()
-        configure.load_gin_configs([str(file)], [])
+        load.load_gin_configs([str(file)], [])
         assert "include" in block.text  # Else it is no whole configuration.
 
 
@@ -129,7 +131,7 @@ def test_the_exit_statuses_of_the_faq_are_all_there_are():
 
 def test_the_defaults_of_the_cluster_page_are_those_of_the_launcher():
     page = (ROOT / "docs" / "cluster.md").read_text()
-    options = slurm._parser().parse_args(["--study=x", "--base_dir=y", "--scale=1"])
+    options = submit._parser().parse_args(["--study=x", "--base_dir=y", "--scale=1"])
     request = slurm_options.request(options)
     shown = {x[0].strip("`"): x[1] for x in documents.tables(page) if len(x) == 3}
     assert slurm_options.parse_time(shown["--time"]) == request.minutes

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from helpers import documents, kept
-from redo_dopamine.report import study_runs
-from redo_dopamine.report.study import load_study
+from redo_dopamine.report.study import records as study_runs
+from redo_dopamine.report.study.spec import load_study
 from redo_dopamine.studies import STUDIES
 
 RESULTS = documents.ROOT / "results"

@@ -20,13 +20,13 @@ import pytest
 
 from helpers import documents, networks, runs, shell
 from helpers.trees import by_path, from_paths
-from redo_dopamine import configurables
-from redo_dopamine.agents.tracking import Subject, Tracking
+from redo_dopamine.config import registry
 from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
 from redo_dopamine.networks.ppo import ValueNetwork
+from redo_dopamine.plasticity.tracker import Subject, Tracking
 from redo_dopamine.report import find_runs
-from redo_dopamine.supervised import distilling, probing, shuffling
+from redo_dopamine.supervised import label_shuffling, probing, q_distillation
 
 DOCS = documents.ROOT / "docs"
 STARTED = DOCS / "getting_started.md"
@@ -129,7 +129,7 @@ def tracked():
         Subject(NETWORK.apply, operator.itemgetter("state"), GRAPH, loss, widths),
         params,
         taus=(0.0, 0.5),
-        metrics=[make() for make in configurables.METRICS],
+        metrics=[make() for make in registry.METRICS],
     )
     batch = {"state": STATES, "reward": np.arange(16.0, dtype=np.float32)}
     found = []
@@ -147,7 +147,7 @@ def of_interventions():
     optimizer = optax.adam(1e-3)
     key, params, step = jax.random.PRNGKey(0), draw(), jnp.int32(10**6)
     seen = {x: jnp.ones((4, 6)) for x in LAYERS}
-    for make in configurables.INTERVENTIONS:
+    for make in registry.INTERVENTIONS:
         built = make()(GRAPH, lambda key: draw(), optimizer)
         state, opt_state = built.init(params), optimizer.init(params)
         metrics = jax.eval_shape(
@@ -164,10 +164,10 @@ def of_experiments():
         num_epochs=1,
     )
     yield from (row.name for row in probe.run_epoch())
-    yield from shuffling.cross_entropy(jnp.zeros((2, 10)), jnp.zeros(2, int))
+    yield from label_shuffling.cross_entropy(jnp.zeros((2, 10)), jnp.zeros(2, int))
     q_values = np.arange(6.0, dtype=np.float32).reshape(2, 3)
     output = NETWORK.apply(draw(), STATES[0])
-    yield from distilling.squared_error(q_values)(output, q_values[0])
+    yield from q_distillation.squared_error(q_values)(output, q_values[0])
 
 
 def test_every_metric_has_an_entry_and_no_other_has_one(executed):

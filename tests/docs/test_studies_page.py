@@ -3,7 +3,7 @@
 import gin
 
 from helpers import documents
-from redo_dopamine import configure
+from redo_dopamine.config import load
 from redo_dopamine.studies import STUDIES, plan, record
 
 PAGE = documents.ROOT / "docs" / "studies.md"
@@ -35,10 +35,10 @@ def test_the_study_of_the_page_is_one(tmp_path, clean_gin, monkeypatch):
     settings = set()
     for run in runs:
         gin.clear_config()
-        configure.load_gin_configs(run.gin_files, run.gin_bindings)
+        load.load_gin_configs(run.gin_files, run.gin_bindings)
         settings.add(gin.query_parameter("ReplayBuffer.batch_size"))
         # The period is scaled too, where there is one.
-        assert configure.bound("redo.period", 0) < 1_000
+        assert load.bound("redo.period", 0) < 1_000
     assert settings == {16, 32, 64}
 
 

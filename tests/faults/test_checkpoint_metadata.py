@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from helpers.stub_agent import StubRun
-from redo_dopamine import checkpoints
 from redo_dopamine.errors import UserError
-from redo_dopamine.train_phase import TrainPhase
+from redo_dopamine.rundir import checkpoint
+from redo_dopamine.runners.train_phase import TrainPhase
 
 GONE = object()
 VALUES = (GONE, None, -1, 1.5, "x", [], {}, True)
@@ -43,12 +43,12 @@ def saved(tmp_path_factory):
 
 
 def change(base_dir, number, name, value):
-    path = checkpoints.path_of(base_dir / "checkpoints", number)
-    arrays, meta = checkpoints.read(path)
+    path = checkpoint.path_of(base_dir / "checkpoints", number)
+    arrays, meta = checkpoint.read(path)
     meta[name] = value
     if value is GONE:
         del meta[name]
-    checkpoints.write_file(path, arrays, meta)
+    checkpoint.write_file(path, arrays, meta)
 
 
 @pytest.mark.parametrize(("name", "value"), CASES, ids=lambda x: str(x)[:20])

@@ -6,7 +6,7 @@ from helpers import runs
 from helpers.stub_agent import CONFIG, StubAgent, StubRun
 from redo_dopamine import train
 from redo_dopamine.errors import UserError
-from redo_dopamine.resuming import Terms
+from redo_dopamine.runners.resume import Terms
 
 ALLOWED = Terms(allow_config_change=True)
 OTHER = CONFIG.replace("0.1", "0.2")

@@ -8,8 +8,10 @@ import pytest
 
 from helpers import commands, runs
 from helpers.stub_agent import StubRun
-from redo_dopamine import configure, provenance, run_status
+from redo_dopamine.config import load
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir import provenance
+from redo_dopamine.rundir import status as run_status
 
 NUM_CASES_PER_FILE = 12
 
@@ -109,7 +111,7 @@ def test_many_files_at_once(saved, tmp_path):
 
 
 def test_damaged_gin_files_are_named_or_are_gin(tmp_path, clean_gin):
-    shipped = (configure.CONFIG_DIR / "dqn_redo.gin").read_bytes()
+    shipped = (load.CONFIG_DIR / "dqn_redo.gin").read_bytes()
     rng = np.random.default_rng(2)
     num_refused = 0
     for case in range(100):
@@ -118,7 +120,7 @@ def test_damaged_gin_files_are_named_or_are_gin(tmp_path, clean_gin):
         before = path.read_bytes()
         gin.clear_config()
         try:
-            configure.load_gin_configs([str(path)], runs.TINY_REDO)
+            load.load_gin_configs([str(path)], runs.TINY_REDO)
         except UserError:  # Anything else would be a traceback.
             num_refused += 1
         assert path.read_bytes() == before

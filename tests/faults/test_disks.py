@@ -10,8 +10,10 @@ import sys
 import pytest
 
 from helpers import commands, mounts, runs
-from redo_dopamine import checkpoints, exit_status, run_status
-from redo_dopamine.resumable_runner import ResumableRunner
+from redo_dopamine.cli import exit_status
+from redo_dopamine.rundir import checkpoint as checkpoints
+from redo_dopamine.rundir import status as run_status
+from redo_dopamine.runners.resumable import ResumableRunner
 
 THREE = (*runs.TINY_REDO, "Runner.num_iterations = 3", "Runner.training_steps = 40")
 NOT_WRITTEN = "warning: A checkpoint could not be written"

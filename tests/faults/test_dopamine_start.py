@@ -11,9 +11,10 @@ from dopamine.discrete_domains import checkpointer
 from dopamine.jax.agents.dqn import dqn_agent
 
 from helpers import runs
-from redo_dopamine import dopamine_checkpoint, train
+from redo_dopamine import train
 from redo_dopamine.errors import UserError
-from redo_dopamine.resuming import Terms
+from redo_dopamine.runners import dopamine_checkpoint
+from redo_dopamine.runners.resume import Terms
 
 # Dopamine's network has one width only.
 WIDE = (*runs.TINY_REDO, "NatureNetwork.width = 1", "Runner.num_iterations = 1")

@@ -7,16 +7,11 @@ import pytest
 
 from helpers import commands, runs
 from helpers.stub_agent import CONFIG, METRICS_HEADER, StubRun
-from redo_dopamine import (
-    checkpoints,
-    fresh_start,
-    metrics_file,
-    provenance,
-    run_status,
-    whole_files,
-)
 from redo_dopamine.errors import UserError
-from redo_dopamine.run_status import Status
+from redo_dopamine.rundir import checkpoint as checkpoints
+from redo_dopamine.rundir import files, fresh_start, metrics_csv, provenance
+from redo_dopamine.rundir import status as run_status
+from redo_dopamine.rundir.status import Status
 
 ROWS = METRICS_HEADER + "0,8,2,loss,0.5\n"
 STARTED = {"start": "2026", "resumed": []}
@@ -24,15 +19,15 @@ STEPS = 120
 
 
 def before_checkpoint(directory):
-    whole_files.write_json(directory / "run.json", STARTED | {"checkpointed": False})
+    files.write_json(directory / "run.json", STARTED | {"checkpointed": False})
 
 
 def had_checkpoint(directory):
-    whole_files.write_json(directory / "run.json", STARTED | {"checkpointed": True})
+    files.write_json(directory / "run.json", STARTED | {"checkpointed": True})
 
 
 def of_an_earlier_version(directory):
-    whole_files.write_json(directory / "run.json", STARTED)
+    files.write_json(directory / "run.json", STARTED)
 
 
 def running(directory):
@@ -151,7 +146,7 @@ def test_rows_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
 
 
 def test_nothing_to_have_on_the_disk(tmp_path):
-    metrics_file.sync(tmp_path)
+    metrics_csv.sync(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers import runs
-from redo_dopamine import configure
+from redo_dopamine.config import load
 from redo_dopamine.errors import UserError
 
 GAME = "create_atari_environment.game_name"
@@ -17,7 +17,7 @@ def gin_state(clean_gin):
 def refusal(files, bindings):
     """What is said of them."""
     with pytest.raises(UserError) as refused:
-        configure.load_gin_configs(files, bindings)
+        load.load_gin_configs(files, bindings)
     assert len(str(refused.value)) < 1000
     return str(refused.value)
 
@@ -115,8 +115,8 @@ def test_a_file_that_cannot_be_read_is_named(content, part, tmp_path):
 def test_a_byte_order_mark_is_passed_over(mark, tmp_path):
     path = tmp_path / "mine.gin"
     path.write_bytes(mark + b"include 'demo.gin'\r\nredo.tau = 0.37\r\n")
-    configure.load_gin_configs([str(path)], [])
-    assert configure.bound("redo.tau") == 0.37
+    load.load_gin_configs([str(path)], [])
+    assert load.bound("redo.tau") == 0.37
 
 
 @pytest.mark.parametrize("name", ["seed", "tau", "redo"])

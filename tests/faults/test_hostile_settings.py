@@ -12,10 +12,11 @@ import pytest
 
 from helpers import runs
 from helpers.hostile import HOSTILE, said_by
-from redo_dopamine import config_diff, configure, train
-from redo_dopamine.bindings import checking
-from redo_dopamine.bindings.table import RULES
+from redo_dopamine import train
+from redo_dopamine.config import checking, load
+from redo_dopamine.config.checking import RULES
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir import config_diff
 
 # What the gin files of Dopamine 4.1.2 bind for the agents of this package, ours aside.
 DOPAMINES = (
@@ -42,7 +43,7 @@ def gin_state(clean_gin):
 def shipped_settings():
     """`{setting: file that binds it}`."""
     found = {}
-    for config in configure.shipped_configs():
+    for config in load.shipped_configs():
         runs.configure_run(config, ())
         text = gin.config_str(max_line_length=10**6)
         for name in config_diff.parse_settings(text):
@@ -74,7 +75,7 @@ def test_a_setting_is_refused_by_name_or_fits_its_rule(name):
     runs.configure_run(config, ())
     refused = 0
     with gin.unlock_config():
-        before = configure.bound(name)
+        before = load.bound(name)
         for value in HOSTILE.values():
             gin.bind_parameter(name, value)
             message = said_by(checking.check)

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import checkpoints
+from redo_dopamine.rundir import checkpoint
 
 TESTS = Path(__file__).parents[1]
 # Often enough that many a kill falls into the writing of a checkpoint.
@@ -98,9 +98,9 @@ def zygote(tmp_path_factory):
 def result(base_dir):
     """All that a run ends with: its rows, and every array of its last checkpoint."""
     directory = base_dir / "checkpoints"
-    number = checkpoints.numbers(directory)[0]
+    number = checkpoint.numbers(directory)[0]
     assert number > 4, "no checkpoints but those at the end of an iteration"
-    arrays, meta = checkpoints.read(checkpoints.path_of(directory, number))
+    arrays, meta = checkpoint.read(checkpoint.path_of(directory, number))
     found = {
         name: (x.dtype.str, x.tobytes())
         for name, x in arrays.items()

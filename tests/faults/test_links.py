@@ -9,20 +9,15 @@ import sys
 import numpy as np
 import pytest
 
-from launch import processes
-from redo_dopamine import (
-    checkpoints,
-    collectors,
-    metrics_file,
-    paths,
-    run_files,
-    run_lock,
-    run_status,
-    whole_files,
-)
+from redo_dopamine.cli import paths
 from redo_dopamine.errors import UserError
+from redo_dopamine.launch import processes
 from redo_dopamine.offline import arrays
 from redo_dopamine.report import files
+from redo_dopamine.rundir import checkpoint, lock, metrics_csv, status
+from redo_dopamine.rundir import files as run_files
+from redo_dopamine.rundir import files as whole_files
+from redo_dopamine.runners import collectors
 
 PRECIOUS = b"precious\n"
 
@@ -108,7 +103,7 @@ def test_a_base_dir_may_be_a_link_itself(tmp_path):
 
 
 def hold_lock(directory):
-    with run_lock.held(directory):
+    with lock.held(directory):
         pass
 
 
@@ -123,18 +118,18 @@ def write_array(directory):
 WRITERS = {
     "lock": (hold_lock, ["run.lock"]),
     "status": (
-        lambda x: run_status.write(x, run_status.Status("done")),
+        lambda x: status.write(x, status.Status("done")),
         ["status.json"],
     ),
     "text": (lambda x: whole_files.write_text(x / "config.gin", ""), ["config.gin"]),
-    "rows": (lambda x: metrics_file.open_append(x).close(), ["metrics.csv"]),
+    "rows": (lambda x: metrics_csv.open_append(x).close(), ["metrics.csv"]),
     "collector": (lambda x: collectors.CsvCollector(x, None), ["metrics.csv"]),
-    "cut": (lambda x: metrics_file.cut_back(x, 3), ["metrics.csv"]),
+    "cut": (lambda x: metrics_csv.cut_back(x, 3), ["metrics.csv"]),
     "log": (
         lambda x: processes.start(["true"], x, [0], shared=False).wait(),
         ["log.txt"],
     ),
-    "checkpoint": (lambda x: checkpoints.write(x, 7, {}, {}), ["checkpoint.7.npz"]),
+    "checkpoint": (lambda x: checkpoint.write(x, 7, {}, {}), ["checkpoint.7.npz"]),
     "array": (write_array, ["array.gz"]),
     "column": (lambda x: arrays.write(x / "array.gz", [1]), ["array.gz"]),
     "report": (lambda x: files.make_directory(x / "report"), ["report"]),
@@ -180,8 +175,8 @@ def test_what_lies_where_a_file_is_prepared_is_deleted_itself(
 
 
 READERS = {
-    "status": (run_status.read, "status.json", None),
-    "holder": (run_lock.holder, "run.lock", None),
+    "status": (status.read, "status.json", None),
+    "holder": (lock.holder, "run.lock", None),
     "log": (processes.end_of_log, "log.txt", ""),
 }
 
@@ -196,18 +191,18 @@ def test_no_reader_waits(reader, make, precious, tmp_path):
 
 @pytest.mark.parametrize("make", [as_fifo, as_directory])
 def test_a_checkpoint_that_is_no_file_is_damaged(make, precious, tmp_path):
-    path = checkpoints.path_of(tmp_path, 3)
+    path = checkpoint.path_of(tmp_path, 3)
     make(path, precious)
-    with pytest.raises(checkpoints.DamagedCheckpointError, match="ordinary file"):
-        checkpoints.read(path)
+    with pytest.raises(checkpoint.DamagedCheckpointError, match="ordinary file"):
+        checkpoint.read(path)
     with contextlib.suppress(OSError):
-        checkpoints.delete_all_but(tmp_path, 0)
+        checkpoint.delete_all_but(tmp_path, 0)
     assert path.exists() is (make is as_directory)
 
 
 def test_a_failure_is_recorded_only_where_a_file_may_be(precious, tmp_path):
     as_fifo(tmp_path / "status.json", precious)
-    run_status.record_failure(tmp_path, "refused")
+    status.record_failure(tmp_path, "refused")
     assert (tmp_path / "status.json").is_fifo()
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import allocation, train
+from redo_dopamine import train
+from redo_dopamine.runners import malloc
 
 
 class CheapGame:
@@ -60,7 +61,7 @@ def resident_bytes():
 
 def growth(base_dir, num_iterations, steps_per_iteration, warm_up):
     """Resident bytes after the warm-up, and at the end of the run."""
-    allocation.keep_freed_memory()  # As the command does.
+    malloc.keep_freed_memory()  # As the command does.
     runs.configure_run(
         "dqn_redo.gin",
         (

@@ -9,8 +9,8 @@ import pytest
 
 from helpers.failing_disk import no_space
 from helpers.stub_agent import StubAgent, StubRun
-from redo_dopamine import checkpoints, provenance
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir import checkpoint, provenance
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def saved(tmp_path_factory):
 
 
 def path(run, number=4):
-    return checkpoints.path_of(run / "checkpoints", number)
+    return checkpoint.path_of(run / "checkpoints", number)
 
 
 def replay(run):
@@ -114,7 +114,7 @@ def test_what_does_not_belong_together_is_not_taken_up(
 def test_checkpoints_of_a_version_that_noted_less_are_taken_up(
     saved, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(checkpoints, "replay_state", lambda *_: {})
+    monkeypatch.setattr(checkpoint, "replay_state", lambda *_: {})
     run = StubRun(tmp_path)
     content = run.advance_and_save(0)
     monkeypatch.undo()
@@ -146,7 +146,7 @@ def test_other_files_are_left_alone(name, saved, tmp_path, capsys):
     assert run.resume().iteration == 4
     contents = [run.advance_and_save(iteration) for iteration in range(5, 9)]
     assert foreign.read_bytes()
-    assert checkpoints.numbers(copy / "checkpoints") == [8, 7, 6]
+    assert checkpoint.numbers(copy / "checkpoints") == [8, 7, 6]
     run = StubRun(copy)
     assert run.resume().iteration == 8
     assert run.agent.content() == contents[-1]
@@ -161,7 +161,7 @@ def test_a_directory_costs_no_checkpoint(name, saved, tmp_path, capsys):
     run = StubRun(copy)
     run.resume()
     run.advance_and_save(5)
-    assert checkpoints.numbers(copy / "checkpoints") == [5, 4, 3]
+    assert checkpoint.numbers(copy / "checkpoints") == [5, 4, 3]
     assert (replay(copy) / name).is_dir()
     assert capsys.readouterr().err == ""
 
@@ -179,7 +179,7 @@ def test_the_state_that_was_taken_up_stays_until_another_is_whole(saved, tmp_pat
     assert run.resume().iteration == 4
     run.agent.advance()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpoints, "write", lambda *_: no_space())
+        patch.setattr(checkpoint, "write", lambda *_: no_space())
         for _ in range(3):
             run.save(5)
     again = StubRun(copy)
@@ -194,5 +194,5 @@ def test_a_number_is_not_used_twice(tmp_path, monkeypatch):
     run.advance_and_save(0)
     before = path(tmp_path, 0).read_bytes()
     run.advance_and_save(1)
-    assert checkpoints.numbers(tmp_path / "checkpoints") == [1, 0]
+    assert checkpoint.numbers(tmp_path / "checkpoints") == [1, 0]
     assert path(tmp_path, 0).read_bytes() == before

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import checkpoints, exit_status, finite, run_status, train
+from redo_dopamine import train
 from redo_dopamine.agents import dqn
-from redo_dopamine.agents.saving import SavedAgent
-from redo_dopamine.finite import NotFiniteError, Watch
-from redo_dopamine.resuming import Terms
+from redo_dopamine.agents.checkpoint import SavedAgent
+from redo_dopamine.cli import exit_status
+from redo_dopamine.rundir import checkpoint
+from redo_dopamine.rundir import status as run_status
+from redo_dopamine.runners import nan_watch
+from redo_dopamine.runners.nan_watch import NotFiniteError, Watch
+from redo_dopamine.runners.resume import Terms
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +74,7 @@ def test_parameters_are_looked_at_now_and_then_and_their_layer_is_named():
     bad = jnp.array([1, jnp.inf, 1, jnp.nan])
     agent.online_params = {"params": {"Conv_0": {"kernel": bad}, "Dense_0": bad}}
     watch.look()
-    agent.gradient_step += finite._PERIOD
+    agent.gradient_step += nan_watch._PERIOD
     watch.look()
     watch._pending.all_finite.block_until_ready()
     with pytest.raises(
@@ -107,9 +111,9 @@ def poison(monkeypatch, times):
 
 def all_saved_are_finite(base_dir):
     directory = base_dir / "checkpoints"
-    numbers = checkpoints.numbers(directory)
-    arrays = [checkpoints.read(checkpoints.path_of(directory, x))[0] for x in numbers]
-    return numbers and not any(list(finite.not_finite(params_of(x))) for x in arrays)
+    numbers = checkpoint.numbers(directory)
+    arrays = [checkpoint.read(checkpoint.path_of(directory, x))[0] for x in numbers]
+    return numbers and not any(list(nan_watch.not_finite(params_of(x))) for x in arrays)
 
 
 def params_of(arrays):

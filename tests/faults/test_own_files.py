@@ -9,9 +9,11 @@ import pytest
 
 from helpers import commands, mounts, runs
 from helpers.stub_agent import METRICS_HEADER, StubRun
-from redo_dopamine import fresh_start, metrics_file, paths, run_files, whole_files
+from redo_dopamine.cli import paths
 from redo_dopamine.errors import UserError
-from redo_dopamine.stopping import StopSwitch
+from redo_dopamine.rundir import files, fresh_start, metrics_csv
+from redo_dopamine.rundir import files as whole_files
+from redo_dopamine.rundir.signals import StopSwitch
 
 ROW = "5,60,30,loss,0.5\n"
 # What stands in metrics.csv after the rows of the last checkpoint; whether all of it
@@ -59,17 +61,17 @@ def test_lines_that_no_run_writes_are_not_cut(tail, may_go, checkpointed, tmp_pa
 def test_no_more_is_read_than_is_needed(tmp_path):
     (tmp_path / "config.gin").write_bytes(b"")
     os.truncate(tmp_path / "config.gin", 1 << 40)
-    assert len(fresh_start.read_config(tmp_path)) == run_files.LARGEST_JSON
+    assert len(fresh_start.read_config(tmp_path)) == files.LARGEST_JSON
     (tmp_path / "metrics.csv").write_bytes(b"x")
     os.truncate(tmp_path / "metrics.csv", 1 << 40)
-    assert metrics_file.checksum(tmp_path, 1) == zlib.crc32(b"x")
+    assert metrics_csv.checksum(tmp_path, 1) == zlib.crc32(b"x")
 
 
 def test_what_was_set_aside_before_stays(tmp_path, capsys):
     path = tmp_path / "status.json"
     for content in ("one", "two", "three"):
         path.write_text(content)
-        run_files.set_aside(path)
+        files.set_aside(path)
     names = ("status.json.damaged", "status.json.damaged.2", "status.json.damaged.3")
     assert [(tmp_path / x).read_text() for x in names] == ["one", "two", "three"]
     assert "It now is status.json.damaged.3" in capsys.readouterr().err

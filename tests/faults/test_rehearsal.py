@@ -8,7 +8,7 @@ import pytest
 
 from helpers import runs
 from redo_dopamine import train
-from redo_dopamine.core.measuring import Metric
+from redo_dopamine.core.metrics.base import Metric
 from redo_dopamine.errors import UserError
 
 

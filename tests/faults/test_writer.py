@@ -8,7 +8,7 @@ import pytest
 
 from helpers.failing_disk import FailingDisk, die, no_space
 from helpers.stub_agent import StubRun
-from redo_dopamine import checkpoints
+from redo_dopamine.rundir import checkpoint
 
 
 @pytest.fixture
@@ -119,6 +119,6 @@ def test_a_clock_that_jumps_changes_nothing(saved, monkeypatch):
 
 
 def test_arrays_of_other_shapes_are_refused_and_named():
-    arrays = checkpoints.flatten({"a": np.zeros((2, 3)), "b": np.zeros(1)}, "agent")
+    arrays = checkpoint.flatten({"a": np.zeros((2, 3)), "b": np.zeros(1)}, "agent")
     with pytest.raises(ValueError, match=r"'a'\] is float64\[2, 3\] there and .*3, 2"):
-        checkpoints.unflatten({"a": np.zeros((3, 2)), "b": np.ones(1)}, arrays, "agent")
+        checkpoint.unflatten({"a": np.zeros((3, 2)), "b": np.ones(1)}, arrays, "agent")

@@ -3,7 +3,8 @@
 import gin
 from absl import flags
 
-from redo_dopamine import command_line, train
+from redo_dopamine import train
+from redo_dopamine.cli import flags as command_line
 
 FLAGS = (
     *("base_dir", "gin_files", "gin_bindings", "scale", "on_nan"),

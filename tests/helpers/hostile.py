@@ -2,8 +2,8 @@
 
 import math
 
+from redo_dopamine.config.gin_files import brief
 from redo_dopamine.errors import UserError
-from redo_dopamine.gin_files import brief
 
 HOSTILE = {
     "text": "abc",

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
-from redo_dopamine.networks.activations import collect, record
+from redo_dopamine.networks.capture import collect, record
 from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.layers import crelu, layer_norm

@@ -18,7 +18,7 @@ import numpy as np
 
 from helpers.trees import by_path, from_paths
 from redo_dopamine.core.graph import Edge, NetworkGraph
-from redo_dopamine.networks.activations import collect, record
+from redo_dopamine.networks.capture import collect, record
 
 # Neurons tried per layer, spread over it from the first to the last.
 _NUM_PROBED = 5

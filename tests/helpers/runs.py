@@ -6,7 +6,8 @@ from pathlib import Path
 
 import gin
 
-from redo_dopamine import configure, train
+from redo_dopamine import train
+from redo_dopamine.config import load
 
 TINY = (
     "JaxDQNAgent.seed = 3",
@@ -79,7 +80,7 @@ TINY_REDO = (*TINY, "redo.period = 10", "redo.tau = 0.1", "redo.score_batch_size
 
 def configure_run(gin_file, bindings):
     gin.clear_config()
-    configure.load_gin_configs([gin_file], bindings)
+    load.load_gin_configs([gin_file], bindings)
 
 
 def run(base_dir, gin_file="dqn_redo.gin", bindings=TINY_REDO):

@@ -14,10 +14,12 @@ import gin
 from absl import flags
 
 from helpers.documents import ROOT
-from launch import local, slurm
-from redo_dopamine import catalogue, configure
+from redo_dopamine import catalogue
+from redo_dopamine.config import load
+from redo_dopamine.launch import local
+from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline.__main__ import _parser as offline_parser
-from redo_dopamine.report.keep import _parser as keep_parser
+from redo_dopamine.report.export import _parser as keep_parser
 from redo_dopamine.studies import __main__ as studies
 from redo_dopamine.supervised import (
     command,
@@ -134,9 +136,7 @@ def _check_train(rest):
     with _parsed(f"{PACKAGE}.train", rest) as scope:
         assert scope["_BASE_DIR"].value, "redo-train needs --base_dir"
         gin.clear_config()
-        configure.load_gin_configs(
-            scope["_GIN_FILES"].value, scope["_GIN_BINDINGS"].value
-        )
+        load.load_gin_configs(scope["_GIN_FILES"].value, scope["_GIN_BINDINGS"].value)
 
 
 def _check_python(rest):
@@ -164,7 +164,7 @@ def _check_python(rest):
 
 def _check_launcher(script, *rest):
     """What it would run is printed; what it would submit is parsed."""
-    main = {"launch/local.py": local.main, "launch/slurm.py": slurm.main}[script]
+    main = {"launch/local.py": local.main, "launch/slurm.py": submit.main}[script]
     harmless = {"--status", "--print_commands"} & set(rest)
     assert main([*rest, *([] if harmless else ["--print_commands"])]) == 0
 
@@ -172,7 +172,7 @@ def _check_launcher(script, *rest):
 def _check_experiment(module, rest):
     def stand_in(options, arguments, configure, make):
         del make
-        configure(options.parse_args(arguments))
+        load(options.parse_args(arguments))
         return 0
 
     before, command.main = command.main, stand_in

@@ -6,7 +6,7 @@ import optax
 from dopamine.jax.replay_memory import elements
 
 from redo_dopamine.replay.buffer import FrameReplay
-from redo_dopamine.resuming import Checkpoints, Snapshot, Terms
+from redo_dopamine.runners.resume import Checkpoints, Snapshot, Terms
 
 CONFIG = "redo.tau = 0.1\nJaxDQNAgent.seed = 3\n"
 METRICS_HEADER = "iteration,agent_step,gradient_step,name,value\n"

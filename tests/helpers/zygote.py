@@ -13,7 +13,8 @@ import traceback
 from absl import flags
 
 from helpers.failing_disk import FailingDisk, die
-from redo_dopamine import allocation, train
+from redo_dopamine import train
+from redo_dopamine.runners import malloc
 
 
 def run(request):
@@ -23,7 +24,7 @@ def run(request):
     os.dup2(log, 2)
     faulthandler.dump_traceback_later(250, exit=True)
     status = 0
-    allocation.keep_freed_memory()  # As the command does.
+    malloc.keep_freed_memory()  # As the command does.
     try:
         rest = flags.FLAGS(["redo-train", *request["argv"]])
         with FailingDisk(die, request["die_at"]).installed() as disk:

@@ -11,11 +11,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from redo_dopamine import checkpoints, exit_status
+from redo_dopamine.cli import exit_status
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import command
-from redo_dopamine.inspect.measuring import inspect_checkpoint
+from redo_dopamine.inspect.measure import inspect_checkpoint
 from redo_dopamine.offline import __main__ as offline
+from redo_dopamine.rundir import checkpoint
 
 COMMAND = (
     "from __gin__ import dynamic_registration\nimport os\n"
@@ -52,16 +53,16 @@ def here(tmp_path, monkeypatch):
 
 def change(path, **meta):
     """Other metadata in a checkpoint; None takes one away."""
-    arrays, before = checkpoints.read(path)
+    arrays, before = checkpoint.read(path)
     after = {k: v for k, v in {**before, **meta}.items() if v is not None}
-    checkpoints.write(path.parent, 1, arrays, after)
+    checkpoint.write(path.parent, 1, arrays, after)
     return before
 
 
 @pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("way", CONFIGS)
 def test_no_command_runs_what_a_checkpoint_names(way, where, copy, here, capsys):
-    _, meta = checkpoints.read(copy)
+    _, meta = checkpoint.read(copy)
     parts = [CONFIGS[way], meta["config"]]
     change(copy, config="\n".join(parts if where == "before" else parts[::-1]))
     before = sorted(here.iterdir())
@@ -93,7 +94,7 @@ def test_the_command_itself_runs_nothing(copy, here):
 
 def test_modules_of_ones_own_are_named(run, copy, here, capsys):
     (here / "my_module.py").write_text("LOADED = True\n")
-    _, meta = checkpoints.read(copy)
+    _, meta = checkpoint.read(copy)
     change(copy, config=f"import my_module\n{meta['config']}")
     assert command.run(command.Request(str(copy), metrics=())) == 2
     assert "--trust_modules=my_module" in capsys.readouterr().err
@@ -212,13 +213,13 @@ def test_members_that_overlap_are_refused(tmp_path):
             archive.filelist.append(twin)
             archive.NameToInfo[twin.filename] = twin
         archive._didModify = True
-    with pytest.raises(checkpoints.DamagedCheckpointError, match="larger than the fil"):
-        checkpoints.read(path)
+    with pytest.raises(checkpoint.DamagedCheckpointError, match="larger than the fil"):
+        checkpoint.read(path)
 
 
 def test_a_replay_buffer_that_claims_too_much_is_refused(copy, monkeypatch):
     # Whoever means harm writes a checkpoint that fits, too.
-    monkeypatch.setattr(checkpoints, "check_replay_state", lambda *_: None)
+    monkeypatch.setattr(checkpoint, "check_replay_state", lambda *_: None)
     state = copy.parent / "replay" / "state.1.json"
     before = json.loads(state.read_text())
     elsewhere = {**before["segments"][0], "file": "../../elsewhere.npz"}

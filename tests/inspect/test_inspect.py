@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from helpers import runs
-from redo_dopamine import checkpoints
-from redo_dopamine.core import optional_metrics
-from redo_dopamine.inspect import table
-from redo_dopamine.inspect.measuring import inspect_checkpoint
-from redo_dopamine.inspect.restoring import find_checkpoint, restore
+from redo_dopamine.core.metrics import catalogue
+from redo_dopamine.inspect import show
+from redo_dopamine.inspect.measure import inspect_checkpoint
+from redo_dopamine.inspect.restore import find_checkpoint, restore
+from redo_dopamine.rundir import checkpoint
 
 LAYERS = {"Conv_0": 4, "Conv_1": 8, "Conv_2": 8, "Dense_0": 64}
 
@@ -38,7 +38,7 @@ def logged(run, gradient_step):
 
 
 def test_the_numbers_are_those_that_the_run_logged(run):
-    path = checkpoints.path_of(run / "checkpoints", 0)
+    path = checkpoint.path_of(run / "checkpoints", 0)
     names = [
         *("previous_share", "policy_churn", "gradient_norm", "distance_from_initial"),
     ]
@@ -104,8 +104,8 @@ def test_other_taus_and_fewer_metrics(run):
 
 
 def test_given_states_are_looked_at_instead(run, states, monkeypatch):
-    few = (optional_metrics.weight_norm, optional_metrics.loss_gradient)
-    monkeypatch.setattr(optional_metrics, "FACTORIES", few)
+    few = (catalogue.weight_norm, catalogue.loss_gradient)
+    monkeypatch.setattr(catalogue, "FACTORIES", few)
     found = inspect_checkpoint(run, states=states, taus=(0.1,))
     params = restore(find_checkpoint(run), replay=False).agent.online_params["params"]
     # The first layer by hand: kernel 8, stride 4, SAME padding.
@@ -149,7 +149,7 @@ def test_any_agent_with_redo(tmp_path):
 
 def test_the_table_tells_layers_neurons_and_metrics(inspection):
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(table.tables(inspection, 100))
+    console.print(show.tables(inspection, 100))
     text = console.export_text()
     count = int(np.sum(inspection.scores["Dense_0"] <= 0.4))
     assert f"{count} ({count / 64:.1%})" in text
@@ -169,12 +169,12 @@ def test_the_table_tells_layers_neurons_and_metrics(inspection):
     ],
 )
 def test_neurons_in_short(numbers, text):
-    assert table.ranges(list(numbers)) == text
+    assert show.ranges(list(numbers)) == text
 
 
 def test_metrics_by_layer():
     measured = {"a/Conv_0": 1, "a/Stack/Conv_0": 2, "b/0.1": 3, "c": 4}
-    assert table.by_layer(measured, ["Conv_0", "Stack/Conv_0"]) == {
+    assert show.by_layer(measured, ["Conv_0", "Stack/Conv_0"]) == {
         "a": {"Conv_0": 1, "Stack/Conv_0": 2},
         "b/0.1": {"all": 3},
         "c": {"all": 4},

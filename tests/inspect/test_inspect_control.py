@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine.inspect.measuring import inspect_checkpoint
+from redo_dopamine.inspect.measure import inspect_checkpoint
 
 SETUPS = {
     "ppo": ("ppo.gin", runs.TINY_PPO, "policy/Dense_0"),

@@ -2,11 +2,11 @@
 
 import pytest
 
-from redo_dopamine import checkpoints
 from redo_dopamine.errors import UserError
-from redo_dopamine.inspect import command, files
-from redo_dopamine.inspect.measuring import inspect_checkpoint
-from redo_dopamine.inspect.restoring import find_checkpoint
+from redo_dopamine.inspect import command, show
+from redo_dopamine.inspect.measure import inspect_checkpoint
+from redo_dopamine.inspect.restore import find_checkpoint
+from redo_dopamine.rundir import checkpoint
 
 
 @pytest.mark.parametrize(
@@ -55,25 +55,25 @@ def test_a_damaged_checkpoint_is_refused(copy):
 
 
 def test_a_checkpoint_without_its_configuration_is_refused(copy):
-    arrays, meta = checkpoints.read(copy)
+    arrays, meta = checkpoint.read(copy)
     del meta["config"]
-    checkpoints.write(copy.parent, 1, arrays, meta)
+    checkpoint.write(copy.parent, 1, arrays, meta)
     with pytest.raises(UserError, match=r"must hold the configuration.*no other one"):
         inspect_checkpoint(copy)
 
 
 def test_a_configuration_that_cannot_be_read_is_refused(copy):
-    arrays, meta = checkpoints.read(copy)
+    arrays, meta = checkpoint.read(copy)
     meta["config"] = meta["config"].replace("RecycledDQNAgent.taus", "NoAgent.taus")
-    checkpoints.write(copy.parent, 1, arrays, meta)
+    checkpoint.write(copy.parent, 1, arrays, meta)
     with pytest.raises(UserError, match=r"(?s)may only give known names.*NoAgent"):
         inspect_checkpoint(copy)
 
 
 def test_a_checkpoint_of_another_network_is_refused(copy):
-    arrays, meta = checkpoints.read(copy)
+    arrays, meta = checkpoint.read(copy)
     kept = {k: v for k, v in arrays.items() if "opt" not in k}
-    checkpoints.write(copy.parent, 1, kept, meta)
+    checkpoint.write(copy.parent, 1, kept, meta)
     with pytest.raises(UserError, match=r"cannot be loaded: .*lacks"):
         inspect_checkpoint(copy)
 
@@ -106,15 +106,15 @@ def test_an_output_that_is_a_file_is_refused(run, tmp_path):
     inspection = inspect_checkpoint(run, metrics=())
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match=r"--output must be a directory"):
-        files.write(inspection, tmp_path / "file")
+        show.write(inspection, tmp_path / "file")
 
 
-@pytest.mark.parametrize("name", [files.MEASURED, files.SCORES, files.PICTURE])
+@pytest.mark.parametrize("name", [show.MEASURED, show.SCORES, show.PICTURE])
 def test_a_file_of_somebody_elses_is_not_replaced(name, run, tmp_path):
     inspection = inspect_checkpoint(run, metrics=())
     (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match=f"has a {name} that is not of one"):
-        files.write(inspection, tmp_path)
+        show.write(inspection, tmp_path)
     assert [x.read_text() for x in tmp_path.iterdir()] == ["mine"]
     again = tmp_path / "again"
-    assert files.write(inspection, again) == files.write(inspection, again)
+    assert show.write(inspection, again) == show.write(inspection, again)

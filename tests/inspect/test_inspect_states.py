@@ -7,7 +7,7 @@ import pytest
 from helpers import agents
 from helpers.agents import Stream, assert_trees_equal
 from redo_dopamine.errors import UserError
-from redo_dopamine.inspect.states import from_file, from_replay
+from redo_dopamine.inspect.restore import from_file, from_replay
 
 TRACKED = {"taus": (0.1,), "tracking_period": 1, "tracking_batch_size": 6}
 

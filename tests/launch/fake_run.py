@@ -9,8 +9,9 @@ import signal
 import sys
 import time
 
-from redo_dopamine import exit_status, run_lock, run_status
-from redo_dopamine.stopping import StopRequested, StopSwitch
+from redo_dopamine.cli import exit_status
+from redo_dopamine.rundir import lock, status
+from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 
 directory, behaviour = pathlib.Path(sys.argv[1]), sys.argv[2]
 steps = 0
@@ -50,13 +51,13 @@ def succeed():
 
 
 def crash_once():
-    if run_status.read(directory).attempts == 1:
+    if status.read(directory).attempts == 1:
         crash()
     succeed()
 
 
 def be_killed_once():
-    if run_status.read(directory).attempts == 1:
+    if status.read(directory).attempts == 1:
         be_killed()
     succeed()
 
@@ -66,7 +67,7 @@ def be_stopped():
 
 
 def be_stopped_once():
-    if run_status.read(directory).attempts == 1:
+    if status.read(directory).attempts == 1:
         be_stopped()
     succeed()
 
@@ -77,7 +78,7 @@ def be_stopped_while_deaf():
 
 
 def be_stopped_then_crash():
-    if run_status.read(directory).attempts < 3:
+    if status.read(directory).attempts < 3:
         be_stopped()
     crash()
 
@@ -105,11 +106,11 @@ if behaviour == "find_it_in_use":
     sys.exit(exit_status.IN_USE)
 try:
     with (
-        run_lock.held(directory, patience=0.2),
-        run_status.Reporter(directory, lambda: steps, 100, every=0.05),
+        lock.held(directory, patience=0.2),
+        status.Reporter(directory, lambda: steps, 100, every=0.05),
     ):
         globals()[behaviour]()
 except StopRequested:
     sys.exit(exit_status.STOPPED)
-except run_lock.DirectoryInUseError:
+except lock.DirectoryInUseError:
     sys.exit(exit_status.IN_USE)

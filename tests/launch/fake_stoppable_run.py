@@ -8,8 +8,9 @@ import pathlib
 import sys
 import time
 
-from redo_dopamine import exit_status, run_lock, run_status
-from redo_dopamine.stopping import StopRequested, StopSwitch
+from redo_dopamine.cli import exit_status
+from redo_dopamine.rundir import lock, status
+from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 
 directory, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
 time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0)
@@ -18,8 +19,8 @@ steps = int(checkpoint.read_text()) if checkpoint.exists() else 0
 stop = StopSwitch()
 try:
     with (
-        run_lock.held(directory),
-        run_status.Reporter(directory, lambda: steps, 10, every=0.05),
+        lock.held(directory),
+        status.Reporter(directory, lambda: steps, 10, every=0.05),
         stop.listening(),
     ):
         while steps < 10:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from launch import display
-from launch.pool import Task
+from redo_dopamine.launch import display
+from redo_dopamine.launch.pool import Task
 from redo_dopamine.studies.plan import Run
 
 

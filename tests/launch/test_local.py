@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from launch import local
-from redo_dopamine import run_status
+from redo_dopamine.launch import local
+from redo_dopamine.rundir import status as run_status
 
 ROOT = Path(__file__).parent.parent.parent
 SCRIPT = str(ROOT / "launch" / "local.py")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from launch import common, processes
-from launch.pool import Pool
-from redo_dopamine import run_lock, run_status
+from redo_dopamine.launch import common, processes
+from redo_dopamine.launch.pool import Pool
+from redo_dopamine.rundir import lock
+from redo_dopamine.rundir import status as run_status
 from redo_dopamine.studies.plan import Run
 
 FAKE = Path(__file__).parent / "fake_run.py"
@@ -203,7 +204,7 @@ def test_a_failed_run_is_tried_again_by_the_next_launch(tmp_path):
 def test_a_run_of_another_process_is_left_to_it(tmp_path):
     directory = fake_run(tmp_path, "succeed").directory
     directory.mkdir(parents=True)
-    with run_lock.held(directory):
+    with lock.held(directory):
         tasks, events = work(tmp_path, "succeed", "crash_once")
     assert tasks["succeed"].state == common.TAKEN
     assert tasks["succeed"].message == "another process is at it"
@@ -230,7 +231,7 @@ def test_stopping_leaves_everything_to_be_resumed(tmp_path):
     pool._on_poll = lambda pool: len(pool.running) == 2 and pool.stop()
     tasks = pool.run()
     assert [task.state for task in tasks] == ["stopped", "stopped", "not started"]
-    assert all(run_lock.holder(task.run.directory) is None for task in tasks)
+    assert all(lock.holder(task.run.directory) is None for task in tasks)
     tasks, _ = work(tmp_path, "succeed")
     assert tasks["succeed"].state == "done"
 
@@ -293,6 +294,6 @@ def test_a_pool_that_fails_itself_ends_its_runs(tmp_path):
 
 
 def test_the_fake_is_refused_like_the_real_one(tmp_path):
-    with run_lock.held(tmp_path):
+    with lock.held(tmp_path):
         command = [sys.executable, str(FAKE), str(tmp_path), "succeed"]
         assert subprocess.run(command, check=False).returncode == 3

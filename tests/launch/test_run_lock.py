@@ -12,10 +12,11 @@ import time
 import pytest
 
 from helpers.stub_agent import StubAgent
-from redo_dopamine import collectors, metrics_file, provenance, run_lock, run_status
-from redo_dopamine.resuming import Checkpoints, Snapshot
-from redo_dopamine.run_lock import DirectoryInUseError
-from redo_dopamine.supervised.metrics_file import MetricsFile
+from redo_dopamine.rundir import lock, metrics_csv, provenance, status
+from redo_dopamine.rundir.lock import DirectoryInUseError
+from redo_dopamine.runners import collectors
+from redo_dopamine.runners.resume import Checkpoints, Snapshot
+from redo_dopamine.supervised.run import MetricsFile
 
 HOLD = (
     "import sys, time\n"
@@ -54,43 +55,43 @@ def other(tmp_path):
 def test_a_second_process_is_refused_and_told_of_the_first(other, tmp_path):
     with (
         pytest.raises(DirectoryInUseError) as error,
-        run_lock.held(tmp_path, patience=0.1),
+        lock.held(tmp_path, patience=0.1),
     ):
         pass
     text = f"in use by process {other.pid} on {socket.gethostname()} since 20"
     assert text in str(error.value)
     assert "another directory" in str(error.value)
-    assert run_lock.holder(tmp_path)["pid"] == other.pid
+    assert lock.holder(tmp_path)["pid"] == other.pid
 
 
 def test_a_lock_goes_with_its_process(other, tmp_path):
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
-    assert (tmp_path / run_lock.NAME).exists()
-    assert run_lock.holder(tmp_path) is None
-    with run_lock.held(tmp_path):
-        owner = json.loads((tmp_path / run_lock.NAME).read_text())
+    assert (tmp_path / lock.NAME).exists()
+    assert lock.holder(tmp_path) is None
+    with lock.held(tmp_path):
+        owner = json.loads((tmp_path / lock.NAME).read_text())
         assert owner["pid"] == os.getpid()
         assert owner["host"] == socket.gethostname()
 
 
 def test_a_lock_leaves_nothing_behind(tmp_path):
-    with run_lock.held(tmp_path):
-        assert (tmp_path / run_lock.NAME).exists()
+    with lock.held(tmp_path):
+        assert (tmp_path / lock.NAME).exists()
     assert list(tmp_path.iterdir()) == []
-    assert run_lock.holder(tmp_path) is None
+    assert lock.holder(tmp_path) is None
 
 
 def test_a_lock_waits_for_one_that_is_let_go(other, tmp_path):
     started = time.monotonic()
     other.stdin.close()
-    with run_lock.held(tmp_path, patience=20):
+    with lock.held(tmp_path, patience=20):
         assert time.monotonic() - started < 20
 
 
 def test_two_locks_of_one_directory_have_names(tmp_path):
-    with run_lock.held(tmp_path), run_lock.held(tmp_path, "study.lock"):
-        assert run_lock.holder(tmp_path) is not None
+    with lock.held(tmp_path), lock.held(tmp_path, "study.lock"):
+        assert lock.holder(tmp_path) is not None
 
 
 def test_processes_that_race_do_not_get_in_at_once(tmp_path):
@@ -121,18 +122,18 @@ def moved(directory):
 def test_a_holder_learns_that_its_directory_is_gone(change, tmp_path):
     directory = tmp_path / "run"
     directory.mkdir()
-    with run_lock.held(directory):
-        run_lock.check(directory)
+    with lock.held(directory):
+        lock.check(directory)
         change(directory)
-        with pytest.raises(run_lock.LockLostError, match="deleted or replaced"):
-            run_lock.check(directory)
-    run_lock.check(directory)  # Nothing is held any more.
+        with pytest.raises(lock.LockLostError, match="deleted or replaced"):
+            lock.check(directory)
+    lock.check(directory)  # Nothing is held any more.
 
 
 WRITERS = {
-    "status": lambda x: run_status.write(x, run_status.Status("running")),
+    "status": lambda x: status.write(x, status.Status("running")),
     "start": lambda x: provenance.record_start(str(x), seed=1, game="", agent=""),
-    "rows": metrics_file.open_append,
+    "rows": metrics_csv.open_append,
     "supervised rows": lambda x: MetricsFile(x).append([(0, 0, "loss", 1.0)]),
     "checkpoint": lambda x: Checkpoints(str(x), StubAgent(), "").save(
         Snapshot(0, {}, {})
@@ -144,9 +145,9 @@ WRITERS = {
 def test_nothing_is_written_into_another_ones_directory(writer, tmp_path):
     directory = tmp_path / "run"
     directory.mkdir()
-    with run_lock.held(directory):
+    with lock.held(directory):
         replaced(directory)
-        with pytest.raises(run_lock.LockLostError):
+        with pytest.raises(lock.LockLostError):
             WRITERS[writer](directory)
         assert list(directory.iterdir()) == []
 
@@ -154,16 +155,16 @@ def test_nothing_is_written_into_another_ones_directory(writer, tmp_path):
 def test_a_collector_and_a_reporter_write_no_more(tmp_path):
     directory = tmp_path / "run"
     directory.mkdir()
-    with run_lock.held(directory):
+    with lock.held(directory):
         rows = collectors.CsvCollector(str(directory), lambda: (0, 0, 0))
-        reporter = run_status.Reporter(directory, lambda: 1, 2, every=0.01)
+        reporter = status.Reporter(directory, lambda: 1, 2, every=0.01)
 
         def go_on():
             replaced(directory)
             time.sleep(0.1)
             rows.write([])
 
-        with pytest.raises(run_lock.LockLostError), reporter:
+        with pytest.raises(lock.LockLostError), reporter:
             go_on()
         assert list(directory.iterdir()) == []
 
@@ -183,7 +184,7 @@ def test_an_end_releases_only_its_own_lock(tmp_path):
             assert first.returncode == 0
             with (
                 pytest.raises(DirectoryInUseError, match=f"process {second.pid}"),
-                run_lock.held(directory, patience=0.1),
+                lock.held(directory, patience=0.1),
             ):
                 pass
             second.communicate("")
@@ -198,11 +199,11 @@ def test_an_end_releases_only_its_own_lock(tmp_path):
     ],
 )
 def test_a_lock_file_of_any_content_names_who_it_can(content, other, tmp_path):
-    (tmp_path / run_lock.NAME).write_bytes(content.encode(errors="surrogateescape"))
-    found = run_lock.holder(tmp_path)
+    (tmp_path / lock.NAME).write_bytes(content.encode(errors="surrogateescape"))
+    found = lock.holder(tmp_path)
     assert found.keys() == {"host", "pid", "since"}
     with (
         pytest.raises(DirectoryInUseError, match="in use by process"),
-        run_lock.held(tmp_path, patience=0),
+        lock.held(tmp_path, patience=0),
     ):
         pass

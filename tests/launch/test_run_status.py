@@ -7,13 +7,14 @@ import threading
 
 import pytest
 
-from redo_dopamine import run_lock, run_status
-from redo_dopamine.run_status import Reporter, Status
+from redo_dopamine.rundir import lock
+from redo_dopamine.rundir import status as run_status
+from redo_dopamine.rundir.status import Reporter, Status
 
 
 def test_a_run_as_it_goes(tmp_path):
     steps = [0]
-    with run_lock.held(tmp_path):
+    with lock.held(tmp_path):
         with Reporter(tmp_path, lambda: steps[0], 100, scale=0.5):
             first = run_status.read(tmp_path)
             assert run_status.state_in_truth(tmp_path) == "running"
@@ -84,7 +85,7 @@ def test_steps_are_written_while_the_run_goes(tmp_path):
 def test_a_run_without_a_process_has_stopped(tmp_path):
     run_status.write(tmp_path, Status("running"))
     assert run_status.state_in_truth(tmp_path) == "stopped"
-    with run_lock.held(tmp_path):
+    with lock.held(tmp_path):
         assert run_status.state_in_truth(tmp_path) == "running"
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from launch import slurm, slurm_options
-from redo_dopamine import run_lock, run_status
 from redo_dopamine.errors import UserError
+from redo_dopamine.launch.slurm import options as slurm_options
+from redo_dopamine.launch.slurm import submit
+from redo_dopamine.rundir import lock, status
 
 ROOT = Path(__file__).parent.parent.parent
 TWO_RUNS = ("--study=pruning", "--games=Pong", "--seeds=1", "--scale=1e-6")
@@ -36,7 +37,7 @@ def programs(tmp_path, monkeypatch):
 
 
 def launch(base_dir, *options):
-    return slurm.main([*TWO_RUNS, f"--base_dir={base_dir}", *options])
+    return submit.main([*TWO_RUNS, f"--base_dir={base_dir}", *options])
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_is_done_or_in_the_queue_is_not_submitted(programs, tmp_path, capsy
     (programs / "squeue.says").write_text("12_0|PENDING|redo-pruning\n")
     prune = tmp_path / "pruning" / "prune" / "Pong" / "0"
     prune.mkdir(parents=True)
-    run_status.write(prune, run_status.Status("done"))
+    status.write(prune, status.Status("done"))
     capsys.readouterr()
     assert launch(tmp_path) == 0
     assert capsys.readouterr().out == (
@@ -114,7 +115,7 @@ def test_what_is_done_or_in_the_queue_is_not_submitted(programs, tmp_path, capsy
     (programs / "squeue.says").write_text("")
     (programs / "sbatch.says").write_text("Submitted batch job 13\n")
     base = f"--base_dir={tmp_path}"
-    assert slurm.main(["--study=pruning", base, "--resubmit"]) == 0
+    assert submit.main(["--study=pruning", base, "--resubmit"]) == 0
     assert capsys.readouterr().out == (
         "1 of 2 runs skipped: 1 done.\nRuns submitted as job 13: 1.\n"
     )
@@ -129,11 +130,11 @@ def test_status_is_that_of_all_launches(programs, tmp_path, capsys):
     (programs / "squeue.says").write_text("12_0|RUNNING|redo-pruning\n")
     prune = tmp_path / "pruning" / "prune" / "Pong" / "0"
     prune.mkdir(parents=True)
-    run_status.write(prune, run_status.Status("failed", message="out of luck"))
+    status.write(prune, status.Status("failed", message="out of luck"))
     before = (tmp_path / "pruning" / "study.json").read_text()
     capsys.readouterr()
     base = f"--base_dir={tmp_path}"
-    assert slurm.main(["--study=pruning", base, "--status"]) == 0
+    assert submit.main(["--study=pruning", base, "--status"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[1].split() == ["dqn", "0", "1", "0", "0", "0", "0"]
     assert out[2].split() == ["prune", "0", "0", "0", "1", "0", "0"]
@@ -197,14 +198,14 @@ def test_slurms_own_words_for_a_refusal(programs, tmp_path, capsys):
 
 
 def test_two_launchers_at_once(programs, tmp_path, capsys, monkeypatch):
-    held = run_lock.held
+    held = lock.held
     monkeypatch.setattr(
-        run_lock,
+        lock,
         "held",
-        lambda path, name=run_lock.NAME, patience=1.0: held(path, name, 0.1),
+        lambda path, name=lock.NAME, patience=1.0: held(path, name, 0.1),
     )
     (tmp_path / "pruning").mkdir()
-    with run_lock.held(tmp_path / "pruning", "slurm.lock"):
+    with lock.held(tmp_path / "pruning", "slurm.lock"):
         assert launch(tmp_path) == 2
     assert f"'pid': {os.getpid()}" in capsys.readouterr().err
     assert not (programs / "sbatch.calls").exists()

@@ -2,10 +2,10 @@
 
 import pytest
 
-from launch import slurm_queue
-from launch.slurm_queue import JobId
-from redo_dopamine import run_lock, run_status
 from redo_dopamine.errors import UserError
+from redo_dopamine.launch.slurm import queue
+from redo_dopamine.launch.slurm.queue import JobId
+from redo_dopamine.rundir import lock, status
 from redo_dopamine.studies import plan
 
 SQUEUE = """\
@@ -26,34 +26,34 @@ def runs(tmp_path):
 
 
 def test_squeue_is_read():
-    assert slurm_queue.parse_queue(SQUEUE, "redo-pruning") == {
+    assert queue.parse_queue(SQUEUE, "redo-pruning") == {
         JobId("12", 0): "pending",
         JobId("12", 1): "running",
         JobId("12", 10): "pending",
         JobId("12", 11): "running",
         JobId("13", None): "running",
     }
-    assert slurm_queue.parse_queue("", "redo-pruning") == {}
+    assert queue.parse_queue("", "redo-pruning") == {}
     assert str(JobId.parse("12_3")) == "12_3"
     assert str(JobId.parse("12")) == "12"
 
 
 def test_jobs_are_kept(tmp_path):
-    assert slurm_queue.read_jobs(tmp_path) == {}
-    slurm_queue.record_jobs(tmp_path, {"a": JobId("1", 0), "b": JobId("1", 1)})
-    slurm_queue.record_jobs(tmp_path, {"b": JobId("2", None)})
-    assert slurm_queue.read_jobs(tmp_path) == {
+    assert queue.read_jobs(tmp_path) == {}
+    queue.record_jobs(tmp_path, {"a": JobId("1", 0), "b": JobId("1", 1)})
+    queue.record_jobs(tmp_path, {"b": JobId("2", None)})
+    assert queue.read_jobs(tmp_path) == {
         "a": JobId("1", 0),
         "b": JobId("2", None),
     }
     (tmp_path / "slurm" / "jobs.json").write_text("[]")
     with pytest.raises(UserError, match=r"jobs\.json cannot be read"):
-        slurm_queue.read_jobs(tmp_path)
+        queue.read_jobs(tmp_path)
 
 
 def settle(run, state):
     run.directory.mkdir(parents=True)
-    run_status.write(run.directory, run_status.Status(state))
+    status.write(run.directory, status.Status(state))
 
 
 def test_the_table(runs, tmp_path, monkeypatch):
@@ -67,23 +67,23 @@ def test_the_table(runs, tmp_path, monkeypatch):
     names = [run.name for run in runs]
     study = tmp_path / "pruning"
     jobs = {name: JobId("12", i) for i, name in enumerate(names[:5])}
-    slurm_queue.record_jobs(study, jobs)
+    queue.record_jobs(study, jobs)
     asked = []
 
     def ask(command):
         asked.append(command)
         return "12_3|PENDING|redo-pruning\n12_4|RUNNING|redo-pruning\n"
 
-    monkeypatch.setattr(slurm_queue, "ask", ask)
-    monkeypatch.setattr(slurm_queue, "can_ask", lambda: True)
-    with run_lock.held(runs[6].directory):
-        found = slurm_queue.states(runs, study)
+    monkeypatch.setattr(queue, "ask", ask)
+    monkeypatch.setattr(queue, "can_ask", lambda: True)
+    with lock.held(runs[6].directory):
+        found = queue.states(runs, study)
     assert [found[name] for name in names] == [
         *("done", "failed", "stopped", "pending"),
         *("done", "stopped", "running", "missing"),
     ]
     assert [command[-1] for command in asked] == ["--jobs=12"]
-    lines = slurm_queue.table(runs, found)
+    lines = queue.table(runs, found)
     assert [line.split() for line in lines] == [
         ["arm", "pending", "running", "done", "failed", "stopped", "missing"],
         ["dqn", "0", "1", "2", "0", "1", "0"],
@@ -99,8 +99,8 @@ def test_jobs_that_slurm_has_forgotten_are_over(monkeypatch):
             "squeue failed: slurm_load_jobs error: Invalid job id specified"
         )
 
-    monkeypatch.setattr(slurm_queue, "ask", refuse)
-    assert slurm_queue.queue("pruning", [JobId("12", 0)]) == {}
+    monkeypatch.setattr(queue, "ask", refuse)
+    assert queue.queue("pruning", [JobId("12", 0)]) == {}
 
 
 def test_a_failing_program_is_quoted(tmp_path):
@@ -108,6 +108,6 @@ def test_a_failing_program_is_quoted(tmp_path):
     program.write_text("#!/bin/sh\necho 'no contact' >&2\nexit 1\n")
     program.chmod(0o755)
     with pytest.raises(UserError, match="failed: no contact"):
-        slurm_queue.ask([str(program)])
+        queue.ask([str(program)])
     with pytest.raises(UserError, match="failed: "):
-        slurm_queue.ask([str(tmp_path / "none")])
+        queue.ask([str(tmp_path / "none")])

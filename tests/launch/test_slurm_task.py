@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from launch import slurm_task
-from launch.slurm_task import RunFailedError, RunTask
-from redo_dopamine import run_lock, run_status
+from redo_dopamine.launch.slurm import task as slurm_task
+from redo_dopamine.launch.slurm.task import RunFailedError, RunTask
+from redo_dopamine.rundir import lock
+from redo_dopamine.rundir import status as run_status
 
 HERE = Path(__file__).parent
 FAKE, STOPPABLE = HERE / "fake_run.py", HERE / "fake_stoppable_run.py"
 # A job's process: with submitit's handlers, here one that tells that it was called.
 JOB = (
     "import pathlib, signal, sys\n"
-    "from launch.slurm_task import RunTask\n"
+    "from redo_dopamine.launch.slurm.task import RunTask\n"
     "def requeue(number, frame):\n"
     "    print('requeued', flush=True)\n"
     "    sys.exit(255)\n"
@@ -78,7 +79,7 @@ def test_a_mistake_is_not_tried_again(tmp_path):
 
 
 def test_a_run_that_another_process_has(tmp_path):
-    with run_lock.held(tmp_path):
+    with lock.held(tmp_path):
         assert fake(tmp_path, "succeed")() == "taken elsewhere"
 
 

@@ -6,12 +6,14 @@ import sys
 import pytest
 
 from helpers import runs
-from redo_dopamine import run_lock, run_status, train
+from redo_dopamine import train
+from redo_dopamine.rundir import lock
+from redo_dopamine.rundir import status as run_status
 
 
 def test_a_directory_in_use_is_refused_with_status_3(tmp_path):
     command = [sys.executable, "-m", "redo_dopamine.train", "--gin_files=demo.gin"]
-    with run_lock.held(tmp_path):
+    with lock.held(tmp_path):
         result = subprocess.run(
             [*command, f"--base_dir={tmp_path}"],
             capture_output=True,
@@ -43,7 +45,7 @@ def test_status_of_a_run_from_its_start_to_its_end(tmp_path, clean_gin, monkeypa
     assert (status.state, status.message) == ("failed", "OSError: no space left")
     assert (status.scale, status.agent_steps, status.attempts) == (0.5, 120, 1)
     assert status.agent_step >= 120
-    assert run_lock.holder(tmp_path) is None
+    assert lock.holder(tmp_path) is None
 
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
     train.train(str(tmp_path), scale=0.5)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import emulator, train
+from redo_dopamine import train
+from redo_dopamine.environments import atari
+from redo_dopamine.environments.minatar import GAMES, create_minatar_environment
 from redo_dopamine.errors import UserError
-from redo_dopamine.minatar.environment import GAMES, create_minatar_environment
 
 pytest.importorskip("minatar", reason="pip install 'redo-dopamine[minatar]'")
 TINY = (
@@ -35,7 +36,7 @@ def actions_of(number, seed=0):
 
 def made(game, seed=1):
     environment = create_minatar_environment(game)
-    emulator.seed_environment(environment, np.random.default_rng(seed))
+    atari.seed_environment(environment, np.random.default_rng(seed))
     environment.reset()
     return environment
 
@@ -44,7 +45,7 @@ def made(game, seed=1):
 @pytest.mark.parametrize("num_steps", [0, 7, 400])
 def test_a_game_returns_to_its_state(game, num_steps):
     first, second = made(game), made(game, seed=2)
-    assert emulator.is_restorable(first)
+    assert atari.is_restorable(first)
     play(first, actions_of(num_steps))
     state = {name: array.copy() for name, array in first.get_state().items()}
     assert not any(array.dtype.hasobject for array in state.values())

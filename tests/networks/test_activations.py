@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import networks
-from redo_dopamine.networks.activations import collect, loss_gradients, record
+from redo_dopamine.networks.capture import collect, loss_gradients, record
 
 
 def test_collected_shapes_are_batch_space_and_neurons():

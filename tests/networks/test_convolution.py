@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from helpers import trees
-from redo_dopamine.core import compiling
-from redo_dopamine.networks.convolution import Conv
+from redo_dopamine.core import jit
+from redo_dopamine.networks.layers import Conv
 
 IMAGES = np.random.default_rng(0).normal(size=(5, 9, 7, 3)).astype(np.float32)
 
@@ -20,7 +20,7 @@ def networks(**settings):
 
 @pytest.fixture(params=[True, False], ids=["old runtime", "default"])
 def runtime(request, monkeypatch):
-    monkeypatch.setattr(compiling, "HAS_OLD_RUNTIME", request.param)
+    monkeypatch.setattr(jit, "HAS_OLD_RUNTIME", request.param)
 
 
 @pytest.mark.usefixtures("runtime")
@@ -53,7 +53,7 @@ def test_gradients_are_those_of_flax_up_to_the_order_of_summation():
 
 
 def test_without_the_older_runtime_gradients_are_bit_for_bit_those_of_flax(monkeypatch):
-    monkeypatch.setattr(compiling, "HAS_OLD_RUNTIME", False)
+    monkeypatch.setattr(jit, "HAS_OLD_RUNTIME", False)
     ours, theirs = networks()
     params = theirs.init(jax.random.PRNGKey(1), IMAGES[0])
 

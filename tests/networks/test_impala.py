@@ -15,7 +15,7 @@ from dopamine.labs.redo.networks import ScalableDQNResNet
 
 from redo_dopamine.core.graph import Edge, NetworkGraph, leaves_by_path, validate
 from redo_dopamine.core.recycle import recycle
-from redo_dopamine.networks.activations import collect
+from redo_dopamine.networks.capture import collect
 from redo_dopamine.networks.impala import ImpalaNetwork
 
 STATE = np.random.default_rng(0).integers(0, 256, (20, 12, 2), np.uint8)

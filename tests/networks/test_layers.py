@@ -9,12 +9,11 @@ import optax
 import pytest
 
 from helpers import networks, probe, trees
-from redo_dopamine import configurables as configurables  # Registers the names.
 from redo_dopamine.core.graph import leaves_by_path, validate
 from redo_dopamine.core.masks import dormant
 from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.scores import dormancy_score
-from redo_dopamine.networks.activations import collect, loss_gradients
+from redo_dopamine.networks.capture import collect, loss_gradients
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.layers import Nonlinearity, crelu, layer_norm
 from redo_dopamine.networks.nature import NatureNetwork

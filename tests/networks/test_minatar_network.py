@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from redo_dopamine.core import graph
-from redo_dopamine.networks.activations import collect
+from redo_dopamine.networks.capture import collect
 from redo_dopamine.networks.minatar import MinatarNetwork
 
 STATE = jnp.zeros((10, 10, 6, 1), jnp.uint8)

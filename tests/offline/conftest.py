@@ -3,7 +3,8 @@
 import gin
 import pytest
 
-from redo_dopamine.offline import layout, recording, writing
+from redo_dopamine.offline import arrays, writing
+from redo_dopamine.tools import record
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +29,8 @@ def recorded(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writing.Tape, "add", noting)
-        recording.record(
-            recording.Request(
+        record.record(
+            record.Request(
                 str(root),
                 num_steps=400,
                 game="DemonAttack",
@@ -45,4 +46,4 @@ def recorded(tmp_path_factory):
 
 @pytest.fixture
 def directory(recorded):
-    return layout.directory_of(recorded[0], "DemonAttack", 1)
+    return arrays.directory_of(recorded[0], "DemonAttack", 1)

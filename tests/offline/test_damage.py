@@ -7,7 +7,7 @@ import pytest
 
 from offline.recordings import load, steps_of, write
 from redo_dopamine.errors import UserError
-from redo_dopamine.offline import arrays, layout
+from redo_dopamine.offline import arrays
 
 FILES = ("observation", "action", "reward", "terminal", "add_count", "invalid_range")
 
@@ -19,9 +19,9 @@ def split(tmp_path):
 
 
 def path_of(directory, name):
-    if name in (*layout.ARRAYS, layout.EPISODE_END):
-        return layout.array_path(directory, name, 0)
-    return layout.note_path(directory, name, 0)
+    if name in (*arrays.ARRAYS, arrays.EPISODE_END):
+        return arrays.array_path(directory, name, 0)
+    return arrays.note_path(directory, name, 0)
 
 
 def refused(directory, *parts, splits=None):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from helpers import runs, trees
-from redo_dopamine import exit_status
-from redo_dopamine.inspect import restoring
+from redo_dopamine.cli import exit_status
+from redo_dopamine.inspect import restore
 from redo_dopamine.offline import __main__
-from redo_dopamine.supervised import lessons
+from redo_dopamine.supervised import teacher_data
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,8 @@ def test_a_lesson_is_what_the_teacher_says_of_its_replay(run, tmp_path, capsys):
     assert f"but {path} is there. Give another --output" in capsys.readouterr().err
     assert path.read_bytes() == made
 
-    found = lessons.read(path)
-    teacher = restoring.restore(restoring.find_checkpoint(run), replay=True).agent
+    found = teacher_data.read(path)
+    teacher = restore.restore(restore.find_checkpoint(run), replay=True).agent
     frames, records = teacher._replay._contents
     held = {x.tobytes() for x in _held(frames, records, teacher)}
     drawn = {x.tobytes() for x in np.ascontiguousarray(found.states)}
@@ -47,13 +47,13 @@ def test_a_lesson_is_what_the_teacher_says_of_its_replay(run, tmp_path, capsys):
     for state, q_values in zip(found.states[:5], found.q_values, strict=False):
         expected = teacher._q_values(teacher.online_params, state)
         np.testing.assert_allclose(q_values, expected, rtol=1e-5, atol=1e-6)
-    params = restoring.restore(older, replay=False).agent.online_params
+    params = restore.restore(older, replay=False).agent.online_params
     trees.assert_same_bits(found.student_like(params), params)
     assert not trees.same_bits(params, teacher.online_params)
 
 
 def _held(frames, records, agent):
-    from redo_dopamine.replay.batches import batch
+    from redo_dopamine.replay.buffer import batch
 
     rows = records.take(np.arange(len(records)))
     return np.ascontiguousarray(batch(frames, rows, agent.stack_size).state)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from redo_dopamine.offline import arrays, layout
+from redo_dopamine.offline import arrays
 
 ROWS = 15_000
 SIZE = ROWS * 84 * 84
@@ -35,14 +35,14 @@ print(peak() - before)
 def split(tmp_path):
     """Everything but the frames."""
     for name, dtype in (("action", "i4"), ("reward", "f4"), ("terminal", "u1")):
-        arrays.write(layout.array_path(tmp_path, name, 0), np.zeros(ROWS, dtype))
-    arrays.write(layout.note_path(tmp_path, "add_count", 0), np.array(ROWS - 1))
-    arrays.write(layout.note_path(tmp_path, "invalid_range", 0), np.array([0]))
+        arrays.write(arrays.array_path(tmp_path, name, 0), np.zeros(ROWS, dtype))
+    arrays.write(arrays.note_path(tmp_path, "add_count", 0), np.array(ROWS - 1))
+    arrays.write(arrays.note_path(tmp_path, "invalid_range", 0), np.array([0]))
     return tmp_path
 
 
 def peak_of(directory, frames):
-    path = layout.array_path(directory, "observation", 0)
+    path = arrays.array_path(directory, "observation", 0)
     with gzip.open(path, "wb", compresslevel=1) as file:
         np.save(file, frames)
     done = subprocess.run(

@@ -10,11 +10,10 @@ from dopamine.jax.replay_memory import elements
 from dopamine.tf.replay_memory import circular_replay_buffer as circular
 
 from offline.recordings import SHAPE, load, settings, steps_of, write
-from redo_dopamine.offline import layout
-from redo_dopamine.replay import batches
+from redo_dopamine.offline import arrays
+from redo_dopamine.replay import buffer as batches
 from redo_dopamine.replay.frames import FrameStore
-from redo_dopamine.replay.records import RecordRing
-from redo_dopamine.replay.windows import Step, complete_windows
+from redo_dopamine.replay.windows import RecordRing, Step, complete_windows
 
 FIELDS = ("state", "action", "reward", "next_state", "is_terminal", "episode_end")
 EPISODES = [(9, True), (7, False), (3, True), (1, True), (2, False), (12, True), (8, 0)]
@@ -126,14 +125,14 @@ def test_we_draw_the_same_from_dopamines_ring(horizon, count, tmp_path):
 def test_without_our_file_an_episode_that_was_cut_off_goes_on(tmp_path):
     write(tmp_path, steps_of([(10, False), (20, True), (5, True)]))
     marked = load(tmp_path)
-    layout.array_path(tmp_path, layout.EPISODE_END, 0).unlink()
+    arrays.array_path(tmp_path, arrays.EPISODE_END, 0).unlink()
     assert len(load(tmp_path).records) > len(marked.records)
 
 
 def test_a_split_that_begins_within_an_episode_crosses_nothing(tmp_path):
     steps = list(steps_of([(30, True), (30, True)]))
     write(tmp_path, steps, split_rows=25)
-    assert layout.splits_in(tmp_path) == [0, 1, 2]
+    assert arrays.splits_in(tmp_path) == [0, 1, 2]
     read = transitions(load(tmp_path))
     everything = as_seen(steps)
     known = {one.tobytes() for one in everything.state}
@@ -163,9 +162,9 @@ def test_files_are_gzipped_arrays_of_the_public_types(directory):
     }
     rows = set()
     for name, (dtype, shape) in expected.items():
-        with gzip.open(layout.array_path(directory, name, 0)) as file:
+        with gzip.open(arrays.array_path(directory, name, 0)) as file:
             array = np.load(file)
         assert (str(array.dtype), array.shape[1:]) == (dtype, shape)
         rows.add(len(array))
-    with gzip.open(layout.note_path(directory, "add_count", 0)) as file:
+    with gzip.open(arrays.note_path(directory, "add_count", 0)) as file:
         assert rows == {int(np.load(file)) + 1}

@@ -8,10 +8,10 @@ import pytest
 
 from helpers import runs
 from offline.recordings import load
-from redo_dopamine import exit_status
-from redo_dopamine.inspect import restoring
-from redo_dopamine.offline import __main__, layout
-from redo_dopamine.replay import batches
+from redo_dopamine.cli import exit_status
+from redo_dopamine.inspect import restore
+from redo_dopamine.offline import __main__, arrays
+from redo_dopamine.replay import buffer
 
 NARROW = "--gin_bindings=NatureNetwork.width = 0.125"
 
@@ -27,7 +27,7 @@ def new_agent(output, *options, **more):
 
 
 def actions(output, game="DemonAttack", run=1):
-    contents = load(layout.directory_of(output, game, run))
+    contents = load(arrays.directory_of(output, game, run))
     return contents.records.since(0)["action"]
 
 
@@ -52,15 +52,15 @@ def test_a_seed_gives_the_same_data(tmp_path):
 
 
 def _everything(output):
-    contents = load(layout.directory_of(output, "DemonAttack", 1))
+    contents = load(arrays.directory_of(output, "DemonAttack", 1))
     frames, records = contents
     return frames.gather(np.arange(frames.first, frames.end)), records.since(0)
 
 
 def test_long_recordings_are_split(tmp_path):
     assert new_agent(tmp_path, "--split_rows=30", "--run=4", steps=100) == 0
-    directory = layout.directory_of(tmp_path, "DemonAttack", 4)
-    assert layout.splits_in(directory) == [0, 1, 2, 3]
+    directory = arrays.directory_of(tmp_path, "DemonAttack", 4)
+    assert arrays.splits_in(directory) == [0, 1, 2, 3]
     assert 100 - 4 * 5 <= len(actions(tmp_path, run=4)) < 100
 
 
@@ -70,11 +70,11 @@ def test_a_trained_agent_plays_its_game(tmp_path):
     assert record(tmp_path / "greedy", f"--checkpoint={run}", "--epsilon=0") == 0
     assert record(tmp_path / "random", f"--checkpoint={run}", "--epsilon=1") == 0
     assert runs.fingerprint(run) == before
-    agent = restoring.restore(restoring.find_checkpoint(run), replay=False).agent
+    agent = restore.restore(restore.find_checkpoint(run), replay=False).agent
     played = {}
     for name in ("greedy", "random"):
-        contents = load(layout.directory_of(tmp_path / name, "DemonAttack", 1))
-        drawn = batches.batch(contents.frames, contents.records.since(0), 4)
+        contents = load(arrays.directory_of(tmp_path / name, "DemonAttack", 1))
+        drawn = buffer.batch(contents.frames, contents.records.since(0), 4)
         played[name] = agent.greedy_actions(drawn.state) == drawn.action
     assert played["greedy"].all()
     assert 0 < played["random"].mean() < 0.6

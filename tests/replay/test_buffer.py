@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from dopamine.jax.replay_memory import elements, replay_buffer
 
-from redo_dopamine.replay.batches import stack_first
-from redo_dopamine.replay.buffer import FrameReplay
+from redo_dopamine.replay.buffer import FrameReplay, stack_first
 from redo_dopamine.replay.windows import complete_windows
 
 

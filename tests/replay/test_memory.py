@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.settings import CHEAP
-from redo_dopamine.replay import memory
-from redo_dopamine.replay.memory import GrowingRows
+from redo_dopamine.replay import frames
+from redo_dopamine.replay.frames import GrowingRows
 
 MEGABYTE = 1024**2
 
@@ -47,7 +47,7 @@ def test_growing_keeps_what_was_there_and_adds_zeros(row_length, dtype, sizes):
 
 @pytest.mark.parametrize("kind", [mmap.mmap, Unresizable, Unadvisable])
 def test_it_grows_past_huge_pages_on_any_system(monkeypatch, kind):
-    monkeypatch.setattr(memory.mmap, "mmap", kind)
+    monkeypatch.setattr(frames.mmap, "mmap", kind)
     growing = GrowingRows(1, 256, np.uint8)
     growing.rows[0] = 7
     for megabytes in (1, 5, 6, 9, 40):
@@ -73,7 +73,7 @@ def test_without_memory_it_stays_what_it_was(monkeypatch):
         def resize(self, newsize):
             raise OSError(12, "Cannot allocate memory")
 
-    monkeypatch.setattr(memory.mmap, "mmap", Full)
+    monkeypatch.setattr(frames.mmap, "mmap", Full)
     growing = GrowingRows(3, 1000, np.uint8)
     growing.rows[:] = 9
     with pytest.raises(OSError, match="Cannot allocate"):

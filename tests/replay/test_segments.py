@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from helpers.settings import CHEAP
 from redo_dopamine.replay import segments
 from redo_dopamine.replay.frames import FrameStore
-from redo_dopamine.replay.records import RecordRing
 from redo_dopamine.replay.segments import Contents, restore, segment
+from redo_dopamine.replay.windows import RecordRing
 
 SHAPE = (8, 160)  # Four bands of 320 bytes.
 BLOCK = 7

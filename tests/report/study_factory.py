@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from redo_dopamine.report import normalisation
+from redo_dopamine.report.study import scores
 
 FRAMES = {"paper": 10_000_000, "run": 8_000}
 RATIOS = (0.25, 0.5, 1, 2)
-HUMAN = normalisation.human((), "")
+HUMAN = scores.human((), "")
 PAPER = {"dqn": (0.41, 0.475, 0.30, 0.09), "redo": (0.40, 0.57, 0.625, 0.54)}
 
 

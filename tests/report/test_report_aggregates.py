@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rliable import library, metrics
 
-from redo_dopamine.report import aggregates
+from redo_dopamine.report.study import aggregates
 
 # Two seeds x four games.
 SCORES = np.array([[0.0, 0.2, 0.4, 2.0], [0.2, 0.4, 0.6, 4.0]])

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from redo_dopamine.report import analysis, study_ends
+from redo_dopamine.report.study import analysis
+from redo_dopamine.report.study import ends as study_ends
 from redo_dopamine.report.write import write_report
 from report.study_factory import HUMAN, Factory, replay_ratio_arms
 

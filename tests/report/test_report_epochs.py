@@ -7,15 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from redo_dopamine.report import (
-    analysis,
-    epoch_tables,
-    study_epochs,
-    study_progress,
-    write_report,
-)
-from redo_dopamine.report.paper_values import PaperPoint
-from redo_dopamine.report.study import load_study
+from redo_dopamine.report import write_report
+from redo_dopamine.report.study import analysis, curve_figures, tables
+from redo_dopamine.report.study import curves as study_progress
+from redo_dopamine.report.study.spec import PaperPoint, load_study
 from report.study_factory import bar_arms
 
 REPEATS = 50
@@ -128,7 +123,7 @@ def test_a_stretch_is_the_same_part_of_a_shorter_run(root, first, last, run, exp
 
 
 def test_the_papers_numbers_stand_beside_ours(root):
-    table = epoch_tables.beside_the_paper(analysis.analyse(root, REPEATS))
+    table = tables.beside_the_paper(analysis.analyse(root, REPEATS))
     assert table.reset_index().to_dict("records") == [
         {
             "arm": "DQN",
@@ -150,7 +145,7 @@ def test_the_papers_numbers_stand_beside_ours(root):
 
 def test_the_figures(root):
     found = analysis.analyse(root, REPEATS)
-    (axes,) = study_epochs.dormant(found).axes
+    (axes,) = curve_figures.dormant(found).axes
     curves = [line for line in axes.lines if line.get_gid() == "curve"]
     assert len(curves) == 2
     assert curves[0].get_xdata().tolist() == [1, 2, 3, 4]
@@ -159,10 +154,10 @@ def test_the_figures(root):
     assert [line.get_xdata() for line in paper] == [[1], [2]]
     assert [line.get_ydata() for line in paper] == [[0.09], [0.29]]
     assert {line.get_color() for line in paper} == {curves[0].get_color()}
-    (axes,) = study_epochs.accuracy(found).axes
+    (axes,) = curve_figures.accuracy(found).axes
     assert axes.lines[0].get_ydata() == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert len({line.get_linestyle() for line in axes.lines}) == 2
-    (axes,) = study_epochs.loss(found).axes
+    (axes,) = curve_figures.loss(found).axes
     assert axes.get_ylim()[0] == 0
 
 
@@ -189,23 +184,23 @@ def test_the_page(root):
 
 def test_an_epochs_gradient_steps_stand_below_where_runs_agree(root):
     found = analysis.analyse(root, REPEATS)
-    [axes] = study_epochs.loss(found).axes
+    [axes] = curve_figures.loss(found).axes
     assert axes.get_xlabel() == "epochs of 10 gradient steps"
     path = root / "reset" / "fashion_mnist" / "1" / "metrics.csv"
     path.write_text(path.read_text().replace(",40,40,", ",40,44,"))
     found = analysis.analyse(root, REPEATS)
-    assert study_epochs.loss(found).axes[0].get_xlabel() == "epochs"
+    assert curve_figures.loss(found).axes[0].get_xlabel() == "epochs"
 
 
 def test_one_seed_has_no_interval(tmp_path):
     write_study(tmp_path, seeds=[0])
     write_run(tmp_path, "none", 0)
     found = analysis.analyse(tmp_path, REPEATS)
-    table = epoch_tables.ends(found)
+    table = tables.ends(found)
     assert table.loc["DQN", "dormant fraction"] == "0.300 (n = 1)"
     assert table.loc["reset", "dormant fraction"] is None
     assert table.loc["reset", "seeds"] == 0
-    assert np.isnan(epoch_tables.summary(found)["loss_low"]).all()
+    assert np.isnan(tables.summary(found)["loss_low"]).all()
 
 
 def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
@@ -220,7 +215,7 @@ def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
     # What a study does not measure is no fault of it.
     assert "is not shown" not in index
     assert index.count("data:image/png") == 2
-    table = epoch_tables.ends(analysis.analyse(tmp_path / "some", REPEATS))
+    table = tables.ends(analysis.analyse(tmp_path / "some", REPEATS))
     assert table.columns.tolist() == ["data set", "accuracy", "loss", "seeds"]
 
 
@@ -229,7 +224,7 @@ def test_a_small_loss_is_shown_with_its_digits(tmp_path):
     write_run(tmp_path, "none", 0)
     path = tmp_path / "none" / "fashion_mnist" / "0" / "metrics.csv"
     path.write_text(path.read_text().replace("loss,2.0", "loss,0.000081234"))
-    table = epoch_tables.ends(analysis.analyse(tmp_path, REPEATS))
+    table = tables.ends(analysis.analyse(tmp_path, REPEATS))
     assert table.loc["DQN", "loss"] == "8.12e-05 (n = 1)"
 
 
@@ -237,9 +232,9 @@ def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
     point = {"arm": "none", "game": "", "first": 1, "last": 1, "percent": 61}
     write_study(root, points=[point | {"tau": 0.1}])
     found = analysis.analyse(root, REPEATS)
-    table = epoch_tables.beside_the_paper(found)
+    table = tables.beside_the_paper(found)
     assert list(table["the paper"]) == ["0.61"]
-    labels = [x.get_text() for x in study_epochs.dormant(found).legends[0].texts]
+    labels = [x.get_text() for x in curve_figures.dormant(found).legends[0].texts]
     assert "the paper" in labels
 
 
@@ -256,12 +251,12 @@ def test_a_point_of_another_tau_is_told_and_not_drawn(root, tau, told):
     point = {"arm": "none", "game": "cifar10", "first": 1, "last": 1, "percent": 96}
     write_study(root, points=[point | tau])
     found = analysis.analyse(root, REPEATS)
-    table = epoch_tables.beside_the_paper(found)
+    table = tables.beside_the_paper(found)
     assert (list(table["the paper, cifar10"]), list(table["its τ"])) == (
         ["0.96"],
         [told],
     )
-    figure = study_epochs.dormant(found)
+    figure = curve_figures.dormant(found)
     [axes] = figure.axes
     assert not [line for line in axes.lines if line.get_gid() == "paper"]
     assert not [x for x in figure.legends[0].texts if "the paper" in x.get_text()]
@@ -292,16 +287,16 @@ def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
         for seed in (0, 1):
             write_agents_run(tmp_path, arm, seed)
     found = analysis.analyse(tmp_path, REPEATS)
-    (axes,) = study_epochs.returns(found).axes
+    (axes,) = curve_figures.returns(found).axes
     assert axes.get_xlabel() == "iterations of 100 agent steps"
     assert axes.lines[0].get_ydata() == pytest.approx([0.5, 100.5, 200.5])
-    (axes,) = study_epochs.loss(found).axes  # Of a policy: below 0, and seen there.
+    (axes,) = curve_figures.loss(found).axes  # Of a policy: below 0, and seen there.
     assert axes.get_ylim()[0] < -0.02
-    figure = study_epochs.zero_gradient_by_layer(found)
+    figure = curve_figures.zero_gradient_by_layer(found)
     assert [x.get_title() for x in figure.axes] == ["policy/Dense_0", "value/Dense_0"]
     ours = figure.axes[1].lines[0].get_ydata()
     assert ours == pytest.approx([0.005, 0.105, 0.205])
-    table = epoch_tables.ends(found)
+    table = tables.ends(found)
     assert table.loc["DQN", "average return"] == "200.5 [194.1, 206.9] (n = 2)"
     assert table.loc["DQN", "zero-gradient fraction"] == "0.250 [0.250, 0.250] (n = 2)"
     report = write_report(tmp_path, REPEATS).parent
@@ -336,6 +331,6 @@ def test_layers_end_with_intervals_in_the_order_of_the_deepest_network(tmp_path)
     index = (report / "index.html").read_text()
     assert "<h3>By layer</h3>" in index
     assert 'href="layers.csv"' in index
-    table = epoch_tables.layer_table(analysis.analyse(tmp_path, REPEATS))
+    table = tables.layer_table(analysis.analyse(tmp_path, REPEATS))
     assert table["layer"].tolist() == [*shallow, *deep]
     assert set(table["dormant fraction"]) == {"0.205 [0.141, 0.269] (n = 2)"}

@@ -3,11 +3,12 @@
 import pytest
 from matplotlib.figure import Figure
 
-from redo_dopamine.report import curves, figures, load_run, style
+from redo_dopamine.report import load_run, run_figures, style
+from redo_dopamine.report import run_figures as figures
 
 ALL = [
-    curves.returns,
-    curves.loss,
+    run_figures.returns,
+    run_figures.loss,
     figures.dormant_fraction,
     figures.dormant_fraction_per_layer,
     figures.overlap_per_layer,
@@ -34,7 +35,7 @@ def runs(make_run):
 def test_axes_and_runs_are_named(draw, runs):
     figure = draw(runs)
     assert isinstance(figure, Figure)
-    expected = curves.FRAMES if draw is curves.returns else "gradient steps"
+    expected = run_figures.FRAMES if draw is run_figures.returns else "gradient steps"
     for axes in figure.axes:
         assert axes.get_xlabel() == expected
         assert axes.get_ylabel()
@@ -106,7 +107,7 @@ def test_recycled_per_layer_draws_the_counts(runs):
 
 
 def test_returns_draw_episodes_mean_and_averages(runs):
-    figure = curves.returns(runs)
+    figure = run_figures.returns(runs)
     (episodes,) = drawn(figure, "episodes")[0]
     assert episodes.get_xdata().tolist() == [480, 680]
     (mean,) = drawn(figure, "running_mean")[0]
@@ -126,8 +127,8 @@ def test_fractions_start_at_zero_and_stay_below_one(runs):
 
 
 def test_a_run_has_one_colour_in_every_figure(runs):
-    for draw in (figures.dormant_fraction_per_layer, curves.loss):
-        gid = "running_mean" if draw is curves.loss else "curve"
+    for draw in (figures.dormant_fraction_per_layer, run_figures.loss):
+        gid = "running_mean" if draw is run_figures.loss else "curve"
         first, second = drawn(draw(runs), gid)[0]
         assert first.get_color() == style.COLOURS[0]
         assert second.get_color() == style.COLOURS[1]
@@ -139,7 +140,7 @@ def test_more_runs_than_colours_differ_by_line_style():
 
 
 def test_dollars_in_names_start_no_formula(make_run):
-    figure = curves.loss([load_run(make_run("_a$x_1$"))])
+    figure = run_figures.loss([load_run(make_run("_a$x_1$"))])
     figure.canvas.draw()
     (label,) = figure.legends[0].get_texts()
     assert label.get_text() == r"_a\$x_1\$"

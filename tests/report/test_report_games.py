@@ -2,7 +2,7 @@
 
 import pytest
 
-from redo_dopamine.report import analysis, game_curves
+from redo_dopamine.report.study import analysis, game_curves
 from report.study_factory import Factory, bar_arms, noisy, replay_ratio_arms
 
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from redo_dopamine.report import load_run, metric_names, write_report
+from redo_dopamine.report import load_run, metrics_csv, write_report
 from redo_dopamine.report.metrics_csv import read_metrics
 from report.conftest import BODY, HEADER, INFO
 
@@ -182,7 +182,7 @@ def test_what_diverged_is_shown_as_it_is(make_run, value):
 
 def test_fractions_may_be_of_nothing_and_end_just_above_1():
     values = np.array([np.nan, 0.0, 1.0000001, 1.1, -0.1])
-    found = metric_names.is_possible("dormant_fraction/0.1/Conv_0", values)
+    found = metrics_csv.is_possible("dormant_fraction/0.1/Conv_0", values)
     assert found.tolist() == [True, True, True, False, False]
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import analysis, normalisation, study, write_report
+from redo_dopamine.report import write_report
+from redo_dopamine.report.study import analysis, scores, spec
 from report.study_factory import Factory, bar_arms
 
 ARMS = bar_arms()[:2]
@@ -28,7 +29,7 @@ def maze(tmp_path):
 
 
 def test_the_humans_scale_is_that_of_the_tables():
-    scale = normalisation.human((), "")
+    scale = scores.human((), "")
     assert scale.column == "human_normalised"
     assert len(scale.ends) == 57
     assert scale.normalise("Pong", -20.7) == pytest.approx(0, abs=1e-9)
@@ -86,4 +87,4 @@ def test_another_scale_is_an_error(tmp_path):
 
 
 def test_a_study_may_ask_for_every_kind_and_no_other():
-    assert tuple(normalisation.KINDS) == study.SCORES
+    assert tuple(scores.KINDS) == spec.SCORES

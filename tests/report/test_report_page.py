@@ -188,7 +188,7 @@ def test_cli_reports_a_user_error_without_traceback(tmp_path):
 
 def test_import_is_light():
     code = (
-        "import sys, redo_dopamine.report, redo_dopamine.report.sections;"
+        "import sys, redo_dopamine.report, redo_dopamine.report.run_page;"
         "heavy = {'dopamine', 'tensorflow', 'jax', 'gin', 'flax'} & set(sys.modules);"
         "drawing = {'matplotlib.pyplot'} & set(sys.modules);"
         "sys.exit(f'imported: {heavy | drawing}' if heavy | drawing else 0)"

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import analysis, load_run, points, scores, write_report
-from redo_dopamine.report.study import load_study
+from redo_dopamine.report import load_run, write_report
+from redo_dopamine.report import summary as points
+from redo_dopamine.report.study import analysis, scores
+from redo_dopamine.report.study.spec import load_study
 from report.study_factory import FRAMES, Factory, bar_arms, noisy, paper_values
 
 REPEATS = 50
@@ -267,7 +269,7 @@ def test_cli_takes_a_study_and_reports_errors(tmp_path):
 
 def test_import_of_a_study_report_is_light():
     code = (
-        "import sys, redo_dopamine.report.study_page;"
+        "import sys, redo_dopamine.report.study.page;"
         "heavy = {'dopamine', 'tensorflow', 'jax', 'gin', 'flax'} & set(sys.modules);"
         "heavy |= {'matplotlib.pyplot'} & set(sys.modules);"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
@@ -335,15 +337,15 @@ def test_a_score_is_the_training_of_the_last_tenth(make_run, iterations, expecte
         for i in range(iterations)
     )
     run = load_run(make_run(body=body))
-    assert points.final_return(run, scores.TRAINING) == expected
-    assert points.final_return(run, scores.EVALUATION) == 1 - iterations
+    assert points.final_score(run, scores.TRAINING) == expected
+    assert points.final_score(run, scores.EVALUATION) == 1 - iterations
     episodes = "".join(
         f"{i},{100 * i + k},{i},train/episode_return,{i + k}\n"
         for i in range(iterations)
         for k in (0, 2)
     )
     run = load_run(make_run("episodes", body=episodes))
-    assert points.final_return(run, scores.TRAINING) == expected
+    assert points.final_score(run, scores.TRAINING) == expected
 
 
 def test_tables_have_both_kinds_of_return_and_the_test(tmp_path):

@@ -5,15 +5,15 @@ import dataclasses
 import pytest
 from matplotlib.colors import to_hex
 
-from redo_dopamine.report import (
+from redo_dopamine.report import style
+from redo_dopamine.report.study import (
     analysis,
-    study_dormancy,
-    study_figures,
-    study_headline,
-    study_style,
-    style,
+    arm_style,
+    dormancy_figures,
+    score_figures,
 )
-from redo_dopamine.report.paper_values import PaperValue
+from redo_dopamine.report.study import score_figures as study_headline
+from redo_dopamine.report.study.spec import PaperValue
 from report.study_factory import Factory, bar_arms, noisy, paper_values
 
 
@@ -37,7 +37,7 @@ def bars(tmp_path_factory):
 
 
 def test_a_series_has_one_colour_in_every_figure(ratios):
-    for draw in (study_figures.sample_efficiency, study_dormancy.dormant_curves):
+    for draw in (score_figures.sample_efficiency, dormancy_figures.dormant_curves):
         figure = draw(ratios)
         titles = [axes.get_title() for axes in figure.axes]
         assert titles == [f"replay ratio {x}" for x in ("0.25", "0.5", "1", "2")]
@@ -81,7 +81,7 @@ def test_arms_without_a_place_are_bars(bars):
 
 
 def test_final_dormancy_has_a_panel_for_the_papers_game(ratios):
-    figure = study_dormancy.dormant_at_the_end(ratios)
+    figure = dormancy_figures.dormant_at_the_end(ratios)
     every, pong = figure.axes
     assert [every.get_title(), pong.get_title()] == ["all games", "Pong only"]
     [paper] = [line for line in pong.lines if line.get_gid() == "paper"]
@@ -95,7 +95,9 @@ def test_final_dormancy_has_a_panel_for_the_papers_game(ratios):
 def test_a_papers_value_before_its_end_says_when(ratios):
     value = PaperValue("dqn_rr1", None, 0.26, 0.30, "Pong", 40_000_000, 0.1)
     study = dataclasses.replace(ratios.study, paper_dormant=(value,))
-    figure = study_dormancy.dormant_at_the_end(dataclasses.replace(ratios, study=study))
+    figure = dormancy_figures.dormant_at_the_end(
+        dataclasses.replace(ratios, study=study)
+    )
     assert figure.axes[1].get_title().endswith("(the paper: after 40,000,000 frames)")
 
 
@@ -105,7 +107,9 @@ def test_a_papers_value_before_its_end_says_when(ratios):
 def test_a_papers_value_stands_only_on_an_axis_of_its_own_tau(ratios, tau, shown):
     value = PaperValue("dqn_rr1", None, 0.26, 0.95, "Pong", tau=tau)
     study = dataclasses.replace(ratios.study, paper_dormant=(value,))
-    figure = study_dormancy.dormant_at_the_end(dataclasses.replace(ratios, study=study))
+    figure = dormancy_figures.dormant_at_the_end(
+        dataclasses.replace(ratios, study=study)
+    )
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["all games", "Pong only"][: 1 + shown]
     drawn = [x for axes in figure.axes for x in axes.lines if x.get_gid() == "paper"]
@@ -121,8 +125,8 @@ def test_places_that_are_no_doublings_are_a_step_apart(ratios):
         for arm, x in zip(ratios.study.arms[:3], (0.0, 0.01, 0.1), strict=True)
     ]
     study = dataclasses.replace(ratios.study, arms=tuple(arms))
-    assert not study_style.is_doubling(study)
-    assert [study_style.place(study, arm) for arm in arms] == [0, 1, 2]
+    assert not arm_style.is_doubling(study)
+    assert [arm_style.place(study, arm) for arm in arms] == [0, 1, 2]
 
 
 def test_improvement_compares_series_at_the_same_place(ratios, bars):
@@ -137,5 +141,5 @@ def test_improvement_compares_series_at_the_same_place(ratios, bars):
     assert table["p"].between(0, 1).all()
     assert (table["low"] <= table["probability"]).all()
     assert (table["probability"] <= table["high"]).all()
-    labels = study_figures.improvement(ratios).axes[0].get_yticklabels()
+    labels = score_figures.improvement(ratios).axes[0].get_yticklabels()
     assert labels[0].get_text().startswith("DQN + ReDo, RR 0.25  >  DQN, RR 0.25\np = ")

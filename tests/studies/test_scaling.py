@@ -3,7 +3,6 @@
 import pytest
 
 from redo_dopamine.studies import STUDIES
-from redo_dopamine.studies.lengths import Length
 from redo_dopamine.studies.scaling import (
     FLOORS,
     arm_bindings,
@@ -11,6 +10,7 @@ from redo_dopamine.studies.scaling import (
     equal_arms,
     run_length,
 )
+from redo_dopamine.studies.study import Length
 
 REPLAY_RATIO = STUDIES["replay_ratio"]
 

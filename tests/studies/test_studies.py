@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import pytest
 
 from helpers import runs as tiny_runs
-from redo_dopamine import atari_100k, config_diff, configure
+from redo_dopamine.config import load
 from redo_dopamine.core import graph
-from redo_dopamine.studies import STUDIES, control, games, laptop, plan, sac_redo, speed
+from redo_dopamine.rundir import config_diff
+from redo_dopamine.runners import atari_100k
+from redo_dopamine.studies import STUDIES, arms, plan
+from redo_dopamine.studies.catalogue import he2026, minatar, sac
 from redo_dopamine.studies.scaling import FLOORS, arm_bindings
 from redo_dopamine.studies.study import DQN, DRQ_EPS
 
@@ -82,7 +85,7 @@ def test_a_study_is_consistent(study):
     points = [(arm.series, arm.x) for arm in study.arms]
     assert len(set(points)) == len(points)
     assert len({arm.x is None for arm in study.arms}) == 1
-    assert {arm.speed for arm in study.arms} <= set(speed.SPEEDS)
+    assert {arm.speed for arm in study.arms} <= set(plan.SPEEDS)
     for score in study.paper:
         assert score.low is None or score.low < score.iqm < score.high
 
@@ -103,8 +106,8 @@ def test_the_papers_dormant_fractions_say_their_threshold_or_that_it_is_not_know
 
 
 def test_the_games_are_those_of_the_benchmark():
-    assert games.ATARI_100K_GAMES == atari_100k.GAMES
-    assert len(set(games.DQN_GAMES)) == 17
+    assert arms.ATARI_100K_GAMES == atari_100k.GAMES
+    assert len(set(arms.DQN_GAMES)) == 17
 
 
 @pytest.mark.parametrize(
@@ -112,9 +115,9 @@ def test_the_games_are_those_of_the_benchmark():
     [
         (DQN, "dqn.gin"),
         (DRQ_EPS, "drq_eps.gin"),
-        (control.PPO, "ppo.gin"),
-        (sac_redo.PROTOCOL, "sac.gin"),
-        (laptop.PROTOCOL, "minatar_dqn.gin"),
+        (he2026.PPO, "ppo.gin"),
+        (sac.PROTOCOL, "sac.gin"),
+        (minatar.PROTOCOL, "minatar_dqn.gin"),
     ],
 )
 def test_a_protocol_is_what_the_gin_file_says(protocol, gin_file, clean_gin):
@@ -151,7 +154,7 @@ def test_an_arm_is_a_configuration(study, arm, scale, clean_gin):
     if arm.replay_ratio is not None:
         assert gin.query_parameter(f"{agent}.replay_ratio") == arm.replay_ratio
     assert gin.query_parameter(study.protocol.seed) == study.seeds[0]
-    assert configure.task() == study.games[0]
+    assert load.task() == study.games[0]
     iterations = gin.query_parameter("Runner.num_iterations")
     steps = iterations * gin.query_parameter("Runner.training_steps")
     assert steps == run.agent_steps

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.supervised.cifar import (
+from redo_dopamine.supervised.images import (
     TEST_FILES,
     TRAIN_FILES,
     cifar10,

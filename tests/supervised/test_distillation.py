@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
-from redo_dopamine import exit_status
+from redo_dopamine.cli import exit_status
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.studies import STUDIES, plan
-from redo_dopamine.supervised import distillation, gin_names, lessons
-from redo_dopamine.supervised.distilling import Distillation
+from redo_dopamine.supervised import distillation, gin_names, teacher_data
+from redo_dopamine.supervised.q_distillation import Distillation
 
 STUDY = STUDIES["distillation"]
 NARROW = "NatureNetwork.width = 0.05"
@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
     states = rng.integers(0, 256, (48, 12, 12, 4), np.uint8)
     student = NatureNetwork(6, width=0.05).init(jax.random.PRNGKey(1), states[0])
     path = tmp_path / "data" / "distillation" / "DemonAttack.npz"
-    lessons.write(path, states, rng.normal(size=(48, 6)), student)
+    teacher_data.write(path, states, rng.normal(size=(48, 6)), student)
     return tmp_path
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from helpers import ranges, trees
-from redo_dopamine import checkpoints
 from redo_dopamine.core.graph import Edge, NetworkGraph
 from redo_dopamine.core.interventions import redo
 from redo_dopamine.errors import UserError
-from redo_dopamine.networks.activations import record
+from redo_dopamine.networks.capture import record
 from redo_dopamine.networks.layers import kernel, neurons
-from redo_dopamine.supervised import lessons
-from redo_dopamine.supervised.distilling import (
+from redo_dopamine.rundir import checkpoint
+from redo_dopamine.supervised import teacher_data
+from redo_dopamine.supervised.q_distillation import (
     Distillation,
     fresh_student,
     pretrained_student,
@@ -59,7 +59,7 @@ TEACHER, STUDENT = params_of(100), params_of(200)
 def lesson(tmp_path_factory):
     """A teacher's Q-values, and a student that was trained on something else."""
     path = tmp_path_factory.mktemp("lesson") / "Pong.npz"
-    lessons.write(path, STATES, values_of(TEACHER), STUDENT)
+    teacher_data.write(path, STATES, values_of(TEACHER), STUDENT)
     return path
 
 
@@ -96,7 +96,7 @@ def test_a_squared_error_by_hand():
 
 def test_the_loss_of_a_copy_of_the_teacher_is_zero(make, tmp_path):
     path = tmp_path / "copy.npz"
-    lessons.write(path, STATES, values_of(TEACHER), TEACHER)
+    teacher_data.write(path, STATES, values_of(TEACHER), TEACHER)
     rows = make(pretrained_student, path=path, num_epochs=1).run_epoch()
     [loss] = [x.value for x in rows if x.name == "relative_loss"]
     # Nothing but the rounding of two programs that compute the same.
@@ -146,9 +146,9 @@ def test_a_restored_experiment_goes_on_exactly(make, start):
     straight.run_epoch()
     expected = straight.run_epoch()
     stopped.run_epoch()
-    arrays = checkpoints.flatten(stopped.state_tree(), "x")
+    arrays = checkpoint.flatten(stopped.state_tree(), "x")
     resumed.load_state_tree(
-        checkpoints.unflatten(resumed.state_tree(), arrays, "x"),
+        checkpoint.unflatten(resumed.state_tree(), arrays, "x"),
     )
     assert values(resumed.run_epoch()) == values(expected)
     trees.assert_same_bits(params(resumed), params(straight))
@@ -167,7 +167,7 @@ def test_two_experiments_may_begin_with_the_same_student(make):
 def test_a_student_of_another_network_is_refused(make, tmp_path):
     path = tmp_path / "other.npz"
     wide = Tiny(3, num_neurons=17).init(jax.random.PRNGKey(0), STATES[0])
-    lessons.write(path, STATES, values_of(TEACHER), wide)
+    teacher_data.write(path, STATES, values_of(TEACHER), wide)
     with pytest.raises(UserError, match=r"Distillation\.network .*\[32, 17\] there"):
         make(pretrained_student, path=path)
     assert make(fresh_student, path=path).epoch == 0
@@ -175,19 +175,19 @@ def test_a_student_of_another_network_is_refused(make, tmp_path):
 
 def test_a_lesson_that_is_missing_or_damaged_is_named(lesson, tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.npz is none.*offline lesson"):
-        lessons.read(tmp_path / "nowhere.npz")
+        teacher_data.read(tmp_path / "nowhere.npz")
     content = lesson.read_bytes()
     for name, kept in (("short", content[:-400]), ("empty", b""), ("text", b"x" * 99)):
         (tmp_path / name).write_bytes(kept)
         with pytest.raises(UserError, match=f"whole, but .*{name}"):
-            lessons.read(tmp_path / name)
-    checkpoints.write_file(tmp_path / "another", {"x": np.zeros(3)}, {})
+            teacher_data.read(tmp_path / name)
+    checkpoint.write_file(tmp_path / "another", {"x": np.zeros(3)}, {})
     with pytest.raises(UserError, match=r"another cannot be used: 'states'"):
-        lessons.read(tmp_path / "another")
+        teacher_data.read(tmp_path / "another")
 
 
 def test_a_lesson_comes_back_as_it_was_written(lesson):
-    found = lessons.read(lesson)
+    found = teacher_data.read(lesson)
     np.testing.assert_array_equal(found.states, STATES)
     np.testing.assert_array_equal(found.q_values, values_of(TEACHER))
     assert found.num_actions == 3
@@ -197,8 +197,11 @@ def test_a_lesson_comes_back_as_it_was_written(lesson):
 def test_another_lesson_has_another_checksum(lesson, tmp_path):
     changed = STATES.copy()
     changed[3, 2, 1, 0] ^= 1
-    lessons.write(tmp_path / "x.npz", changed, values_of(TEACHER), STUDENT)
-    assert lessons.read(lesson).checksum != lessons.read(tmp_path / "x.npz").checksum
+    teacher_data.write(tmp_path / "x.npz", changed, values_of(TEACHER), STUDENT)
+    assert (
+        teacher_data.read(lesson).checksum
+        != teacher_data.read(tmp_path / "x.npz").checksum
+    )
 
 
 @pytest.mark.parametrize(

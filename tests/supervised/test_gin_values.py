@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from helpers.hostile import HOSTILE, said_by
-from redo_dopamine.bindings import checking
-from redo_dopamine.bindings.kinds import GIVEN
-from redo_dopamine.bindings.table import RULES
+from redo_dopamine.config import checking
+from redo_dopamine.config.checking import RULES
+from redo_dopamine.config.rules import GIVEN
 from redo_dopamine.supervised import gin_names
 
 DEFAULTS = {

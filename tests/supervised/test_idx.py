@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.supervised.idx import (
+from redo_dopamine.supervised.images import (
     TEST,
     fashion_mnist,
     read_fashion_mnist,

@@ -11,7 +11,9 @@ import sys
 import gin
 import pytest
 
-from redo_dopamine import config_diff, exit_status, run_lock, run_status
+from redo_dopamine.cli import exit_status
+from redo_dopamine.rundir import config_diff, lock
+from redo_dopamine.rundir import status as run_status
 from redo_dopamine.supervised import gin_names, label_shuffle, problem
 
 TINY = (
@@ -206,7 +208,7 @@ def test_a_directory_that_is_a_file_is_refused(run, capsys, tmp_path):
 
 def test_a_directory_in_use_is_refused(run, tmp_path, capsys):
     (tmp_path / "run").mkdir()
-    with run_lock.held(tmp_path / "run"):
+    with lock.held(tmp_path / "run"):
         assert run() == exit_status.IN_USE
     assert "in use by process" in capsys.readouterr().err
 
@@ -221,13 +223,13 @@ def test_a_wrong_flag_exits_with_2():
 
 
 def test_its_gin_names_are_those_of_the_agents():
-    from redo_dopamine import configurables
+    from redo_dopamine.config import registry
 
     gin_names.register()
-    configurables._register()
-    shared = [*configurables.INTERVENTIONS, *configurables.BUDGET_SETTINGS]
+    registry._register()
+    shared = [*registry.INTERVENTIONS, *registry.BUDGET_SETTINGS]
     assert all(gin_names.NAMES[x.__name__] is x for x in shared)
-    offered = configurables.NETWORK_SETTINGS.items()
+    offered = registry.NETWORK_SETTINGS.items()
     assert all(gin_names.NAMES[name] is x for name, x in offered)
 
 

@@ -4,7 +4,7 @@ import gin
 import pytest
 
 from helpers import runs
-from redo_dopamine import run_status
+from redo_dopamine.rundir import status
 from redo_dopamine.studies import STUDIES, plan
 from redo_dopamine.supervised import gin_names, regression_probe
 from redo_dopamine.supervised.probing import RegressionProbe
@@ -67,8 +67,8 @@ def test_a_run_of_a_study_leaves_what_a_launcher_looks_for(
     gin.clear_config()
     arguments = [f"--base_dir={tmp_path}", f"--scale={run.scale:g}", *flags]
     assert regression_probe.main(arguments) == 0
-    found = run_status.read(tmp_path)
-    assert (found.state, found.scale) == (run_status.DONE, 0.02)
+    found = status.read(tmp_path)
+    assert (found.state, found.scale) == (status.DONE, 0.02)
     names = {row["name"] for row in runs.metrics(tmp_path)}
     assert {"loss", "test_loss", "zero_gradient_fraction"} <= names
     assert len(runs.metrics(tmp_path)) > 4

@@ -13,8 +13,8 @@ from redo_dopamine.core.interventions import weight_clipping
 from redo_dopamine.core.optimizers import l2_to_init
 from redo_dopamine.errors import UserError
 from redo_dopamine.networks.ppo import PPONetwork, ValueNetwork
-from redo_dopamine.supervised import beginnings, regression
-from redo_dopamine.supervised.beginnings import Moment
+from redo_dopamine.supervised import perturbations, probing
+from redo_dopamine.supervised.perturbations import Moment
 from redo_dopamine.supervised.probing import RegressionProbe
 
 
@@ -37,24 +37,24 @@ def values(rows, name):
 def test_the_function_by_hand():
     x = np.zeros((1, 17))
     # cos 0 and half of exp 0.
-    assert regression.function(x) == pytest.approx([1.5])
+    assert probing.function(x) == pytest.approx([1.5])
     x[0, [0, 2, 4, 8, 10, 11, 15]] = 1.0, 2.0, -1.0, 2.0, 2.0, 3.0, -4.0
     expected = 1 + 0.5 * 4 - 0.2 + 1 + 0.5 * np.e + 0.5 * 6 - 0.5 * 4
-    assert regression.function(x) == pytest.approx([expected])
+    assert probing.function(x) == pytest.approx([expected])
 
 
 def test_every_input_has_a_part():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, 17))
-    for i in range(regression.NUM_INPUTS):
+    for i in range(probing.NUM_INPUTS):
         other = x.copy()
         other[0, i] += 0.5
-        assert regression.function(other) != pytest.approx(regression.function(x))
+        assert probing.function(other) != pytest.approx(probing.function(x))
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.25, 1.0, 1.5, 2.0])
 def test_a_distance_is_one_minus_a_correlation(distance):
-    sample = regression.draw(2_000, np.random.default_rng(1))
+    sample = probing.draw_sample(2_000, np.random.default_rng(1))
     assert sample.inputs.shape == (2_000, 17)
     without_noise = sample._replace(noise=0 * sample.noise)
     targets = without_noise.targets(distance)
@@ -64,7 +64,7 @@ def test_a_distance_is_one_minus_a_correlation(distance):
     )
     assert np.std(targets) == pytest.approx(1, abs=1e-5)
     noise = sample.targets(distance) - targets
-    assert np.std(noise) == pytest.approx(regression.NOISE, rel=0.05)
+    assert np.std(noise) == pytest.approx(probing.NOISE, rel=0.05)
 
 
 @pytest.mark.parametrize("distance", [-0.1, 2.1, "1"])
@@ -85,7 +85,7 @@ def study(tmp_path_factory):
 
 
 def aged(root):
-    return lambda drawn, environment_id, seed: beginnings.aged_network(
+    return lambda drawn, environment_id, seed: perturbations.aged_network(
         drawn, environment_id, seed, root=str(root)
     )
 
@@ -138,11 +138,11 @@ def changed_neurons(before, after):
 
 def test_noise_is_on_the_incoming_weights_of_the_chosen_neurons_alone():
     now = moment()
-    changed = changed_neurons(now.params, beginnings.disturb_zero_gradient(now))
+    changed = changed_neurons(now.params, perturbations.disturb_zero_gradient(now))
     kernel = "_critic/Dense_0/kernel"
     assert changed.pop(kernel) == [0, 1, 2]
     assert not any(changed.values())
-    changed = changed_neurons(now.params, beginnings.disturb_at_random(now))
+    changed = changed_neurons(now.params, perturbations.disturb_at_random(now))
     chosen = changed.pop(kernel)
     assert len(chosen) == 3
     assert chosen != [0, 1, 2]
@@ -153,7 +153,7 @@ def test_noise_has_the_standard_deviation_asked_for():
     now = moment()
     every = {name: mask | True for name, mask in now.zero_gradient.items()}
     now = now._replace(zero_gradient=every)
-    found = beginnings.disturb_zero_gradient(now, std=0.5)
+    found = perturbations.disturb_zero_gradient(now, std=0.5)
     path = ("params", "_critic", "Dense_0", "kernel")
     noise = leaves_by_path(found)[path] - leaves_by_path(now.params)[path]
     assert np.std(noise) == pytest.approx(0.5, rel=0.1)
@@ -161,8 +161,8 @@ def test_noise_has_the_standard_deviation_asked_for():
 
 def test_nothing_and_everything_may_change_at_a_new_task():
     now = moment()
-    assert beginnings.undisturbed(now) is now.params
-    assert beginnings.redrawn(now) is now.drawn
+    assert perturbations.undisturbed(now) is now.params
+    assert perturbations.redrawn(now) is now.drawn
 
 
 # What is learned and measured.
@@ -193,7 +193,7 @@ def test_a_new_task_begins_after_the_first_one():
         assert len(calls) == int(epoch >= 2)
 
 
-@pytest.mark.parametrize("perturb", [beginnings.undisturbed, beginnings.redrawn])
+@pytest.mark.parametrize("perturb", [perturbations.undisturbed, perturbations.redrawn])
 def test_at_a_new_task_only_moments_begin_again(perturb):
     strength, rate = 3.0, 1e-3
     experiment = probe(
@@ -247,7 +247,7 @@ def test_it_goes_on_from_a_state(epochs):
         "first_epochs": 2,
         "distance": 1.0,
         "threshold": 0.01,
-        "perturb": beginnings.disturb_at_random,
+        "perturb": perturbations.disturb_at_random,
     }
     straight, stopped, resumed = (probe(**settings) for _ in range(3))
     expected = [straight.run_epoch() for _ in range(4)]

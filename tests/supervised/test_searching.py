@@ -11,14 +11,14 @@ import pytest
 from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.errors import UserError
 from redo_dopamine.networks.ppo import ValueNetwork
-from redo_dopamine.supervised import searching
-from redo_dopamine.supervised.beginnings import Moment
+from redo_dopamine.supervised import optimizers
+from redo_dopamine.supervised.perturbations import Moment
 from redo_dopamine.supervised.probing import RegressionProbe
 
 NETWORK = ValueNetwork(width=0.25, activation=jax.nn.relu)
 KERNEL, BIAS = (("params", "_critic", "Dense_1", x) for x in ("kernel", "bias"))
 STATES = jnp.asarray(np.random.default_rng(0).standard_normal((30, 17)), jnp.float32)
-SEARCHES = [searching.adam_on_trapped_layer, searching.evolution_on_trapped_layer]
+SEARCHES = [optimizers.adam_on_trapped_layer, optimizers.evolution_on_trapped_layer]
 
 
 def moment(shares=(0, 3)):
@@ -58,7 +58,7 @@ def searched(search, params, num_updates):
     ],
 )
 def test_the_trapped_layer_has_the_most_neurons_without_a_gradient(shares, name):
-    assert searching.trapped_layer(moment(shares)).name == name
+    assert optimizers.trapped_layer(moment(shares)).name == name
 
 
 @pytest.mark.parametrize("make", SEARCHES)
@@ -73,8 +73,8 @@ def test_a_search_moves_the_trapped_layer_alone_and_finds_better_weights(make):
 
 def test_adam_on_a_layer_makes_adams_updates_there():
     now = moment()
-    every = leaves_by_path(searched(searching.adam(now, 1e-2), now.params, 1))
-    layer = searching.adam_on_trapped_layer(now, 1e-2)
+    every = leaves_by_path(searched(optimizers.adam(now, 1e-2), now.params, 1))
+    layer = optimizers.adam_on_trapped_layer(now, 1e-2)
     found = leaves_by_path(searched(layer, now.params, 1))
     for path in (KERNEL, BIAS):
         np.testing.assert_allclose(found[path], every[path], atol=1e-6)
@@ -96,9 +96,9 @@ def test_only_evolution_moves_neurons_that_have_no_gradient():
 
 def test_evolution_evaluates_a_batch_as_often_as_it_says():
     now = moment()
-    search = searching.evolution_on_trapped_layer(now, 1e-2, population_size=6)
+    search = optimizers.evolution_on_trapped_layer(now, 1e-2, population_size=6)
     assert search.evaluations == 6
-    assert searching.adam(now, 1e-2).evaluations == 1
+    assert optimizers.adam(now, 1e-2).evaluations == 1
     sizes = []
 
     def value_fn(params):
@@ -121,7 +121,7 @@ def probe(**settings):
 
 
 def evolution(now, learning_rate):
-    return searching.evolution_on_trapped_layer(now, learning_rate, population_size=4)
+    return optimizers.evolution_on_trapped_layer(now, learning_rate, population_size=4)
 
 
 def test_an_epoch_of_every_search_costs_the_same():
@@ -131,7 +131,7 @@ def test_an_epoch_of_every_search_costs_the_same():
     rows = populations.run_epoch()
     assert {row.gradient_step for row in rows} == {2}
     with pytest.raises(ValueError, match=r"batch_size must be whole and in \[1, 2\]"):
-        probe(search=searching.evolution_on_trapped_layer)
+        probe(search=optimizers.evolution_on_trapped_layer)
 
 
 def test_evolution_goes_on_from_a_state_and_begins_anew_at_a_new_task():
@@ -154,10 +154,10 @@ def test_evolution_goes_on_from_a_state_and_begins_anew_at_a_new_task():
 )
 def test_a_wrong_setting_of_evolution_is_an_error(settings, message):
     with pytest.raises(ValueError, match=message):
-        searching.evolution_on_trapped_layer(moment(), 1e-3, **settings)
+        optimizers.evolution_on_trapped_layer(moment(), 1e-3, **settings)
 
 
 def test_evolution_without_its_library_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "evosax.algorithms", None)
     with pytest.raises(UserError, match=r"redo-dopamine\[evolution\]"):
-        searching.evolution_on_trapped_layer(moment(), 1e-3)
+        optimizers.evolution_on_trapped_layer(moment(), 1e-3)

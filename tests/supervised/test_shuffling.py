@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from helpers import ranges, trees
-from redo_dopamine import checkpoints
 from redo_dopamine.core.graph import Edge, NetworkGraph
 from redo_dopamine.core.interventions import (
     layer_reset,
@@ -18,9 +17,10 @@ from redo_dopamine.core.interventions import (
     regrama,
     shrink_and_perturb,
 )
-from redo_dopamine.networks.activations import record
+from redo_dopamine.networks.capture import record
 from redo_dopamine.networks.layers import kernel, neurons
-from redo_dopamine.supervised.shuffling import LabelShuffle, shuffled_labels
+from redo_dopamine.rundir import checkpoint
+from redo_dopamine.supervised.label_shuffling import LabelShuffle, shuffled_labels
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9], np.int32)
 LAYERS = ("Dense_0", "Dense_1")
@@ -154,9 +154,9 @@ def test_a_restored_experiment_goes_on_exactly(make):
     straight, stopped, resumed = (make(**settings) for _ in range(3))
     expected = [x for x in epochs(straight, 3) if x.epoch == 2]
     epochs(stopped, 2)
-    arrays = checkpoints.flatten(stopped.state_tree(), "x")
+    arrays = checkpoint.flatten(stopped.state_tree(), "x")
     template = resumed.state_tree()
-    resumed.load_state_tree(checkpoints.unflatten(template, arrays, "x"))
+    resumed.load_state_tree(checkpoint.unflatten(template, arrays, "x"))
     assert (resumed.epoch, resumed.gradient_step) == (2, 24)
     assert values(resumed.run_epoch()) == values(expected)
     trees.assert_same_bits(resumed.state_tree(), straight.state_tree())

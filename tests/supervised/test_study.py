@@ -6,10 +6,10 @@ import itertools
 import gin
 import pytest
 
-from redo_dopamine import run_status
+from redo_dopamine.rundir import status as run_status
 from redo_dopamine.studies import STUDIES, plan
 from redo_dopamine.supervised import gin_names, label_shuffle
-from redo_dopamine.supervised.shuffling import LabelShuffle
+from redo_dopamine.supervised.label_shuffling import LabelShuffle
 
 STUDY = STUDIES["label_shuffle"]
 

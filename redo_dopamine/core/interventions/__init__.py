@@ -15,7 +15,6 @@ not itself one; it runs after the gradient update.
 other module one intervention.
 """
 
-from redo_dopamine.core.interventions.adaptive import adaptive_redo
 from redo_dopamine.core.interventions.base import (
     NOT_FINITE,
     Activations,
@@ -25,27 +24,32 @@ from redo_dopamine.core.interventions.base import (
     Metrics,
     Observer,
     State,
+    none,
     observe_nothing,
 )
 from redo_dopamine.core.interventions.constraints import (
     spectral_norm,
     weight_clipping,
 )
-from redo_dopamine.core.interventions.fixed_budget import fixed_budget
-from redo_dopamine.core.interventions.incoming import Incoming, as_drawn, live_norm
-from redo_dopamine.core.interventions.layer_reset import layer_reset
-from redo_dopamine.core.interventions.none import none
 from redo_dopamine.core.interventions.prune import prune
-from redo_dopamine.core.interventions.redo import redo, redo_at_random
-from redo_dopamine.core.interventions.regrama import regrama
-from redo_dopamine.core.interventions.selection import (
+from redo_dopamine.core.interventions.recycling import (
+    Incoming,
     Selection,
+    as_drawn,
     at_random,
     highest_score,
+    live_norm,
     lowest_score,
     lowest_utility,
 )
-from redo_dopamine.core.interventions.shrink_and_perturb import shrink_and_perturb
+from redo_dopamine.core.interventions.redo import (
+    adaptive_redo,
+    fixed_budget,
+    redo,
+    redo_at_random,
+    regrama,
+)
+from redo_dopamine.core.interventions.reset import layer_reset, shrink_and_perturb
 
 __all__ = [
     "NOT_FINITE",

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import optax
 
+from redo_dopamine.core.checks import whole
 from redo_dopamine.core.graph import NetworkGraph, Params
-from redo_dopamine.core.numbers import whole
-from redo_dopamine.core.schedules import Schedule
+from redo_dopamine.core.schedules import Schedule, never
 
 State = Any
 Activations = Mapping[str, jax.Array]
@@ -92,3 +92,26 @@ class Intervention(NamedTuple):
 InterventionFactory = Callable[
     [NetworkGraph, DrawParams, optax.GradientTransformation], Intervention
 ]
+
+
+def none() -> InterventionFactory:
+    """The baseline: never does anything.
+
+    Returns:
+        A function `(graph, draw_params, optimizer) -> Intervention`.
+    """
+
+    def build(
+        graph: NetworkGraph,
+        draw_params: DrawParams,
+        optimizer: optax.GradientTransformation,
+    ) -> Intervention:
+        del graph, draw_params, optimizer
+
+        def apply(key, params, opt_state, state, activations, step):
+            del key, activations, step
+            return params, opt_state, state, {}
+
+        return Intervention(lambda params: (), apply, never, observe_nothing)
+
+    return build

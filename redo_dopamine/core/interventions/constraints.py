@@ -11,15 +11,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from redo_dopamine.core.checks import is_number
 from redo_dopamine.core.graph import NetworkGraph, Params, leaves_by_path
 from redo_dopamine.core.interventions.base import (
     DrawParams,
     Intervention,
     InterventionFactory,
+    none,
 )
-from redo_dopamine.core.interventions.none import none
 from redo_dopamine.core.moments import refuse_copies
-from redo_dopamine.core.numbers import is_number
 
 
 def weight_clipping(limit: float = 1.0) -> InterventionFactory:

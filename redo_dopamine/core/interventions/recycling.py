@@ -1,6 +1,6 @@
 """What the interventions that recycle neurons share: they differ in the choice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
@@ -8,8 +8,15 @@ import jax.numpy as jnp
 import optax
 
 from redo_dopamine.core import scores
-from redo_dopamine.core.calling import call
-from redo_dopamine.core.graph import Layer, NetworkGraph, Params, of_layers
+from redo_dopamine.core.checks import call
+from redo_dopamine.core.graph import (
+    Layer,
+    NetworkGraph,
+    Params,
+    leaf_path,
+    leaves_by_path,
+    of_layers,
+)
 from redo_dopamine.core.interventions.base import (
     NOT_FINITE,
     DrawParams,
@@ -17,10 +24,71 @@ from redo_dopamine.core.interventions.base import (
     InterventionFactory,
     Observe,
 )
-from redo_dopamine.core.interventions.incoming import Incoming, as_drawn
 from redo_dopamine.core.moments import validate_optimizer
 from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.schedules import Schedule, Step
+
+# Of the graph, masks [N] per layer, current parameters and newly drawn ones.
+Incoming = Callable[[NetworkGraph, Mapping[str, jax.Array], Params, Params], Params]
+
+
+def as_drawn(
+    graph: NetworkGraph,
+    masks: Mapping[str, jax.Array],
+    params: Params,
+    fresh_params: Params,
+) -> Params:
+    """What the layer's initializer gives (Sokar et al., ICML 2023, Algorithm 1)."""
+    del graph, masks, params
+    return fresh_params
+
+
+def live_norm(
+    graph: NetworkGraph,
+    masks: Mapping[str, jax.Array],
+    params: Params,
+    fresh_params: Params,
+) -> Params:
+    r"""What the initializer gives, as long as the live neurons' weights are on average.
+
+    .. math:: w_i \leftarrow w_i \, \frac{\frac{1}{|L|} \sum_{k \in L} \|W_{\cdot k}\|}
+              {\|w_i\|}
+
+    where w_i is a newly drawn column of incoming weights, W the weights now, and L the
+    neurons of the layer that are not recycled; where there is none, w_i stays. Beside
+    weights that have grown, a neuron as small as at the start has a low score and is
+    dormant again at once. This project's own; no paper has it.
+
+    Args:
+        graph: the network's layers.
+        masks: which neurons are recycled [N], per layer.
+        params: current parameters.
+        fresh_params: newly drawn ones.
+    """
+    current = leaves_by_path(params)
+    factors = {
+        layer.kernel: (current[layer.kernel], masks[layer.name])
+        for layer in graph.recyclable_layers
+        if layer.name in masks
+    }
+
+    def rescale(key_path, fresh):
+        if leaf_path(key_path) not in factors:
+            return fresh
+        kernel, recycled = factors[leaf_path(key_path)]
+        lengths = _lengths(fresh)
+        live = ~recycled
+        mean = jnp.sum(_lengths(kernel) * live) / jnp.maximum(jnp.sum(live), 1)
+        usable = (lengths > 0) & jnp.any(live)
+        factor = jnp.where(usable, mean / jnp.where(lengths > 0, lengths, 1), 1)
+        return fresh * factor.astype(fresh.dtype)
+
+    return jax.tree_util.tree_map_with_path(rescale, fresh_params)
+
+
+def _lengths(kernel: jax.Array) -> jax.Array:
+    """L2 norms [N] of the columns of a kernel [..., N]."""
+    return jnp.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), axis=0)
 
 
 class View(NamedTuple):
@@ -115,3 +183,64 @@ def recycling(
         return Intervention(init, apply, schedule, observe)
 
     return build
+
+
+# What is kept longest has the highest number, [N].
+Selection = Callable[[View], jax.Array]
+
+
+def lowest_score(view: View) -> jax.Array:
+    """The least active neurons, by dormancy score.
+
+    Args:
+        view: a layer and what was observed of it.
+
+    Returns:
+        Numbers [N]; the neurons with the lowest are recycled.
+    """
+    return scores.dormancy_score(view.activation)
+
+
+def highest_score(view: View) -> jax.Array:
+    """The most active neurons: a control that is meant to do harm.
+
+    Args:
+        view: a layer and what was observed of it.
+
+    Returns:
+        Numbers [N]; the neurons with the lowest are recycled.
+    """
+    return -scores.dormancy_score(view.activation)
+
+
+def at_random(view: View) -> jax.Array:
+    """Neurons drawn without replacement, anew at each recycle.
+
+    Args:
+        view: a layer, for its width and its key.
+
+    Returns:
+        Numbers [N]; the neurons with the lowest are recycled.
+    """
+    return jax.random.uniform(view.key, view.activation.shape[-1:])
+
+
+def lowest_utility(view: View) -> jax.Array:
+    """The least useful neurons by the measure of continual backprop.
+
+    See `scores.utility`. A neuron that was just recycled has outgoing weights of
+    zero and so the least utility of all; continual backprop spares young neurons,
+    the comparison of Sokar et al. (ICML 2023) is taken not to, nor does this.
+
+    Args:
+        view: a layer, what was observed of it, and its weights.
+
+    Returns:
+        Numbers [N]; the neurons with the lowest are recycled.
+    """
+    weights = leaves_by_path(view.params)
+    return scores.utility(
+        view.activation,
+        weights[view.layer.kernel],
+        [weights[edge.kernel] for edge in view.layer.outgoing],
+    )

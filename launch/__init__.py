@@ -1,1 +1,0 @@
-"""Launches studies: one script per kind of machine (`local.py`, `slurm.py`)."""

@@ -1,0 +1,1 @@
+"""What every command shares: flags, paths, exit statuses, signals."""

@@ -1,0 +1,150 @@
+"""Flags of every command: how they are read, and how a wrong one is said."""
+
+import math
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from absl import app, flags
+
+from redo_dopamine.cli import exit_status, process
+from redo_dopamine.errors import UserError
+
+# A flag is the command's that calls `define_number`: help shows those of the command.
+flags.disclaim_key_flags()
+
+
+def parse(argv: list[str]) -> list[str]:
+    """What is left beside the flags; ends the program where a flag is wrong.
+
+    absl itself would end with status 1, as a crash does, which launchers try again;
+    and after help, too.
+    """
+    try:
+        return flags.FLAGS(argv)
+    except SystemExit:  # Help was asked for, and shown.
+        sys.exit(exit_status.COMPLETE)
+    except flags.Error as error:
+        print(f"error: {error} All flags: --helpshort.", file=sys.stderr)
+        sys.exit(exit_status.USER_ERROR)
+
+
+def define_number(
+    name: str, default: float | None, text: str, parse: Callable[[str], float]
+) -> flags.FlagHolder[Any]:
+    """Define a flag of numbers that a parser of `typed_numbers` takes."""
+    return flags.DEFINE(_Number(parse), name, default, text)
+
+
+class _Number(flags.ArgumentParser[float]):
+    """Takes what the parser takes, and numbers as they are."""
+
+    def __init__(self, parse: Callable[[str], float]):
+        self._parse = parse
+
+    def parse(self, argument: str | float) -> float:
+        """The number of a text.
+
+        Raises:
+            ValueError: it is none, or out of its range.
+        """
+        try:
+            return self._parse(argument) if isinstance(argument, str) else argument
+        except UserError as error:
+            raise ValueError(error) from error
+
+    def flag_type(self) -> str:
+        """What help says of it."""
+        return "number"
+
+
+def run(main: Callable[[list[str]], int | None]) -> None:
+    """Parse the flags, run `main` with what is left, and end the process."""
+    _let_help_find(main)
+    process.run(lambda: app.run(main, flags_parser=parse))
+
+
+def _let_help_find(main: Callable[[list[str]], int | None]) -> None:
+    """Have --help show the flags and the docstring of the module of `main`.
+
+    absl takes those of the script that was started, which an installed command's has
+    none of.
+    """
+    module = sys.modules[main.__module__]
+    script = sys.modules["__main__"]
+    if module is script:
+        return
+    script.__doc__ = module.__doc__
+    for flag in flags.FLAGS.get_key_flags_for_module(module.__name__):
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
+
+
+LARGEST_SEED = 2**63 - 1
+_WHOLE = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_SHOWN = 40  # Characters of what was typed.
+
+
+def as_whole(text: str, least: int, most: int) -> int | None:
+    """A whole number; None where it is none, or out of its range."""
+    if not _WHOLE.fullmatch(text) or len(text) > len(str(most)) + 20:
+        return None
+    number = int(text)
+    return number if least <= number <= most else None
+
+
+def as_number(text: str) -> float:
+    """A finite number; NaN where it is none."""
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def shown(text: str) -> str:
+    """What was typed, for a message."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
+def whole(flag: str, least: int, most: int) -> Callable[[str], int]:
+    """The type of an option of argparse: a whole number of a range.
+
+    A wrong one raises a UserError, which argparse lets pass.
+    """
+
+    def parse(text: str) -> int:
+        number = as_whole(text, least, most)
+        if number is None:
+            raise UserError(
+                f"{flag} must be a whole number from {least} to {most}, but is "
+                f"{shown(text)}. Give another one."
+            )
+        return number
+
+    return parse
+
+
+def number(
+    flag: str, rule: str, fits: Callable[[float], bool]
+) -> Callable[[str], float]:
+    """The type of an option of argparse: a finite number that fits a rule.
+
+    A wrong one raises a UserError, which argparse lets pass.
+    """
+
+    def parse(text: str) -> float:
+        found = as_number(text)
+        if math.isnan(found) or not fits(found):
+            raise UserError(
+                f"{flag} must be {rule}, but is {shown(text)}. Give another one."
+            )
+        return found
+
+    return parse
+
+
+# The type of every `--scale`.
+scale = number(
+    "--scale",
+    "in (0, 1], where 1 is the study's length",
+    lambda x: 0 < x <= 1,
+)

@@ -1,0 +1,80 @@
+"""Check every gin binding against its rule before anything is built."""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gin
+
+from redo_dopamine.config import gin_circles, rules_of_dopamine, rules_of_ours
+from redo_dopamine.config.gin_files import brief
+from redo_dopamine.config.rules import Rule, shown
+from redo_dopamine.errors import UserError
+
+# By a setting's gin name without its module, such as `redo.score_batch_size`.
+RULES: Mapping[str, Rule] = {
+    f"{owner}.{parameter}": rule
+    for owner, rules in {**rules_of_dopamine.RULES, **rules_of_ours.RULES}.items()
+    for parameter, rule in rules.items()
+}
+
+_MACROS = ("gin.macro", "gin.constant")
+
+
+def check() -> None:
+    """Check every setting that a rule is known for.
+
+    Raises:
+        UserError: a value that breaks its rule, or settings that need each other in a
+            circle. The message names the setting, the rule and the value.
+    """
+    gin_circles.check_references()
+    with _operative_config_as_it_was():
+        for (_, selector), bound in list(gin.config._CONFIG.items()):
+            for parameter, value in bound.items():
+                name = f"{selector.rpartition('.')[2]}.{parameter}"
+                if name in RULES:
+                    _check(name, value, RULES[name])
+
+
+def _check(name: str, value: Any, rule: Rule) -> None:
+    if rule.is_function and _is_called(value):
+        raise _broken(name, rule, value)
+    try:
+        # Which calls what `@name()` names, as gin itself would.
+        found = copy.deepcopy(value)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{name} cannot be made: {brief(error)}") from error
+    try:
+        fits = rule.fits(found)
+    except Exception:  # A comparison with what can be anything.
+        fits = False
+    if not fits:
+        raise _broken(name, rule, found)
+
+
+def _is_called(value: Any) -> bool:
+    reference = gin.config.ConfigurableReference
+    if not isinstance(value, reference) or not value.evaluate:
+        return False
+    return value.config_key[1] not in _MACROS
+
+
+def _broken(name: str, rule: Rule, value: Any) -> UserError:
+    return UserError(
+        f"{name} must be {rule.says}, but is {shown(value)}. {rule.remedy}"
+    )
+
+
+@contextlib.contextmanager
+def _operative_config_as_it_was() -> Iterator[None]:
+    """Calling a function makes its settings a part of what the run has used."""
+    before = {key: dict(used) for key, used in gin.config._OPERATIVE_CONFIG.items()}
+    try:
+        yield
+    finally:
+        gin.config._OPERATIVE_CONFIG.clear()
+        gin.config._OPERATIVE_CONFIG.update(before)

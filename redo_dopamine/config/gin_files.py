@@ -1,0 +1,209 @@
+"""Gin files by path or shipped name, and what gin says in a user's words.
+
+What every command that reads gin files shares; it knows no names of agents.
+"""
+
+import contextlib
+import difflib
+import io
+import logging
+import os
+import re
+import tokenize
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import gin
+
+from redo_dopamine.config import gin_circles
+from redo_dopamine.errors import UserError
+
+_PACKAGE = Path(__file__).parent.parent
+# Beside the modules where the package is installed, one up in a checkout.
+CONFIG_DIR = next(
+    path
+    for path in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
+    if path.is_dir()
+)
+_OF_CONFIGURABLE = re.compile(r"In call to configurable '([\w./]+)'")
+_RULE = re.compile(r"(\w+) (?:must|may)\b")
+_OF_GIN = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
+_LONGEST_LINE = 200
+_LONG_NUMBER = re.compile(r"\d{40,}")
+_LONG_WORD = re.compile(r"\S{400,}")  # A path may be rather long.
+_MACRO = re.compile(r"\s*([A-Za-z_]\w*)\s*=")
+
+
+def shipped_configs() -> list[str]:
+    """Names of the gin files that come with the package."""
+    return sorted(str(p.relative_to(CONFIG_DIR)) for p in CONFIG_DIR.rglob("*.gin"))
+
+
+def registered_names() -> list[str]:
+    """The full names of all that is registered with gin."""
+    # Gin has no public list of them.
+    return sorted(gin.config._REGISTRY._selector_map)
+
+
+def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
+    """Have gin read files and bindings, strictly.
+
+    Args:
+        defaults: bindings that hold unless the files say otherwise.
+        gin_files: paths, or names of files that ship with the package.
+        gin_bindings: single bindings, which win over the files.
+
+    Raises:
+        UserError: a file that is not there or includes itself, or a module that a
+            file imports and that cannot be imported.
+        any exception: what is there is not gin, or names what nobody knows. A module
+            that a file imports may raise whatever it likes.
+    """
+    if str(CONFIG_DIR) not in gin.config._LOCATION_PREFIXES:
+        gin.add_config_file_search_path(str(CONFIG_DIR))
+    gin.config._FILE_READERS[0] = (_open, os.path.isfile)
+    _check_all_there(gin_files)
+    gin_circles.check_includes(gin_files)
+    try:
+        with _without_errors_logged():
+            gin.parse_config(defaults)
+            gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
+            _check_macros(gin_bindings)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"A gin file may import only modules that are installed: {brief(error)}\n"
+            "Install that one, or remove the import."
+        ) from error
+
+
+def _check_all_there(gin_files: Sequence[str]) -> None:
+    for name in gin_files:
+        if not Path(name).is_file() and not (CONFIG_DIR / name).is_file():
+            raise UserError(
+                "--gin_files takes a path or the name of a file that ships with the "
+                f"package, but {name!r} is neither. "
+                + suggest(name, shipped_configs(), "Shipped are")
+            )
+
+
+def _check_macros(gin_bindings: Sequence[str]) -> None:
+    """A setting whose function was forgotten is a macro to gin, and changes nothing."""
+    read = gin.config_str(max_line_length=10**6)
+    for text in gin_bindings:
+        macro = _MACRO.match(text)
+        if macro and not re.search(rf"%{macro[1]}\b", read):
+            raise UserError(
+                f"A setting must be named FUNCTION.SETTING, but {macro[1]!r} has no "
+                f"dot, so it is a macro, and nothing uses %{macro[1]}. Write "
+                f"--gin_bindings='FUNCTION.{text.strip()[:_LONGEST_LINE]}'."
+            )
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[TextIO]:
+    """A gin file for gin, in UTF-8, with or without a byte order mark.
+
+    Raises:
+        UserError: it is in another encoding.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"A gin file must be text in UTF-8, but {path} is not, from byte "
+            f"{error.start} on. Save it as UTF-8."
+        ) from error
+    file = io.StringIO(text)
+    file.name = path  # Gin shows it in messages.
+    yield file
+
+
+@contextlib.contextmanager
+def _without_errors_logged() -> Iterator[None]:
+    """Gin logs an error for every place where it looks for a file in vain."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def brief(error: BaseException) -> str:
+    """An error's message in a user's words.
+
+    It is without gin's notes on where it called from. A setting that the message
+    begins with gets its gin name, and long numbers and words are cut short.
+    """
+    lines = str(error).splitlines()
+    kept = [x for x in lines if x.strip() and "In call to configurable" not in x]
+    text = "\n".join(kept) or type(error).__name__
+    rule = _RULE.match(text)
+    if rule is not None:
+        text = (
+            _gin_name(rule[1], _OF_CONFIGURABLE.findall(str(error)))
+            + text[rule.end(1) :]
+        )
+    text = _LONG_NUMBER.sub(lambda x: f"{x[0][:8]}... ({len(x[0])} digits)", text)
+    return _LONG_WORD.sub(lambda x: f"{x[0][:80]}... ({len(x[0])} characters)", text)
+
+
+def _gin_name(parameter: str, called: Sequence[str]) -> str:
+    """The gin name of a setting, or just the parameter where it is not known whose.
+
+    Args:
+        parameter: the setting.
+        called: the configurables that an error came through, innermost first.
+    """
+    owners = {
+        selector.rpartition(".")[2]
+        for (_, selector), bound in gin.config._CONFIG.items()
+        if parameter in bound
+    }
+    for name in called:
+        if name.rpartition(".")[2] in owners:
+            owners = {name.rpartition(".")[2]}
+            break
+    return " or ".join(f"{x}.{parameter}" for x in sorted(owners)) or parameter
+
+
+def explain(error: Exception, gin_bindings: Sequence[str]) -> str:
+    """What gin says of a file or a binding that it cannot read."""
+    message = brief(error)
+    token = re.search(r"Failed to parse token '(.+?)'(?= |$)", message, re.MULTILINE)
+    macro = re.search(r"No bindings specified for '(.+?)/gin.macro'", message)
+    if token is not None:
+        end = message[token.end() :]
+        message = (
+            f"{token[1]} is no value. Text must stand in quotes, as in {token[1]!r}, "
+            f"and numbers must be finite.{end}"
+        )
+    elif macro is not None:
+        message = f"%{macro[1]} has no value. Add a binding {macro[1]} = VALUE."
+    elif isinstance(error, tokenize.TokenError):
+        message = f"A bracket or a text that was begun does not end: {message}"
+    elif isinstance(error, RecursionError | MemoryError):
+        message = "It is too deep, or refers to itself."
+    elif not isinstance(error, _OF_GIN):
+        message = f"a module that it imports fails ({type(error).__name__}): {message}"
+    if isinstance(error, SyntaxError) and not error.filename and error.lineno:
+        message += f"\n  {gin_bindings[error.lineno - 1][:_LONGEST_LINE]}"
+    return f"The gin configuration could not be read: {message}"
+
+
+def suggest(name: str, known: Iterable[str], listing: str) -> str:
+    """Near names; all of them where none is near and they are few."""
+
+    def plain(text: str) -> str:
+        return text.rpartition(".")[2].replace("_", "").lower()
+
+    by_plain = {plain(x): x for x in known if not x.endswith(".gin")}
+    by_plain |= {x.lower(): x for x in known if x.endswith(".gin")}
+    target = name.lower() if name.endswith(".gin") else plain(name)
+    if target in by_plain:
+        return f"Did you mean {by_plain[target]}?"
+    near = [by_plain[x] for x in difflib.get_close_matches(target, by_plain, 3, 0.6)]
+    if near:
+        return f"Did you mean {' or '.join(near)}?"
+    return f"{listing} {', '.join(by_plain.values())}."

@@ -1,0 +1,204 @@
+"""Gin files and bindings in, a finished configuration out, or one clear message.
+
+Touches gin's global state.
+"""
+
+import contextlib
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ale_py
+import gin
+import gymnasium
+from absl import logging
+
+from redo_dopamine.config import checking
+from redo_dopamine.config import gin_files as gin_files_lib
+from redo_dopamine.config.gin_files import CONFIG_DIR as CONFIG_DIR
+from redo_dopamine.config.gin_files import brief as brief
+from redo_dopamine.config.gin_files import shipped_configs as shipped_configs
+from redo_dopamine.config.gin_files import suggest
+from redo_dopamine.errors import UserError
+from redo_dopamine.rundir.fresh_start import RunFinishedError
+
+GAME = "create_atari_environment.game_name"
+# By each agent's own name.
+SEEDS = ("JaxDQNAgent.seed", "PPOAgent.seed", "SACAgent.seed")
+# Where another kind of environment says what it is.
+_ENVIRONMENTS = (
+    "create_control_environment.environment_id",
+    "create_minatar_environment.game_name",
+)
+_ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
+_COLLECTORS = "CollectorDispatcher.collectors"
+# What holds unless a gin file says otherwise, Dopamine's own files included.
+_DEFAULTS = f"{_COLLECTORS} = ('csv', 'tensorboard')"
+_AGENT_NAMES = ("jax_dqn",)
+_SCHEDULES = ("continuous_train_and_eval", "continuous_train")
+
+
+def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
+    """Parse gin files and bindings, strictly.
+
+    Args:
+        gin_files: paths, or names of files that ship with the package.
+        gin_bindings: single bindings, which win over the files.
+
+    Raises:
+        UserError: a file that is not there or not gin, or a name nobody knows.
+    """
+    try:
+        gin_files_lib.parse(_DEFAULTS, gin_files, gin_bindings)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(_explain_gin_error(error, gin_bindings)) from error
+    checking.check()
+    with gin.unlock_config():
+        _keep_csv()
+        _apply_schedule()
+        _share_seed()
+    _check_agent_name()
+    _check_game()
+
+
+@contextlib.contextmanager
+def building() -> Iterator[None]:
+    """Say of whatever fails while a run is built that its settings are the reason.
+
+    A launcher need not try them again. Where the program is at fault all the same,
+    --verbosity=1 shows the traceback.
+
+    Raises:
+        UserError: in the place of any other exception, but for those of the disk
+            and of a run that is found finished.
+    """
+    try:
+        yield
+    except (UserError, OSError, RunFinishedError):
+        raise
+    except Exception as error:
+        logging.debug("While building the run:", exc_info=True)
+        message = brief(error)
+        message += _functions_in(message)
+        if isinstance(error, MemoryError):
+            message = "They need more memory than this machine has."
+        told = isinstance(error, ValueError | TypeError | AssertionError) and str(error)
+        if not told:
+            message = (
+                f"No run can be built from these settings ({type(error).__name__}): "
+                f"{message}\n--verbosity=1 shows where it failed."
+            )
+        raise UserError(message) from error
+
+
+def _functions_in(message: str) -> str:
+    """The settings of the functions that a message names, as its end."""
+    settings = [
+        f"{selector.rpartition('.')[2]}.{parameter} = {value}"
+        for (_, selector), bound in gin.config._CONFIG.items()
+        for parameter, value in bound.items()
+        if isinstance(value, gin.config.ConfigurableReference)
+        and re.search(rf"\b{value.configurable.name}\b", message)
+    ]
+    return f"\nIt is about one of: {', '.join(settings)}" if settings else ""
+
+
+def bound(name: str, default: Any = None) -> Any:
+    """The value bound to a gin parameter, or the default."""
+    try:
+        return gin.query_parameter(name)
+    except ValueError:
+        return default
+
+
+def task() -> str:
+    """What the configured agent plays: a game, or the name of an environment."""
+    others = filter(None, map(bound, _ENVIRONMENTS))
+    return next(others, None) or bound(GAME, "unknown")
+
+
+def _keep_csv() -> None:
+    """metrics.csv is what reports read, so no list of collectors drops it."""
+    names = tuple(bound(_COLLECTORS))
+    if "csv" not in names:
+        gin.bind_parameter(_COLLECTORS, ("csv", *names))
+
+
+def _apply_schedule() -> None:
+    """Dopamine's two schedules, as the one setting in which they differ."""
+    schedule = bound("create_runner.schedule", _SCHEDULES[0])
+    if schedule not in _SCHEDULES:
+        raise UserError(
+            f"create_runner.schedule must be one of {_SCHEDULES}, but is {schedule!r}."
+        )
+    if schedule == "continuous_train":
+        gin.bind_parameter("Runner.evaluation_steps", 0)
+
+
+def _share_seed() -> None:
+    """One seed by one name, whatever the agent.
+
+    Dopamine's Atari 100K agent hands a seed of its own to `JaxDQNAgent`, where it
+    wins over a binding even if it is None.
+    """
+    seed = bound("JaxDQNAgent.seed")
+    if seed is not None and bound(_ATARI_100K_SEED) is None:
+        gin.bind_parameter(_ATARI_100K_SEED, seed)
+
+
+def _check_agent_name() -> None:
+    name = bound("create_agent.agent_name", _AGENT_NAMES[0])
+    if name not in _AGENT_NAMES:
+        raise UserError(
+            f"create_agent.agent_name may be {' or '.join(map(repr, _AGENT_NAMES))} "
+            f"here, as in Dopamine's own gin files, but is {name!r}. Leave it out and "
+            "choose the agent by PlasticityRunner.agent = @RecycledDQNAgent."
+        )
+
+
+def _check_game() -> None:
+    if bound("Runner.create_environment_fn") is not None:
+        return  # Not an Atari game, or not one that we would know.
+    name = bound(GAME)
+    gymnasium.register_envs(ale_py)
+    pattern = re.compile(r"ALE/(\w+)-v5")
+    matches = map(pattern.fullmatch, gymnasium.registry)
+    games = sorted(match[1] for match in matches if match)
+    if name is None:
+        raise UserError(
+            f"{GAME} must name an Atari game, but is not set. Add "
+            f"--gin_bindings=\"{GAME}='DemonAttack'\"."
+        )
+    if name not in games:
+        raise UserError(
+            f"{GAME} must be one of the {len(games)} games of ale-py, but is "
+            f"{name!r}. " + suggest(_plain_game(name), games, "The games are")
+        )
+
+
+def _plain_game(name: str) -> str:
+    """What is left of a name of Gymnasium's: Pong of PongNoFrameskip-v4."""
+    name = re.sub(r"-v\d+$", "", name.rpartition("/")[2])
+    return re.sub(r"(-ram|NoFrameskip|Deterministic)+$", "", name) or name
+
+
+def _explain_gin_error(error: Exception, gin_bindings: Sequence[str]) -> str:
+    message = brief(error)
+    unknown = re.search(r"(?:matching|named) (?:reference )?'@?([\w./]+)", message)
+    if unknown is None:
+        return gin_files_lib.explain(error, gin_bindings)
+    owner = re.search(r"Configurable '([\w./]+)' doesn't have", message)
+    known = _parameters(owner[1]) if owner else _configurable_names()
+    return f"Unknown gin name: {message}\n{suggest(unknown[1], known, 'Known are')}"
+
+
+def _configurable_names() -> list[str]:
+    return sorted({x.rpartition(".")[2] for x in gin_files_lib.registered_names()})
+
+
+def _parameters(configurable: str) -> list[str]:
+    wrapped = gin.get_configurable(configurable)
+    return [p for p in inspect.signature(wrapped).parameters if p != "self"]

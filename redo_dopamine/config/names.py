@@ -1,0 +1,58 @@
+"""Gin names that experiments with and without an agent have in common.
+
+`redo_dopamine.config.registry` and `redo_dopamine.supervised.gin_names` add their own.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+
+from redo_dopamine.core import interventions, optimizers, schedules
+from redo_dopamine.networks import layers, mlp
+
+# Settings of any network: `NatureNetwork.activation = @leaky_relu`,
+# `NatureNetwork.normalize = @LayerNorm`.
+NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
+    "relu": nn.relu,
+    "tanh": nn.tanh,
+    "identity": mlp.identity,
+    "leaky_relu": nn.leaky_relu,
+    "crelu": layers.crelu,
+    "LayerNorm": layers.layer_norm,
+}
+# `RecycledDQNAgent.intervention = @redo()`.
+INTERVENTIONS: tuple[Callable[..., Any], ...] = (
+    interventions.none,
+    interventions.redo,
+    interventions.redo_at_random,
+    interventions.layer_reset,
+    interventions.fixed_budget,
+    interventions.prune,
+    interventions.shrink_and_perturb,
+    interventions.regrama,
+    interventions.adaptive_redo,
+    interventions.weight_clipping,
+    interventions.spectral_norm,
+)
+# `fixed_budget.select = @at_random`, `fixed_budget.fraction = @cosine()`.
+BUDGET_SETTINGS: tuple[Callable[..., Any], ...] = (
+    interventions.lowest_score,
+    interventions.highest_score,
+    interventions.at_random,
+    interventions.lowest_utility,
+    schedules.constant,
+    schedules.cosine,
+)
+# `redo.incoming = @live_norm`.
+REDO_SETTINGS: tuple[Callable[..., Any], ...] = (
+    interventions.as_drawn,
+    interventions.live_norm,
+)
+# `RecycledDQNAgent.before_optimizer = [@l2_to_init()]`, or `after_optimizer`.
+OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
+    optimizers.coupled_weight_decay,
+    optimizers.decoupled_weight_decay,
+    optimizers.l2_to_init,
+    optimizers.own_bias_correction,
+)

@@ -1,1 +1,0 @@
-"""Continuous control: environments of Gymnasium, and the runner of agents in them."""

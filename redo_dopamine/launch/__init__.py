@@ -1,0 +1,1 @@
+"""Launch the runs of a study, here or on a cluster."""

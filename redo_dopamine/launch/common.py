@@ -1,0 +1,121 @@
+"""What all launchers share: their options, the plan, and the command of a run.
+
+A launcher is `main` with what it does with its options: `plan_from(options)`, then
+`command(run)` for every run, wherever that is executed; `run_status` tells how each
+stands.
+"""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from redo_dopamine.cli import exit_status, paths
+from redo_dopamine.errors import UserError
+from redo_dopamine.launch import processes
+from redo_dopamine.rundir import lock
+from redo_dopamine.rundir import status as run_status
+from redo_dopamine.studies import STUDIES, plan, record
+from redo_dopamine.studies.__main__ import add_selection_options, warnings
+
+TAKEN = "taken elsewhere"
+MISSING = "not started"
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that say what to run and where."""
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument(
+        "--study", required=True, metavar="NAME", help=f"one of {', '.join(STUDIES)}"
+    )
+    options.add_argument(
+        "--base_dir",
+        required=True,
+        metavar="DIR",
+        help="runs are written to DIR/<study>/<arm>/<game>/<seed>",
+    )
+    add_selection_options(options)
+    options.add_argument(
+        "--print_commands",
+        action="store_true",
+        help="print a shell line per run, for any other scheduler; writes study.json, "
+        "which the report needs, and runs nothing",
+    )
+    return options
+
+
+def main(
+    options: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    launch: Callable[[argparse.Namespace], int],
+) -> int:
+    """Launch with what is on the command line; returns the exit status.
+
+    Args:
+        options: the launcher's parser.
+        arguments: in the place of the command line's.
+        launch: does what the options ask for, and returns the exit status.
+    """
+    try:
+        found = options.parse_args(arguments)
+        found.base_dir = paths.given("--base_dir", found.base_dir)
+        return launch(found)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return exit_status.USER_ERROR
+
+
+def plan_from(options: argparse.Namespace) -> list[plan.Run]:
+    """The runs that the options ask for; writes `study.json`.
+
+    Raises:
+        UserError: an option that makes no sense, or a directory of other settings.
+    """
+    selection = plan.select(
+        options.study, options.arms, options.games, options.seeds, options.scale
+    )
+    record.write(selection, options.base_dir)
+    for line in warnings(selection):
+        print(f"note: {line}", file=sys.stderr)
+    return plan.runs(selection, options.base_dir)
+
+
+def command(run: plan.Run) -> list[str]:
+    """What executes a run; again, to go on with it."""
+    return [
+        *(sys.executable, "-m", run.module),
+        f"--base_dir={run.directory}",
+        f"--scale={run.scale:g}",
+        *(f"--gin_files={name}" for name in run.gin_files),
+        *(f"--gin_bindings={binding}" for binding in run.gin_bindings),
+    ]
+
+
+def print_commands(
+    runs: Sequence[plan.Run], command: Callable[[plan.Run], list[str]]
+) -> None:
+    """A line per run that a shell can execute."""
+    print("\n".join(shlex.join(command(run)) for run in runs))
+
+
+def state(run: plan.Run) -> str:
+    """How a run stands, by its files: a state of `run_status`, or one of ours."""
+    found = run_status.state_in_truth(run.directory)
+    if found != run_status.DONE and lock.holder(run.directory) is not None:
+        return TAKEN
+    return found or MISSING
+
+
+def why(directory: Path, code: int) -> str:
+    """Why a run's process ended as it did: its exit status, and its own words."""
+    if code == exit_status.USER_ERROR:  # Said before there was a status to write.
+        said = processes.end_of_log(directory, lines=1)
+        return f"{processes.ended(code)}: {said}" if said else processes.ended(code)
+    status = run_status.read(directory)
+    if status is None:
+        return processes.ended(code)
+    if code == exit_status.STOPPED and status.state == run_status.STOPPED:
+        return status.message
+    failed = status.state == run_status.FAILED
+    return processes.ended(code) + (f": {status.message}" if failed else "")

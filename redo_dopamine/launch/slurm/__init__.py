@@ -1,0 +1,1 @@
+"""Launch the runs of a study as a Slurm job array."""

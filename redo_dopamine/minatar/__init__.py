@@ -1,1 +1,0 @@
-"""MinAtar's five small games for the agents of Atari (extra [minatar])."""

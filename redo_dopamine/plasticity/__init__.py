@@ -1,0 +1,1 @@
+"""Track and recycle dormant neurons in any training loop."""

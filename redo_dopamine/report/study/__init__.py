@@ -1,0 +1,1 @@
+"""The report of a study: scores, dormancy, tables, figures."""

@@ -1,0 +1,109 @@
+"""`metrics.csv`, whoever writes it: its columns, its numbers, and its length.
+
+What comes in: a run's directory. What leaves: the file, cut back to what a checkpoint
+counts on. Knows nothing of agents.
+"""
+
+import os
+import re
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from redo_dopamine.errors import UserError, shortened
+from redo_dopamine.rundir import files, lock
+
+COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
+FILE_NAME = "metrics.csv"
+HEADER = f"{','.join(COLUMNS)}\n".encode()
+_ROW = re.compile(rb"(\d+,){3}.+,[-.0-9a-z]+")
+_CUT_SHORT = re.compile(rb"(\d+,){0,2}\d*|(\d+,){3}.*")
+_PART = 1 << 20  # bytes
+
+
+def plain_decimal(value: Any) -> str:
+    """A number without an exponent, as few digits as identify it: `0.000025`."""
+    number: Any = np.asarray(value)[()]
+    if isinstance(number, np.integer | np.bool_):
+        return str(int(number))
+    return np.format_float_positional(number, trim="-")
+
+
+def open_append(base_dir: str | Path) -> IO[bytes]:
+    """Open `metrics.csv` to write at its end, without a buffer; made if missing.
+
+    Raises:
+        NotOrdinaryError: it is a link, or no file.
+        LockLostError: the directory is no longer this process's.
+    """
+    lock.check(base_dir)
+    return files.open_append(Path(base_dir) / FILE_NAME)
+
+
+def cut_back(base_dir: str | Path, size: int) -> None:
+    """Shorten `metrics.csv` to its first `size` bytes, if it is longer.
+
+    Raises:
+        UserError: it would lose lines that are no rows of a run.
+    """
+    if current_size(base_dir) > size:
+        _check_rows(Path(base_dir) / FILE_NAME, size)
+        with open_append(base_dir) as file:
+            os.truncate(file.fileno(), size)
+
+
+def _check_rows(path: Path, size: int) -> None:
+    """What is behind the first bytes must be ours, so far as it can be told."""
+    with files.open_read(path) as file:
+        file.seek(size)
+        lines = file.read(files.LARGEST_JSON).split(b"\n")
+    if size == 0 and HEADER.startswith(lines[0]):
+        del lines[0]
+    for number, line in enumerate(lines, start=1):
+        # The last one may be cut short, and a power cut may leave zeros.
+        row = _CUT_SHORT if number == len(lines) else _ROW
+        if not row.fullmatch(line) and b"\0" not in line:
+            text = shortened(line.decode("utf-8", "replace"))
+            raise UserError(
+                f"A run that goes on cuts {path.name} to its rows at the checkpoint, "
+                f"but {path} has lines after them that no run writes, such as "
+                f"{text!r}. Move those lines to another file, or give another "
+                "--base_dir."
+            )
+
+
+def sync(base_dir: str | Path) -> None:
+    """Have what was written to `metrics.csv` on the disk; where it is missing, nothing.
+
+    Before a checkpoint that counts on it: else a power cut could take the rows alone.
+    """
+    try:
+        with files.open_read(Path(base_dir) / FILE_NAME) as file:
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        pass
+
+
+def current_size(base_dir: str | Path) -> int:
+    """Length of `metrics.csv` in bytes; 0 where there is none."""
+    path = Path(base_dir) / FILE_NAME
+    return path.stat().st_size if path.exists() else 0
+
+
+def checksum(base_dir: str | Path, size: int | None = None) -> int | None:
+    """CRC-32 of the first `size` bytes of `metrics.csv`, or of all of it.
+
+    Returns:
+        None if there are fewer bytes; 0 for none at all.
+    """
+    left, found = current_size(base_dir) if size is None else size, 0
+    try:
+        with files.open_read(Path(base_dir) / FILE_NAME) as file:
+            # A part at a time: what is there may be larger than the memory.
+            while left and (part := file.read(min(left, _PART))):
+                found, left = zlib.crc32(part, found), left - len(part)
+    except FileNotFoundError:
+        pass
+    return None if left else found

@@ -1,0 +1,1 @@
+"""Runners: how an agent meets its environment, step by step."""

@@ -1,0 +1,184 @@
+"""Dopamine collectors that write `metrics.csv` and TensorBoard's events.
+
+What comes in: statistics from the agent and the runner. What leaves: one line each
+in `<base_dir>/metrics.csv`, which only ever grows, but is cut back to its length at
+the last checkpoint when a run resumes. A full disk does not stop a run here: it stops
+its checkpoints, until all rows are in the file.
+"""
+
+import contextlib
+import csv
+import functools
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from dopamine.metrics import (
+    collector,
+    collector_dispatcher,
+    statistics_instance,
+    tensorboard_collector,
+)
+
+# Those who ask this module for the rest of the file go on finding it here.
+from redo_dopamine.rundir import lock
+from redo_dopamine.rundir.metrics_csv import COLUMNS, open_append
+from redo_dopamine.rundir.metrics_csv import FILE_NAME as FILE_NAME
+from redo_dopamine.rundir.metrics_csv import checksum as checksum
+from redo_dopamine.rundir.metrics_csv import current_size as current_size
+from redo_dopamine.rundir.metrics_csv import cut_back as cut_back
+from redo_dopamine.rundir.metrics_csv import plain_decimal as plain_decimal
+from redo_dopamine.rundir.metrics_csv import sync as sync
+
+
+class Clock(NamedTuple):
+    """Where a run is.
+
+    Attributes:
+        iteration: of the runner, from 0.
+        agent_step: training steps of the agent; one is four frames.
+        gradient_step: gradient updates made.
+    """
+
+    iteration: int
+    agent_step: int
+    gradient_step: int
+
+
+def register(clock: Callable[[], Clock]) -> None:
+    """Have Dopamine's dispatcher make these by their names in gin, with that clock."""
+    csv_collector = functools.partial(CsvCollector, clock=clock)
+    collector_dispatcher.add_collector("csv", csv_collector)
+    collector_dispatcher.add_collector("tensorboard", TensorboardCollector)
+
+
+class CsvCollector(collector.Collector):
+    """Appends every scalar to `metrics.csv`, stamped with the run's clock.
+
+    Args:
+        base_dir: the run's directory.
+        clock: tells where the run is.
+    """
+
+    def __init__(self, base_dir: str, clock: Callable[[], Clock]):
+        super().__init__(None)  # No directory of its own: one file in base_dir.
+        self._clock = clock
+        self._directory = Path(base_dir)
+        self._path = self._directory / FILE_NAME
+        # Without a buffer, so that it is known what of a row a full disk has taken.
+        self._file = open_append(base_dir)
+        self._waiting = b""
+        self._warning = _Warning()
+        if self._path.stat().st_size == 0:
+            self._waiting = _lines([COLUMNS])
+            self.flush()
+
+    def get_name(self) -> str:
+        """The name by which `CollectorDispatcher.collectors` asks for it."""
+        return "csv"
+
+    def write(
+        self, statistics: Sequence[statistics_instance.StatisticsInstance]
+    ) -> None:
+        """Append one line per scalar; other types are left to other collectors.
+
+        Where the disk does not take them, they are kept for the next attempt.
+        """
+        clock = self._clock()
+        self._waiting += _lines(
+            (*clock, x.name, plain_decimal(x.value))
+            for x in statistics
+            if self.check_type(x.type)
+        )
+        try:
+            self.flush()
+        except OSError as error:
+            self._warning.say(
+                f"Rows of {self._path} could not be written ({error}); the run goes on "
+                "and tries again."
+            )
+
+    def flush(self) -> None:
+        """Hand what was written to the operating system.
+
+        Raises:
+            OSError: it does not take all of it; the rest is kept.
+            LockLostError: the directory is no longer this process's.
+        """
+        lock.check(self._directory)
+        while self._waiting:
+            written = self._file.write(self._waiting)
+            self._waiting = self._waiting[written:]
+        self._warning.over()
+
+    def close(self) -> None:
+        """Close the file, with all that was written in it.
+
+        Raises:
+            OSError: as `flush`.
+        """
+        try:
+            self.flush()
+        finally:
+            self._file.close()
+
+
+class TensorboardCollector(tensorboard_collector.TensorboardCollector):
+    """Dopamine's; what the disk does not take is said, and no reason to stop.
+
+    `metrics.csv` has the same numbers, and is what a checkpoint counts on.
+    """
+
+    def __init__(self, base_dir: str):
+        super().__init__(base_dir)
+        self._warning = _Warning()
+
+    def write(
+        self, statistics: Sequence[statistics_instance.StatisticsInstance]
+    ) -> None:
+        """Write every scalar to the event file."""
+        # After a failure the next flush tries again: TensorFlow itself says a lot of
+        # each one.
+        if not self._warning.said:
+            with self._failures_said():
+                super().write(statistics)
+
+    def flush(self) -> None:
+        """Hand what was written to the operating system."""
+        with self._failures_said():
+            super().flush()
+            self._warning.over()
+
+    @contextlib.contextmanager
+    def _failures_said(self) -> Iterator[None]:
+        try:
+            yield
+        except tf.errors.OpError as error:
+            self._warning.say(
+                f"Events for TensorBoard could not be written to {self._base_dir} "
+                f"({type(error).__name__}); the run goes on, and some are lost."
+            )
+
+
+class _Warning:
+    """Said once until what it is about is over."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def say(self, message: str) -> None:
+        if not self.said:
+            print(f"warning: {message}", file=sys.stderr)
+        self.said = True
+
+    def over(self) -> None:
+        self.said = False
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8")

@@ -1,0 +1,62 @@
+"""A run in continuous control.
+
+What comes in: gin's `Runner.*` bindings, with an environment of
+`create_control_environment`. What leaves: what `PlasticityRunner` leaves.
+"""
+
+from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
+
+from collections.abc import Callable
+from typing import Any
+
+import gin
+
+from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.runner import PlasticityRunner
+
+
+@gin.configurable(module="redo_dopamine", allowlist=["agent"])
+class ControlRunner(PlasticityRunner):
+    """Runs an agent of continuous actions.
+
+    Returns, in training and evaluation, are of rewards as they are before any
+    preprocessing. The agent is shown the state that an episode was cut off at. Bind
+    `Runner.clip_rewards = False`, as the files that ship do: the default is Atari's.
+
+    Args:
+        base_dir: where everything is written.
+        agent: class of the agent, called with the shapes and limits of the
+            environment's spaces.
+        terms: as in `PlasticityRunner`.
+    """
+
+    NEEDS = ("reset", "step", "told_to_agents", "true_reward")
+
+    def __init__(
+        self,
+        base_dir: str,
+        agent: Callable[..., Any] = RecycledPPOAgent,
+        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+    ):
+        super().__init__(base_dir, agent, terms=terms)
+
+    def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
+        return agent(**environment.told_to_agents())
+
+    def _true_reward(self, reward: float) -> float:
+        del reward
+        return self._environment.true_reward
+
+    def _end_episode_at(self, observation: Any, reward: float, terminal: bool) -> None:
+        self._agent.end_episode(reward, terminal, observation)
+
+    def _run_one_step(self, action: Any) -> tuple[Any, float, bool]:
+        observation, reward, terminal = super()._run_one_step(action)
+        if self._agent.eval_mode:  # Nothing learns from it; it is only summed up.
+            reward = self._environment.true_reward
+        return observation, reward, terminal
+
+    def _run_eval_phase(self, statistics: Any) -> tuple[int, float]:
+        with self._environment.held_statistics():
+            return super()._run_eval_phase(statistics)

@@ -1,0 +1,127 @@
+"""Dopamine's Runner with checkpoints of its whole state, at any moment.
+
+What comes in: a base directory, and the terms on which a run may be taken up. What
+leaves: checkpoints there, and the run as it stood at the last of them.
+"""
+
+from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
+
+import math
+import sys
+import time
+from typing import Any
+
+from dopamine.discrete_domains import run_experiment
+
+from redo_dopamine.environments import atari
+from redo_dopamine.rundir import provenance
+from redo_dopamine.rundir.signals import StopSwitch
+from redo_dopamine.runners import dopamine_checkpoint
+from redo_dopamine.runners.nan_watch import NotFiniteError, Watch
+from redo_dopamine.runners.resume import Checkpoints, Snapshot, Terms
+from redo_dopamine.runners.train_phase import TrainPhase
+
+
+class ResumableRunner(run_experiment.Runner):
+    """Keeps and takes up the state of a runner with the attributes below."""
+
+    _environment: Any  # Set by Dopamine's constructor.
+    _agent: Any
+    _iteration: int
+    _phase: TrainPhase
+    _stop: StopSwitch
+    _terms: Terms
+    _checkpoint_seconds: float
+    _num_iterations: int
+    _training_steps: int
+    _rollbacks: int = 0
+
+    def _initialize_checkpointer_and_maybe_resume(
+        self, checkpoint_file_prefix: str
+    ) -> None:
+        del checkpoint_file_prefix
+        self._environment = atari.restorable(self._environment)
+        self._checkpoints = Checkpoints(
+            self._base_dir,
+            self._agent,
+            provenance.operative_config(),
+            self._terms,
+            self._agent_steps(),
+        )
+        snapshot = self._checkpoints.resume(self._restore_environment)
+        if snapshot is not None:
+            self._take_up(snapshot)
+        elif self._terms.dopamine_checkpoint is not None:
+            dopamine_checkpoint.start_from(self._terms.dopamine_checkpoint, self._agent)
+        self._watch = Watch(self._agent)
+        self._last_checkpoint = time.monotonic()
+
+    def _agent_steps(self) -> int:
+        """How many the run is meant to have; the settings are checked later."""
+        lengths = (self._num_iterations, self._training_steps)
+        return math.prod(x if isinstance(x, int) else 0 for x in lengths)
+
+    def _take_up(self, snapshot: Snapshot) -> None:
+        self._iteration = snapshot.iteration
+        self._phase = TrainPhase.from_json(snapshot.phase)
+        self._rollbacks = snapshot.rollbacks
+
+    def _restore_environment(self, state: atari.State) -> None:
+        atari.set_state(self._environment, state)
+
+    def _checkpoint(self) -> None:
+        self._watch.look_at_all()
+        self._checkpoints.save(
+            Snapshot(
+                self._iteration,
+                self._phase.to_json(),
+                atari.get_state(self._environment),
+                self._rollbacks,
+            ),
+            write_rows=self._collector_dispatcher.flush,
+        )
+        self._last_checkpoint = time.monotonic()
+
+    def _checkpoint_a_foreign_start(self) -> None:
+        """So that the run is its own from then on, whatever flags it is given."""
+        if self._terms.dopamine_checkpoint is not None and not self._checkpoints.newest:
+            self._checkpoint()
+
+    def _between_steps(self) -> None:
+        self._watch.look()
+        self._stop.check()
+        due = time.monotonic() - self._last_checkpoint > self._checkpoint_seconds
+        if due and atari.is_restorable(self._environment):
+            self._checkpoint()
+
+    def _roll_back(self, error: NotFiniteError) -> None:
+        """Go on from the last checkpoint with other random numbers, if still allowed.
+
+        Raises:
+            NotFiniteError: it is not allowed, or not any more.
+        """
+        last = self._checkpoints.newest
+        good = f"{error} The last good checkpoint is {last or 'not there: none yet'}."
+        if last is None or self._terms.rollbacks == 0:
+            raise NotFiniteError(
+                f"{good} Lower the learning rate, or add --on_nan=rollback to go on "
+                "from a checkpoint, once, with another data order."
+            ) from error
+        if self._rollbacks >= self._terms.rollbacks:
+            raise NotFiniteError(
+                f"{good} The run has gone back {self._rollbacks} time(s) already, and "
+                "may not again. Lower the learning rate, or start another run."
+            ) from error
+        print(
+            f"warning: {good} The run goes back to it and on with another data order.",
+            file=sys.stderr,
+        )
+        self._collector_dispatcher.flush()
+        snapshot = self._checkpoints.resume(self._restore_environment)
+        assert snapshot is not None  # There is a checkpoint, or this is a UserError.
+        self._take_up(snapshot)
+        self._rollbacks += 1
+        self._agent.change_data_order(self._rollbacks)
+        self._watch = Watch(self._agent)
+        # Now, so that it counts even if the process dies before the next one is due.
+        self._checkpoint()

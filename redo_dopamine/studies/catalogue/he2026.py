@@ -1,0 +1,386 @@
+"""He (2026): zero-gradient neurons of PPO, and networks that go on to new tasks."""
+
+from redo_dopamine.studies import arms
+from redo_dopamine.studies.study import AGENT_STEPS, Arm, Protocol, Setting, Study
+
+# What the studies of agents on MuJoCo's robots share, and those of PPO.
+#
+# He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173).
+# The paper trains for 20 million agent steps; how many seeds it has is not known. A
+# million agent steps and three seeds are ours, so these studies are a twentieth of the
+# paper's. Environments need the extra [mujoco].
+
+
+def protocol(agent: str, seed: str, clocks: dict[str, int]) -> Protocol:
+    """Runs of an agent on a robot, without scores that a human has too."""
+    return Protocol(
+        agent=agent,
+        clocks=clocks,
+        target_gradient_steps=None,
+        seed=seed,
+        game="create_control_environment.environment_id = '{}'",
+        unit=AGENT_STEPS,
+        score=None,
+    )
+
+
+PPO = protocol(
+    agent="RecycledPPOAgent",
+    seed="PPOAgent.seed",
+    clocks={
+        "Runner.num_iterations": 50,
+        "Runner.training_steps": 20_000,
+        "Runner.max_steps_per_episode": 1_000,
+        "create_optimizer.anneal_steps": 156_160,
+        "RecycledPPOAgent.tracking_period": 640,
+    },
+)
+LENGTH = 1_000_000
+SEEDS = (0, 1, 2)
+
+
+def ppo_arm(name: str, label: str, settings: dict[str, Setting]) -> Arm:
+    """An arm of `ppo.gin` with these settings beyond it."""
+    return Arm(
+        name=name,
+        label=label,
+        gin_file="ppo.gin",
+        replay_ratio=None,
+        settings=settings,
+        series=label,
+        speed="ppo",
+    )
+
+
+# PPO with ReLU and without any activation function: return and dormancy together.
+#
+# He, 2026 (arXiv 2603.21173), figure 1. A network without an activation function is a
+# linear one, whose neurons cannot fall dormant by saturating.
+
+PPO_ACTIVATION = Study(
+    name="ppo_activation",
+    claim="PPO with ReLU has more dormant neurons than PPO without an activation "
+    "function, and converges faster all the same.",
+    source="He, 2026 (arXiv 2603.21173), figure 1",
+    axis="activation function",
+    arms=(
+        ppo_arm("relu", "ReLU", {"PPONetwork.activation": "@relu"}),
+        ppo_arm("none", "none", {"PPONetwork.activation": "@identity"}),
+    ),
+    games=("HalfCheetah-v4",),
+    games_by_name=("HalfCheetah-v5", "Hopper-v4", "Walker2d-v4", "Ant-v4"),
+    seeds=SEEDS,
+    length=LENGTH,
+    protocol=PPO,
+)
+
+
+# PPO layer by layer: dormant and zero-gradient neurons of policy and value networks.
+#
+# He, 2026 (arXiv 2603.21173), appendix B and figure 6. It says besides that in layer 0
+# of the value network dormancy is slightly above the zero-gradient fraction. The two
+# sets are compared at τ = 0 (Theorem 1). How deep the paper's networks are is not
+# known: two hidden layers, as PPO mostly has, and four.
+
+_DEPTHS = {2: "two hidden layers", 4: "four hidden layers"}
+
+PPO_LAYERS = Study(
+    name="ppo_layers",
+    claim="Dormant and zero-gradient neurons are largely the same ones, most of them "
+    "in the last layer; both grow, and a neuron without a gradient stays so.",
+    source="He, 2026 (arXiv 2603.21173), appendix B, figure 6",
+    axis="hidden layers",
+    arms=tuple(
+        ppo_arm(f"depth{depth}", label, {"PPONetwork.num_layers": depth})
+        for depth, label in _DEPTHS.items()
+    ),
+    games=("HalfCheetah-v4",),
+    games_by_name=("HalfCheetah-v5", "Hopper-v4", "Walker2d-v4", "Ant-v4"),
+    seeds=SEEDS,
+    length=LENGTH,
+    protocol=PPO,
+)
+
+
+# What the studies of the regression probe share.
+#
+# He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173).
+# An aged network is that of a run of `ppo_activation`, or, where neurons without a
+# gradient are wanted, of the deeper one of `ppo_layers`: at `regression_probe`'s inputs
+# the former had next to none. The paper's are networks of 20 million agent steps; those
+# that were run here had 300,000 and few dormant neurons, so they do not test it yet.
+# These studies must lie in `runs/` where the launch is started: as directories, or
+# links to them.
+
+NUM_EPOCHS = 100
+GAMES = ("HalfCheetah-v4",)
+PROBE_SEEDS = (0, 1, 2)
+AGED: dict[str, Setting] = {"RegressionProbe.start": "@aged_network"}
+TRAPPED: dict[str, Setting] = {
+    **AGED,
+    "aged_network.root": "'runs/ppo_layers'",
+    "aged_network.arm": "'depth4'",
+    "ValueNetwork.num_layers": 4,
+}
+
+
+def probe_protocol(phases: int = 1) -> Protocol:
+    """Runs in phases that have a task each."""
+    return arms.protocol(
+        "RegressionProbe",
+        module="regression_probe",
+        data="RegressionProbe.environment_id = '{}'",
+        num_epochs=NUM_EPOCHS,
+        iteration_steps=20,  # 1,000 samples in batches of 50
+        phases=phases,
+    )
+
+
+def arm(
+    name: str,
+    label: str,
+    settings: dict[str, Setting],
+    series: str | None = None,
+    x: float | None = None,
+) -> Arm:
+    """An arm with these settings; a network has ReLU unless they say otherwise."""
+    settings = {"ValueNetwork.activation": "@relu", **settings}
+    return arms.arm(name, label, settings, series, x, speed="probe")
+
+
+# A regression task for value networks that PPO has trained, and for fresh ones.
+#
+# He, 2026 (arXiv 2603.21173), figures 3 and 5: networks of 20 million agent steps, with
+# ReLU and without an activation function, have learning curves like those of fresh ones
+# at several learning rates. That claims equivalence: it takes a band that is fixed
+# before the runs, and networks as old as the paper's, and this study has neither yet.
+# Learning rates are ours.
+
+_REGRESSION_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+_ACTIVATIONS = {"relu": "@relu", "none": "@identity"}
+
+
+def _arms(name: str, series: str, settings: dict[str, Setting]) -> tuple[Arm, ...]:
+    return tuple(
+        arm(
+            f"{name}_lr{rate:g}",
+            f"{series}, learning rate {rate:g}",
+            {**settings, "RegressionProbe.learning_rate": rate},
+            series,
+            rate,
+        )
+        for rate in _REGRESSION_RATES
+    )
+
+
+def _pair(activation: str) -> tuple[Arm, ...]:
+    settings: dict[str, Setting] = {"ValueNetwork.activation": _ACTIVATIONS[activation]}
+    aged: dict[str, Setting] = {"aged_network.arm": f"'{activation}'", **AGED}
+    word = {"relu": "ReLU", "none": "no activation"}[activation]
+    return (
+        *_arms(f"aged_{activation}", f"after PPO, {word}", settings | aged),
+        *_arms(f"fresh_{activation}", f"fresh, {word}", settings),
+    )
+
+
+REGRESSION_PROBE = Study(
+    name="regression_probe",
+    claim="Value networks that PPO has trained, with ReLU or without an activation "
+    "function, learn a new task as fresh ones do.",
+    source="He, 2026 (arXiv 2603.21173), figures 3 and 5: regression probe",
+    axis="learning rate",
+    arms=(*_pair("relu"), *_pair("none")),
+    games=GAMES,
+    seeds=PROBE_SEEDS,
+    length=NUM_EPOCHS,
+    protocol=probe_protocol(),
+)
+
+
+# Plasticity as a matter of the task: the loss on a second task by its distance.
+#
+# He, 2026 (arXiv 2603.21173), section 3.2: an aged, highly dormant network struggles
+# with tasks similar to the one it was trained on; on a significantly different one it
+# performs like one that was just drawn. Here a network learns one task, and then
+# another whose targets have correlation 1 - d with those of the first; "fresh" begins
+# the second with new parameters. Distances beyond 1 are outside the claim: 2 is the
+# negative of the first task, as related to it as can be. Distances and tasks are ours.
+
+_RELATED_TASKS_PHASES = 2
+_DISTANCES = (0, 0.25, 0.5, 0.75, 1, 1.5, 2)
+_BEGINNINGS = {"aged": "@undisturbed", "fresh": "@redrawn"}
+
+
+def _related_tasks_arm(name: str, distance: float) -> Arm:
+    return arm(
+        f"{name}_d{distance:g}",
+        f"{name}, distance {distance:g}",
+        {
+            "RegressionProbe.first_epochs": NUM_EPOCHS,
+            "RegressionProbe.distance": distance,
+            "RegressionProbe.perturb": _BEGINNINGS[name],
+        },
+        name,
+        distance,
+    )
+
+
+RELATED_TASKS = Study(
+    name="related_tasks",
+    claim="An aged, highly dormant network learns tasks near the one it knows worse "
+    "than a fresh one, and an unrelated task as well.",
+    source="He, 2026 (arXiv 2603.21173), section 3.2: similar and different tasks",
+    axis="distance",
+    arms=tuple(_related_tasks_arm(name, d) for name in _BEGINNINGS for d in _DISTANCES),
+    games=GAMES,
+    seeds=PROBE_SEEDS,
+    length=_RELATED_TASKS_PHASES * NUM_EPOCHS,
+    protocol=probe_protocol(_RELATED_TASKS_PHASES),
+)
+
+
+# Noise on zero-gradient neurons when the task changes, on others, and on none.
+#
+# He, 2026 (arXiv 2603.21173), section 1: to perturb parameters at zero gradient does
+# not degrade performance and may even improve it. The paper says nothing of noise
+# elsewhere: that arm is a control of ours. The value network is that of PPO with four
+# hidden layers; the task changes to the regression of `regression_probe`.
+
+_NOISE = {
+    "none": ("no noise", "@undisturbed"),
+    "zero_gradient": ("noise on zero-gradient neurons", "@disturb_zero_gradient"),
+    "random": ("noise on as many at random", "@disturb_at_random"),
+}
+
+
+def _perturb_arm(name: str) -> Arm:
+    label, function = _NOISE[name]
+    settings = {**TRAPPED, "RegressionProbe.perturb": function}
+    return arm(name, label, settings)
+
+
+PERTURB = Study(
+    name="perturb",
+    claim="Noise on the weights of zero-gradient neurons does no harm when the task "
+    "changes, and may help.",
+    source="He, 2026 (arXiv 2603.21173), section 1: parameters at zero gradient",
+    axis="noise",
+    arms=tuple(map(_perturb_arm, _NOISE)),
+    games=GAMES,
+    seeds=PROBE_SEEDS,
+    length=NUM_EPOCHS,
+    protocol=probe_protocol(),
+)
+
+
+# Constraints on the weights while one task, then an unrelated one is learned.
+#
+# He, 2026 (arXiv 2603.21173): constraints limit how deep parameters get entrenched, and
+# so mitigate the loss of plasticity. Here weight clipping, L2, L2 to the initial
+# weights, and a bound on spectral norms: dormancy, and how well the second task is
+# learned. Which constraints, their strengths and the tasks are ours.
+
+_CONSTRAINTS_PHASES = 2
+_KINDS: dict[str, tuple[str, dict[str, Setting]]] = {
+    "none": ("no constraint", {}),
+    "clipping": (
+        "weight clipping",
+        {
+            "RegressionProbe.intervention": "@weight_clipping()",
+            "weight_clipping.limit": 0.5,
+        },
+    ),
+    "l2": (
+        "L2",
+        {
+            "RegressionProbe.before_optimizer": "[@coupled_weight_decay()]",
+            "coupled_weight_decay.strength": 1e-3,
+        },
+    ),
+    "l2_to_init": (
+        "L2 to initial",
+        {
+            "RegressionProbe.before_optimizer": "[@l2_to_init()]",
+            "l2_to_init.strength": 1e-3,
+        },
+    ),
+    "spectral_norm": (
+        "spectral norm",
+        {
+            "RegressionProbe.intervention": "@spectral_norm()",
+            "spectral_norm.limit": 2.0,
+        },
+    ),
+}
+
+
+def _constraints_arm(name: str) -> Arm:
+    label, settings = _KINDS[name]
+    second_task: dict[str, Setting] = {
+        "RegressionProbe.first_epochs": NUM_EPOCHS,
+        "RegressionProbe.distance": 1.0,
+    }
+    return arm(name, label, second_task | settings)
+
+
+CONSTRAINTS = Study(
+    name="constraints",
+    claim="Constraints on the weights mitigate the loss of plasticity.",
+    source="He, 2026 (arXiv 2603.21173): constraints on the weights",
+    axis="constraint",
+    arms=tuple(map(_constraints_arm, _KINDS)),
+    games=GAMES,
+    seeds=PROBE_SEEDS,
+    length=_CONSTRAINTS_PHASES * NUM_EPOCHS,
+    protocol=probe_protocol(_CONSTRAINTS_PHASES),
+)
+
+
+# A trapped layer at a new task: evolution strategies against Adam.
+#
+# He, 2026 (arXiv 2603.21173): optimization without gradients reduces the loss of
+# plasticity. How it is tested is ours: where the gradient of a layer's neurons has
+# vanished, a search that needs none should still find better weights. The value network
+# is that of PPO with four hidden layers, the task the regression of `regression_probe`,
+# and only the layer with the most zero-gradient neurons is trained. An epoch is 1,000
+# evaluations of the network for both: 20 updates of Adam, one generation of evolution
+# strategies.
+
+_GRADIENT_FREE_RATES = (1e-3, 3e-3, 1e-2)
+_SEARCHES = {
+    "adam": ("Adam", "@adam_on_trapped_layer"),
+    "evolution": ("evolution strategies", "@evolution_on_trapped_layer"),
+}
+
+
+def _gradient_free_arm(name: str, rate: float) -> Arm:
+    label, search = _SEARCHES[name]
+    return arm(
+        f"{name}_lr{rate:g}",
+        f"{label}, learning rate {rate:g}",
+        {
+            **TRAPPED,
+            "RegressionProbe.search": search,
+            "RegressionProbe.learning_rate": rate,
+        },
+        label,
+        rate,
+    )
+
+
+GRADIENT_FREE = Study(
+    name="gradient_free",
+    claim="Optimization without gradients reduces the loss of plasticity: a layer "
+    "whose gradient has vanished learns a new task better by it than by Adam.",
+    source="He, 2026 (arXiv 2603.21173): gradient-free optimization",
+    axis="learning rate",
+    arms=tuple(
+        _gradient_free_arm(name, rate)
+        for name in _SEARCHES
+        for rate in _GRADIENT_FREE_RATES
+    ),
+    games=GAMES,
+    seeds=PROBE_SEEDS,
+    length=10 * NUM_EPOCHS,
+    protocol=probe_protocol(),
+)

@@ -1,0 +1,150 @@
+"""Labels that do not stay: a classifier whose targets are reshuffled now and then.
+
+What comes in: images, a network and an intervention. What leaves: metrics, epoch by
+epoch, and a state to go on from.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from redo_dopamine.core.interventions import InterventionFactory, none
+from redo_dopamine.networks.classifier import ConvClassifier
+from redo_dopamine.supervised import images as images_lib
+from redo_dopamine.supervised.experiment import (
+    SAMPLES,
+    TARGETS,
+    EpochExperiment,
+    stream,
+)
+from redo_dopamine.supervised.images import Images, fashion_mnist
+from redo_dopamine.supervised.problem import Problem
+from redo_dopamine.supervised.settings import check, whole
+
+
+def shuffled_labels(
+    labels: np.ndarray, epoch: int, shuffle_every: int | None, seed: int
+) -> np.ndarray:
+    """The labels that hold in an epoch.
+
+    Until the first shuffle they are the true ones. Each shuffle deals the true labels
+    out anew, so that every class keeps its number of images.
+
+    Args:
+        labels: the true ones [N].
+        epoch: from 0.
+        shuffle_every: epochs between two shuffles; None for none.
+        seed: of the shuffles, which draw from a stream of their own.
+    """
+    num_shuffles = 0 if shuffle_every is None else epoch // shuffle_every
+    if num_shuffles == 0:
+        return labels
+    return stream(seed, TARGETS, num_shuffles).permutation(labels)
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array) -> Mapping[str, jax.Array]:
+    """`loss`, the mean cross-entropy in nats, and `train/accuracy`, the share right.
+
+    Args:
+        logits: of each class [B, classes].
+        labels: classes [B].
+    """
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    right = jnp.argmax(logits, axis=-1) == labels
+    return {"loss": jnp.mean(losses), "train/accuracy": jnp.mean(right)}
+
+
+class LabelShuffle(EpochExperiment):
+    """A classifier trained on labels that are reshuffled every few epochs.
+
+    Sokar et al., ICML 2023 (arXiv 2302.12902), section 3: with fixed labels the
+    dormant fraction falls, with reshuffled ones it peaks after every shuffle. The
+    numbers of samples, epochs and shuffles are the paper's; the optimizer's settings
+    and the batch are choices of this project, since the paper's are not known.
+
+    Two experiments of a seed that differ in `shuffle_every` or `intervention` have
+    the same images, initial weights and order of the data.
+
+    Args:
+        dataset: gives the images: `fashion_mnist` or `cifar10`.
+        network: makes the network from a number of classes.
+        intervention: what to do against lost plasticity, such as `redo()`.
+        seed: of all random streams.
+        num_samples: images drawn from the data set, to train on.
+        pixel_block: side of the blocks of pixels that are averaged into one; 2 makes
+            28x28 images 14x14, at half the time an update. 1 for none.
+        num_epochs: passes over them.
+        shuffle_every: epochs between two shuffles of the labels; None for labels
+            that stay.
+        batch_size: images an update; what does not fill a batch waits for the next
+            epoch, which has another order.
+        learning_rate: of stochastic gradient descent.
+        momentum: of the same, in [0, 1).
+        taus: thresholds to measure dormancy at, at the end of every epoch.
+        tracking_batch_size: images that a measurement averages over, the same ones
+            always; all samples where there are no more.
+
+    Attributes:
+        images: the samples, with their true labels.
+
+    Raises:
+        UserError: images that cannot be read.
+        ValueError: a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        dataset: Callable[[], Images] = fashion_mnist,
+        network: Callable[[int], Any] = ConvClassifier,
+        intervention: InterventionFactory | None = None,
+        *,
+        seed: int = 0,
+        num_samples: int = 10_000,
+        pixel_block: int = 1,
+        num_epochs: int = 100,
+        shuffle_every: int | None = 20,
+        batch_size: int = 64,
+        learning_rate: float = 0.01,
+        momentum: float = 0.9,
+        taus: Sequence[float] = (0.0, 0.025, 0.1),
+        tracking_batch_size: int = 1024,
+    ):
+        seed = whole("seed", seed, low=0)
+        num_samples = whole("num_samples", num_samples)
+        check("learning_rate", learning_rate, lambda x: x > 0, "a finite number > 0")
+        check("momentum", momentum, lambda x: 0 <= x < 1, "a finite number in [0, 1)")
+        self._shuffle_every = (
+            None if shuffle_every is None else whole("shuffle_every", shuffle_every)
+        )
+        self.images = images_lib.choose(dataset(), num_samples, stream(seed, SAMPLES))
+        pixels = images_lib.averaged(
+            self.images.pixels, whole("pixel_block", pixel_block)
+        )
+        problem = Problem(
+            network(images_lib.NUM_CLASSES),
+            images_lib.standardise(pixels),
+            cross_entropy,
+            optax.sgd(learning_rate, momentum),
+            intervention or none(),
+            taus,
+        )
+        super().__init__(
+            problem,
+            problem.init(problem.draw_params(jax.random.PRNGKey(seed))),
+            checksum=self.images.checksum,
+            num_inputs=num_samples,
+            seed=seed,
+            num_epochs=num_epochs,
+            batch_size=batch_size,
+            tracking_batch_size=tracking_batch_size,
+        )
+
+    def targets_at(self, epoch: int) -> np.ndarray:
+        """The labels [N] of the samples in an epoch."""
+        return shuffled_labels(
+            self.images.labels, epoch, self._shuffle_every, self.seed
+        )

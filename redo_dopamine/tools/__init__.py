@@ -1,0 +1,1 @@
+"""Commands that stand on everything else: recorded data and teacher data."""

@@ -23,7 +23,7 @@ from redo_dopamine.cli import exit_status, paths, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import files, metrics_csv, summary
 from redo_dopamine.report.runs import CONFIG, INFO, METRICS
-from redo_dopamine.report.study import dormancy_figures, ends, zero_gradient
+from redo_dopamine.report.study import curves, ends, zero_gradient
 from redo_dopamine.report.study import page as study_page
 from redo_dopamine.report.study import records as study_runs
 from redo_dopamine.report.study.records import STATUS, Record
@@ -86,7 +86,7 @@ def keep(
     page = write_report(base_dir, repeats)
     shown = _figures(page.parent, figures)
     written = {CURVES, RUNS, *_TABLES, *(x.name for x in page.parent.glob("*.png"))}
-    tau = dormancy_figures.tau_among(x.run for x in finished if x.run is not None)
+    tau = curves.tau_among(x.run for x in finished if x.run is not None)
     whole = [*ends.measured(tau), *summary.BESIDE]
     tables = {record.key: _thinned(record, whole) for record in finished}
     try:

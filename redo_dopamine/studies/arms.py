@@ -17,7 +17,7 @@ DQN_GAMES = (
     *("Jamesbond", "Qbert", "Breakout", "Enduro", "SpaceInvaders", "Pong", "Zaxxon"),
     *("YarsRevenge", "MsPacman", "DoubleDunk", "IceHockey"),
 )
-# Kaiser et al., 2020. As `redo_dopamine.runners.atari_100k.GAMES`, which imports an agent.
+# Kaiser et al., 2020. As `runners.atari_100k.GAMES`, which imports an agent.
 ATARI_100K_GAMES = (
     *("Alien", "Amidar", "Assault", "Asterix", "BankHeist", "BattleZone", "Boxing"),
     *("Breakout", "ChopperCommand", "CrazyClimber", "DemonAttack", "Freeway"),

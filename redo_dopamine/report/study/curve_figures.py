@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from redo_dopamine.report import style
 from redo_dopamine.report.statistics import Estimate
-from redo_dopamine.report.study import arm_style, curves, dormancy_figures, spec
+from redo_dopamine.report.study import arm_style, curves, spec
 from redo_dopamine.report.study import curves as study_progress
 from redo_dopamine.report.study.analysis import Analysis
 from redo_dopamine.report.study.curves import Curve
@@ -96,7 +96,7 @@ def dormant(analysis: Analysis) -> Figure | None:
     if drawn is None:
         return None
     figure, panels, highest = drawn
-    tau = dormancy_figures.tau_of(analysis)
+    tau = curves.tau_of(analysis)
     paper = spec.at_tau(analysis.study.paper_curve, tau)
     marks = [_draw_paper(axes, analysis, paper) for axes in panels]
     highest = max([highest, *(point.value for point in paper)])
@@ -199,7 +199,7 @@ def _fractions(analysis: Analysis, drawn: _Drawn | None) -> Figure | None:
 
 
 def _at_tau(analysis: Analysis) -> str:
-    tau = dormancy_figures.tau_of(analysis)
+    tau = curves.tau_of(analysis)
     return "" if tau is None else f", τ = {tau:g}"
 
 

@@ -1,8 +1,7 @@
-"""What a study without scores is judged by: its metrics, epoch by epoch.
+"""Metrics of a study's arms along a run: means over runs with intervals, and by epoch.
 
-In: an `Analysis`. Out: a table of every run, means over seeds with intervals, and the
-paper's points beside them. An epoch is an iteration of a run; a row belongs to the
-epoch at whose end it was written.
+An epoch is an iteration of a run; a row belongs to the epoch at whose end it was
+written.
 """
 
 import functools
@@ -15,10 +14,11 @@ import pandas as pd
 from redo_dopamine.report import metrics_csv, summary
 from redo_dopamine.report.runs import Run
 from redo_dopamine.report.statistics import Estimate
-from redo_dopamine.report.study import aggregates, dormancy_figures
+from redo_dopamine.report.study import aggregates
 from redo_dopamine.report.study.analysis import Analysis
 from redo_dopamine.report.study.spec import Arm, PaperPoint, Study
 
+TAU = 0.1  # Of ReDo in the paper.
 _MAX_POINTS = 200
 
 
@@ -30,6 +30,22 @@ def finished_runs(analysis: Analysis) -> dict[str, dict[str, list[Run]]]:
             of_arm = found.setdefault(record.arm, {})
             of_arm.setdefault(record.game, []).append(record.run)
     return found
+
+
+def tau_of(analysis: Analysis) -> float | None:
+    """Returns 0.1, or the largest threshold that was tracked; None without any."""
+    return tau_among(
+        run
+        for games in finished_runs(analysis).values()
+        for runs in games.values()
+        for run in runs
+    )
+
+
+def tau_among(runs: Iterable[Run]) -> float | None:
+    """Returns the same of runs."""
+    found = {tau for run in runs for tau in summary.taus(run)}
+    return TAU if TAU in found else max(found, default=None)
 
 
 def mean(
@@ -130,9 +146,9 @@ class Curve(NamedTuple):
 @functools.lru_cache(maxsize=1)
 def table(analysis: Analysis) -> pd.DataFrame:
     """Returns one row per readable run, finished or not, and epoch."""
-    tau = dormancy_figures.tau_of(analysis)
+    tau = tau_of(analysis)
     # Where no run measured dormancy, none is found at any threshold.
-    tau = dormancy_figures.TAU if tau is None else tau
+    tau = TAU if tau is None else tau
     parts = [
         _of_run(record.run, tau).assign(**dict(zip(KEY, record.key, strict=True)))
         for record in analysis.records

@@ -5,7 +5,6 @@ run recorded what it shows. A panel is a series; of a study without an axis, all
 """
 
 import functools
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,13 +16,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from redo_dopamine.report import metrics_csv, style, summary
-from redo_dopamine.report.runs import Run
 from redo_dopamine.report.study import arm_style, spec
 from redo_dopamine.report.study import curves as arm_curves
 from redo_dopamine.report.study.analysis import Analysis
 from redo_dopamine.report.study.spec import Arm, PaperValue, Study
-
-TAU = 0.1
 
 
 class Final(NamedTuple):
@@ -33,25 +29,9 @@ class Final(NamedTuple):
     values: np.ndarray
 
 
-def tau_of(analysis: Analysis) -> float | None:
-    """Returns 0.1, or the largest threshold that was tracked; None without any."""
-    return tau_among(
-        run
-        for games in arm_curves.finished_runs(analysis).values()
-        for runs in games.values()
-        for run in runs
-    )
-
-
-def tau_among(runs: Iterable[Run]) -> float | None:
-    """Returns the same of runs."""
-    found = {tau for run in runs for tau in summary.taus(run)}
-    return TAU if TAU in found else max(found, default=None)
-
-
 def dormant_curves(analysis: Analysis) -> Figure | None:
     """Draws the dormant fraction along training: means over runs, and intervals."""
-    tau, study = tau_of(analysis), analysis.study
+    tau, study = arm_curves.tau_of(analysis), analysis.study
     if tau is None:
         return None
     rows = functools.partial(summary.pooled_dormant_fraction, tau=tau)
@@ -98,7 +78,7 @@ def dormant_at_the_end(analysis: Analysis) -> Figure | None:
 
     The paper's are those of the same threshold.
     """
-    tau, study = tau_of(analysis), analysis.study
+    tau, study = arm_curves.tau_of(analysis), analysis.study
     if tau is None:
         return None
     paper = spec.at_tau(study.paper_dormant, tau)
@@ -242,7 +222,7 @@ def largest_q(analysis: Analysis) -> Figure | None:
 
 
 def _of_neurons(analysis: Analysis, metric: str, text: str) -> Figure | None:
-    tau = tau_of(analysis)
+    tau = arm_curves.tau_of(analysis)
     if tau is None:
         return None
     text += f", τ = {tau:g}"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from redo_dopamine.report import metrics_csv, statistics, summary
 from redo_dopamine.report.runs import Run
-from redo_dopamine.report.study import curves, dormancy_figures, tables
+from redo_dopamine.report.study import curves, tables
 from redo_dopamine.report.study.analysis import Analysis
 from redo_dopamine.report.summary import BESIDE
 
@@ -40,7 +40,7 @@ METHOD = (
 def ends(analysis: Analysis) -> pd.DataFrame:
     """Returns `ends.csv`: a row per arm, game, gradient step and metric."""
     rows = []
-    metrics = measured(dormancy_figures.tau_of(analysis))
+    metrics = measured(curves.tau_of(analysis))
     _, beside = BESIDE[analysis.metric]
     finished = curves.finished_runs(analysis)
     for game in analysis.study.games:
@@ -64,7 +64,7 @@ def ends(analysis: Analysis) -> pd.DataFrame:
 def table(analysis: Analysis) -> pd.DataFrame:
     """Returns the same in words: a row per arm, game and step, a column per metric."""
     labels = {arm.name: arm.label for arm in analysis.study.arms}
-    headings = _headings(dormancy_figures.tau_of(analysis))
+    headings = _headings(curves.tau_of(analysis))
     rows: dict[tuple[str, str, int], dict[str, object]] = {}
     for row in ends(analysis).itertuples():
         key = labels[row.arm], row.game, row.gradient_step

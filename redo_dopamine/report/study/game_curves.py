@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from redo_dopamine.report import statistics, summary
-from redo_dopamine.report.study import arm_style, dormancy_figures
+from redo_dopamine.report.study import arm_style
 from redo_dopamine.report.study import curves as arm_curves
 from redo_dopamine.report.study.analysis import Analysis
 from redo_dopamine.report.study.spec import Arm
@@ -51,7 +51,7 @@ def returns(analysis: Analysis) -> Figure | None:
 
 def dormant(analysis: Analysis) -> Figure | None:
     """Draws the dormant fraction of all neurons in each game."""
-    tau = dormancy_figures.tau_of(analysis)
+    tau = arm_curves.tau_of(analysis)
     if tau is None:
         return None
     rows = functools.partial(summary.pooled_dormant_fraction, tau=tau)

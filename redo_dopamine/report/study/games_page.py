@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from redo_dopamine.report import files, html, summary
-from redo_dopamine.report.study import dormancy_figures, game_curves, sections
+from redo_dopamine.report.study import curves, game_curves, sections
 from redo_dopamine.report.study import ends as study_ends
 from redo_dopamine.report.study.analysis import Analysis
 
@@ -87,7 +87,7 @@ def _cell(values: list[float], digits: int) -> str | None:
 
 def _every_run(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
     """Returns one row per run of the study, counted or not, and the decimals."""
-    tau = dormancy_figures.tau_of(analysis)
+    tau = curves.tau_of(analysis)
     final, unit, scale = analysis.finals, analysis.study.unit, analysis.scale
     rows = []
     for record in analysis.records:

@@ -16,7 +16,6 @@ from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import (
     aggregates,
     curves,
-    dormancy_figures,
     score_figures,
 )
 from redo_dopamine.report.study.analysis import Analysis
@@ -181,7 +180,7 @@ def beside_the_paper(analysis: Analysis) -> pd.DataFrame:
     """Returns one row per point of the paper; empty where there is none."""
     study = analysis.study
     labels = {arm.name: arm.label for arm in study.arms}
-    tau = dormancy_figures.tau_of(analysis)
+    tau = curves.tau_of(analysis)
     at = "" if tau is None else f", τ = {tau:g}"
     rows = []
     for point in study.paper_curve:

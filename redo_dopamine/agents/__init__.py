@@ -1,3 +1,28 @@
 """Dopamine agents with dormant-neuron tracking and interventions."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from redo_dopamine import compat as compat  # Before any import of Dopamine.
+
+if TYPE_CHECKING:
+    from redo_dopamine.agents.dqn import RecycledDQNAgent as DQN
+    from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent as DrQEps
+    from redo_dopamine.agents.ppo import RecycledPPOAgent as PPO
+    from redo_dopamine.agents.sac import RecycledSACAgent as SAC
+
+_HOME_OF = {
+    "DQN": ("dqn", "RecycledDQNAgent"),
+    "DrQEps": ("drq_eps", "RecycledDrQEpsAgent"),
+    "PPO": ("ppo", "RecycledPPOAgent"),
+    "SAC": ("sac", "RecycledSACAgent"),
+}
+__all__ = ["DQN", "PPO", "SAC", "DrQEps"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import an agent when it is first asked for (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, agent = _HOME_OF[name]
+    return getattr(importlib.import_module(f"{__name__}.{module}"), agent)

@@ -2,7 +2,7 @@
 # make test   runs every test
 # make soak   kills runs 50 times over, watches memory over 200,000 steps: about 8 minutes
 # make check  lints, checks formatting and types
-# make bench  measures against Dopamine, side by side, and writes README's table
+# make bench  measures against Dopamine, side by side, and writes the table of benchmarks/README.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/.installed

@@ -1,4 +1,4 @@
-"""Ours against peers, side by side, and a table of it in README.md.
+"""Ours against peers, side by side, and a table of it in benchmarks/README.md.
 
     python -m benchmarks [--only=replay,recycle] [--quick] [--list]
 
@@ -57,7 +57,7 @@ def main() -> None:
             results = merged(results, {name: measured})
         else:  # After each, so that what is measured is not lost.
             results = _save({name: measured})
-            table.write(HERE.parent / "README.md", table.render(results))
+            table.write(HERE / "README.md", table.render(results))
     print(table.render(results))
 
 

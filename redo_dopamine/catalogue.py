@@ -1,4 +1,4 @@
-"""`python -m redo_dopamine.catalogue`: what there is, as the README's table.
+"""`python -m redo_dopamine.catalogue`: the table of docs/catalogue.md.
 
 What comes in: the gin names of `redo_dopamine.config.registry`. What leaves: Markdown.
 """
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command, which has no flags but --help."""
     argparse.ArgumentParser(
         prog="python -m redo_dopamine.catalogue",
-        description="Print the README's table of agents, networks and settings.",
+        description="Print the table of gin names in docs/catalogue.md.",
     ).parse_args(arguments)
     print(table(), end="")
 

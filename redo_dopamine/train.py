@@ -1,7 +1,7 @@
 """One run: `python -m redo_dopamine.train --base_dir=DIR --gin_files=dqn_redo.gin`.
 
 What comes in: Dopamine's flags. What leaves: a base directory with metrics,
-checkpoints and the configuration (README, 'What a run leaves'). The exit status is one
+checkpoints and the configuration (docs/training.md). The exit status is one
 of `redo_dopamine.cli.exit_status`: 0 for a run that is complete.
 """
 

@@ -13,7 +13,7 @@ from redo_dopamine.cli import flags as command_line
 from redo_dopamine.launch import local
 from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
-from redo_dopamine.report import export
+from redo_dopamine.report import keep
 from redo_dopamine.studies import __main__ as studies
 
 PARSED = {
@@ -23,7 +23,7 @@ PARSED = {
     "offline": (offline.main, []),
     "offline record": (offline.main, ["record"]),
     "offline lesson": (offline.main, ["lesson"]),
-    "report.keep": (export.main, []),
+    "report.keep": (keep.main, []),
     "studies": (studies.main, []),
     "studies show": (studies.main, ["show"]),
     **{name: (module.main, []) for name, module in shell.EXPERIMENTS.items()},

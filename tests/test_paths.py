@@ -15,7 +15,7 @@ from redo_dopamine.inspect import command as inspect_command
 from redo_dopamine.launch import local
 from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
-from redo_dopamine.report import export
+from redo_dopamine.report import keep
 from redo_dopamine.supervised import distillation, label_shuffle, regression_probe
 
 ROOT = Path(__file__).parent.parent
@@ -57,8 +57,8 @@ COMMANDS = {
     ),
     ("report", "base_dir"): process_of("redo_dopamine.report"),
     ("demo", "base_dir"): process_of("redo_dopamine.demo"),
-    ("keep", "base_dir"): lambda x: export.main([*KEEP, f"--base_dir={x}"]),
-    ("keep", "to"): lambda x: export.main([*KEEP, f"--to={x}"]),
+    ("keep", "base_dir"): lambda x: keep.main([*KEEP, f"--base_dir={x}"]),
+    ("keep", "to"): lambda x: keep.main([*KEEP, f"--to={x}"]),
     ("inspect", "checkpoint"): inspect_with("checkpoint"),
     ("inspect", "states"): inspect_with("states"),
     ("inspect", "output"): inspect_with("output"),

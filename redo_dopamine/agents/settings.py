@@ -184,5 +184,5 @@ def with_graph(network: Any) -> Any:
     raise ValueError(
         "A network must say which weights feed and read its neurons, but "
         f"{type(network).__name__} has no graph(). Use @NatureNetwork, or add a "
-        "graph() method and record its activations (README, 'Your own network')."
+        "graph() method and record its activations (docs/your_own_network.md)."
     )

@@ -2,7 +2,7 @@
 
 A gin file imports this module to get `@redo()`, `redo.tau`, `@NatureNetwork`,
 `RecycledDQNAgent.replay_ratio` and Dopamine's own names. The tuples are the whole
-offer: `redo_dopamine.catalogue` makes the README's table of them.
+offer: `redo_dopamine.catalogue` makes the table in docs/catalogue.md.
 """
 
 from collections.abc import Callable, Mapping

@@ -36,7 +36,7 @@ def test_the_pages_are_there():
     assert names == {
         *("README", "getting_started", "your_own_network", "metrics", "configs"),
         *("studies", "cluster", "claims", "released_code", "faq"),
-        *("laptop", "causes"),
+        *("laptop", "causes", "training", "catalogue", "determinism"),
     }
 
 
@@ -103,7 +103,7 @@ def test_your_own_network_needs_the_jax_family_alone():
     source = "".join(block.text for block in documents.blocks(page, "python"))
     imported = set(re.findall(r"^(?:from|import) ([\w.]+)", source, re.MULTILINE))
     ours = {x for x in imported if x.startswith("redo_dopamine")}
-    assert {x.split(".")[1] for x in ours} == {"core", "networks"}
+    assert {x.split(".")[1] for x in ours if "." in x} == {"core"}
     assert {x.split(".")[0] for x in imported - ours} <= {"jax", "flax", "optax"}
 
 

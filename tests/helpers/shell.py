@@ -19,7 +19,7 @@ from redo_dopamine.config import load
 from redo_dopamine.launch import local
 from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline.__main__ import _parser as offline_parser
-from redo_dopamine.report.export import _parser as keep_parser
+from redo_dopamine.report.keep import _parser as keep_parser
 from redo_dopamine.studies import __main__ as studies
 from redo_dopamine.supervised import (
     command,
@@ -172,7 +172,7 @@ def _check_launcher(script, *rest):
 def _check_experiment(module, rest):
     def stand_in(options, arguments, configure, make):
         del make
-        load(options.parse_args(arguments))
+        configure(options.parse_args(arguments))
         return 0
 
     before, command.main = command.main, stand_in

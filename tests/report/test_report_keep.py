@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import export as keep_module
+from redo_dopamine.report import keep as keep_module
 from redo_dopamine.report import write_report
 from redo_dopamine.rundir import status as run_status
 from report.study_factory import Factory, noisy, replay_ratio_arms
@@ -150,7 +150,7 @@ def test_no_study_and_no_place_to_write(study, tmp_path):
 
 
 def test_the_command(study, tmp_path):
-    command = [sys.executable, "-m", "redo_dopamine.report.export"]
+    command = [sys.executable, "-m", "redo_dopamine.report.keep"]
     flags = [f"--base_dir={study.root}", f"--to={tmp_path}"]
     done = subprocess.run([*command, *flags], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}\n")

@@ -6,7 +6,7 @@ import zipfile
 import pandas as pd
 import pytest
 
-from redo_dopamine.report import export, write_report
+from redo_dopamine.report import keep, write_report
 from redo_dopamine.report.study import analysis, zero_gradient
 from redo_dopamine.report.study import records as study_runs
 from redo_dopamine.report.study.spec import load_study
@@ -97,7 +97,7 @@ def test_runs_that_measured_one_of_the_two_have_no_such_table(root):
 
 def test_what_is_not_defined_is_kept_as_it_is(root, tmp_path_factory):
     to, again = tmp_path_factory.mktemp("kept"), tmp_path_factory.mktemp("again")
-    export.keep(root, to, repeats=20)
+    keep.keep(root, to, repeats=20)
     with zipfile.ZipFile(to / "runs.zip") as archive:
         archive.extractall(again)
     records = study_runs.find_records(again, load_study(again))

@@ -1,4 +1,4 @@
-"""`python -m redo_dopamine.report.export --base_dir=DIR --to=DIR`: results to commit.
+"""`python -m redo_dopamine.report.keep --base_dir=DIR --to=DIR`: results to commit.
 
 In: the directory of a study. Out, in `--to`, small enough for a repository: the
 report's tables and figures; `curves.csv`, the dormancy of every finished run along
@@ -198,7 +198,7 @@ def _without_places(path: Path) -> bytes:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m redo_dopamine.report.export",
+        prog="python -m redo_dopamine.report.keep",
         description="Put a study's results where they can be committed.",
         allow_abbrev=False,
     )

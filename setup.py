@@ -86,7 +86,12 @@ setup(
         "rich>=13,<16",
     ],
     extras_require={**EXTRAS, "dev": [*DEVELOPMENT, *TESTED]},
-    entry_points={"console_scripts": ["redo-train=redo_dopamine.redo_train:main"]},
+    entry_points={
+        "console_scripts": [
+            "redo-dopamine=redo_dopamine.__main__:main",
+            "redo-train=redo_dopamine.__main__:train",
+        ]
+    },
     classifiers=[
         "Development Status :: 4 - Beta",
         "Intended Audience :: Science/Research",

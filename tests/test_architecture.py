@@ -20,7 +20,7 @@ LAYERS = (
     {"runners"},
     {"config"},
     {"train", "supervised", "inspect"},
-    {"tools", "demo", "catalogue", "redo_train"},
+    {"tools", "demo", "catalogue"},
 )
 HEIGHT = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
 # They come with jax, flax and optax alone.

@@ -27,7 +27,10 @@ def parser(description: str) -> argparse.ArgumentParser:
     """A parser with the options that say what to run and where."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument(
-        "--study", required=True, metavar="NAME", help=f"one of {', '.join(STUDIES)}"
+        "--study",
+        required=True,
+        metavar="NAME",
+        help=f"one of {', '.join(STUDIES)}, or a Python file that makes a Study",
     )
     options.add_argument(
         "--base_dir",

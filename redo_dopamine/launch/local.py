@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 
-from redo_dopamine.cli import flags
+from redo_dopamine.cli import flags, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.launch import common, display, processes
 from redo_dopamine.launch.pool import Pool
@@ -116,3 +116,7 @@ def _stopped_by_signals(pool: Pool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    process.run(main)

@@ -101,8 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         type=flags.number("--steps_per_second", "> 0", lambda x: x > 0),
         metavar="N",
     )
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and not words[0].startswith("-") and words[0] not in commands.choices:
+        words.insert(0, "show")
     try:
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(words)
         if options.command is None:
             print(list_studies())
             return 0

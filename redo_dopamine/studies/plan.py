@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import itertools
+import runpy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -140,7 +141,7 @@ def select(
     """The part of a study that words on a command line ask for.
 
     Args:
-        study: a name in `STUDIES`.
+        study: a name in `STUDIES`, or the path of a Python file that makes one `Study`.
         arms: names with commas between; None for all.
         games: likewise; None for those that need not be named.
         seeds: a number of seeds, or seeds with commas between: "2" is "0,1", and
@@ -151,7 +152,7 @@ def select(
         UserError: an unknown name, or a number that is none.
     """
     check_scale(scale)
-    found = choose("study", [study], STUDIES)[0]
+    found = from_file(study) if study.endswith(".py") else _named(study)
     return Selection(
         found,
         tuple(_some("arm", arms, {arm.name: arm for arm in found.arms})),
@@ -161,6 +162,33 @@ def select(
         found.seeds if seeds is None else parse_seeds(seeds, found.seeds),
         scale,
     )
+
+
+def from_file(path: str) -> Study:
+    """The study that a Python file makes, which is run for that.
+
+    Raises:
+        UserError: the file cannot be run, or does not make exactly one study.
+    """
+    try:
+        made = runpy.run_path(path)
+    except Exception as error:
+        raise UserError(
+            f"A study's file must be Python that runs, but {shortened(repr(path))} "
+            f"ends with {type(error).__name__}: {shortened(str(error))}. Fix the file."
+        ) from error
+    found = {id(x): x for x in made.values() if isinstance(x, Study)}
+    if len(found) != 1:
+        raise UserError(
+            f"A study's file must make one Study, but {shortened(repr(path))} makes "
+            f"{len(found)}. Keep one a file."
+        )
+    [study] = found.values()
+    return study
+
+
+def _named(name: str) -> Study:
+    return choose("study", [name], STUDIES)[0]
 
 
 def choose(kind: str, names: Iterable[str], known: Mapping[str, T]) -> list[T]:

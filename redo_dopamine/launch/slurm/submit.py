@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from redo_dopamine.cli import process
 from redo_dopamine.errors import UserError
 from redo_dopamine.launch import common
 from redo_dopamine.launch.slurm import options as slurm_options
@@ -251,3 +252,7 @@ def _submit(
         ) from error
     ids = [JobId.parse(job.job_id) for job in jobs]
     return {run.name: job for run, job in zip(runs, ids, strict=True)}
+
+
+if __name__ == "__main__":
+    process.run(main)

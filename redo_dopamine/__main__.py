@@ -1,0 +1,77 @@
+"""`redo-dopamine COMMAND`, and `python -m redo_dopamine COMMAND`."""
+
+import difflib
+import runpy
+import sys
+
+from redo_dopamine import __version__
+from redo_dopamine.cli import exit_status, process
+
+# What comes after `redo-dopamine`: the module that is run, and what it does.
+COMMANDS = {
+    "train": ("redo_dopamine.train", "train an agent from gin files"),
+    "report": ("redo_dopamine.report", "write the page of a run, or of a study"),
+    "inspect": ("redo_dopamine.inspect", "measure a checkpoint, neuron by neuron"),
+    "studies": ("redo_dopamine.studies", "list studies, or show one"),
+    "launch local": ("redo_dopamine.launch.local", "run a study on this machine"),
+    "launch slurm": ("redo_dopamine.launch.slurm.submit", "submit a study to Slurm"),
+    "data": ("redo_dopamine.offline", "record an agent's transitions, or teacher data"),
+    "demo": ("redo_dopamine.demo", "train with ReDo and without, and compare"),
+    "catalogue": ("redo_dopamine.catalogue", "list every gin name"),
+}
+_EXAMPLE = "redo-dopamine train --base_dir=runs/pong --gin_files=dqn_redo.gin"
+
+
+def usage() -> str:
+    """Every command, a line each."""
+    lines = [f"  {name:14}{what}" for name, (_, what) in COMMANDS.items()]
+    return "\n".join(
+        [
+            f"redo-dopamine {__version__}: dormant neurons, tracked and recycled.",
+            "",
+            "usage: redo-dopamine COMMAND [--help] ...",
+            "",
+            *lines,
+            "",
+            f"example: {_EXAMPLE}",
+        ]
+    )
+
+
+def main() -> None:
+    """Run the command that is named first; ends the process with its status."""
+    process.begin()
+    words = sys.argv[1:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        sys.exit(0)
+    if words[0] == "--version":
+        print(__version__)
+        sys.exit(0)
+    used = 2 if words[0] == "launch" else 1
+    name = " ".join(words[:used])
+    if name not in COMMANDS:
+        _refuse(name)
+    sys.argv = [f"redo-dopamine {name}", *words[used:]]
+    runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
+
+
+def train() -> None:
+    """The command `redo-train`: `redo-dopamine train`."""
+    sys.argv.insert(1, "train")
+    main()
+
+
+def _refuse(name: str) -> None:
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    remedy = f"Did you mean {near[0]!r}?" if near else "See redo-dopamine --help."
+    print(
+        f"error: The command must be one of {', '.join(COMMANDS)}, but is {name!r}. "
+        f"{remedy}",
+        file=sys.stderr,
+    )
+    sys.exit(exit_status.USER_ERROR)
+
+
+if __name__ == "__main__":
+    main()

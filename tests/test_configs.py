@@ -176,9 +176,9 @@ def test_a_run_is_begun_again_from_its_own_config_gin(config, trained, tmp_path)
     drawn = f"{agent_of_seed(base_dir)} = {seed_of(base_dir)}"
     if config in IN_A_NEW_PROCESS:
         flags = [f"--base_dir={again}", f"--gin_files={written}"]
+        flags.append(f"--gin_bindings={drawn}")
         done = subprocess.run(
-            [sys.executable, "-m", "redo_dopamine.train", *flags]
-            + [f"--gin_bindings={drawn}"],
+            [sys.executable, "-m", "redo_dopamine.train", *flags],
             capture_output=True,
             text=True,
             check=False,

@@ -93,11 +93,11 @@ def _ppo() -> tuple[ControlLoop, ControlLoop]:
         f"ReplayBuffer.batch_size = {_ROLLOUT}",
     )
     ours = ControlLoop(
-        lambda environment: RecycledPPOAgent(**environment.told_to_agents())
+        lambda environment: RecycledPPOAgent(**environment.agent_kwargs())
     )
 
     def stock(environment: Any) -> Any:
-        shapes = environment.told_to_agents() | {"action_limits": None}
+        shapes = environment.agent_kwargs() | {"action_limits": None}
         return ppo_agent.PPOAgent(network=_StockPPONetwork, **shapes)
 
     pair = ours, ControlLoop(stock)
@@ -121,12 +121,12 @@ def _sac() -> tuple[ControlLoop, ControlLoop]:
         f"SACAgent.min_replay_history = {loops.MIN_REPLAY_HISTORY}",
     )
     ours = ControlLoop(
-        lambda environment: RecycledSACAgent(**environment.told_to_agents())
+        lambda environment: RecycledSACAgent(**environment.agent_kwargs())
     )
     stock = ControlLoop(
         lambda environment: sac_agent.SACAgent(
             network=continuous_networks.ActorCriticNetwork,
-            **environment.told_to_agents(),
+            **environment.agent_kwargs(),
         )
     )
     return loops.warm_up(ours, 40), loops.warm_up(stock, 40)

@@ -24,7 +24,7 @@ from redo_dopamine.rundir.fresh_start import RunFinishedError
 from redo_dopamine.rundir.signals import StopRequested
 from redo_dopamine.runners import malloc
 from redo_dopamine.runners.nan_watch import NotFiniteError
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.runner import PlasticityRunner, experiment
 
 _BASE_DIR = flags.DEFINE_string(
@@ -70,13 +70,13 @@ _DOPAMINE_CHECKPOINT = flags.DEFINE_string(
 
 def build_runner(
     base_dir: str,
-    terms: Terms = Terms(),  # noqa: B008  It cannot change.
+    options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
 ) -> PlasticityRunner:
     """The runner that gin's current configuration describes.
 
     Args:
         base_dir: where the run is written; resumed if there is one.
-        terms: on which it is resumed.
+        options: on which it is resumed.
 
     Raises:
         UserError: a directory that cannot be written, a setting out of its range, or
@@ -84,20 +84,20 @@ def build_runner(
     """
     base_dir = str(paths.writable_run("--base_dir", base_dir))
     with load.building():
-        return experiment(base_dir, terms=terms)
+        return experiment(base_dir, options=options)
 
 
 def train(
     base_dir: str,
     scale: float = 1.0,
-    terms: Terms = Terms(),  # noqa: B008  It cannot change.
+    options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
 ) -> None:
     """Run, or go on with, the experiment that gin's configuration describes.
 
     Args:
         base_dir: where the run is written; this process alone has it meanwhile.
         scale: what part of its study's length the run is, for `status.json`.
-        terms: on which it is resumed.
+        options: on which it is resumed.
 
     Raises:
         UserError: as `build_runner`.
@@ -108,7 +108,7 @@ def train(
     base_dir = str(paths.writable_run("--base_dir", base_dir))
     with lock.held(base_dir):
         try:
-            runner = build_runner(base_dir, terms)
+            runner = build_runner(base_dir, options)
         except RunFinishedError as error:
             print(load.brief(error))
             return
@@ -146,8 +146,8 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
     )
 
 
-def _terms() -> Terms:
-    return Terms(
+def _options() -> ResumeOptions:
+    return ResumeOptions(
         allow_config_change=_ALLOW_CONFIG_CHANGE.value,
         rollbacks=int(_ON_NAN.value == "rollback"),
         dopamine_checkpoint=paths.optional(
@@ -177,9 +177,9 @@ def main(argv: list[str]) -> None:
                 "--base_dir=DIR."
             )
         _quiet_logs()
-        base_dir, terms = paths.given("--base_dir", _BASE_DIR.value), _terms()
+        base_dir, options = paths.given("--base_dir", _BASE_DIR.value), _options()
         load.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
-        train(base_dir, _SCALE.value, terms)
+        train(base_dir, _SCALE.value, options)
     except lock.DirectoryInUseError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(exit_status.IN_USE)

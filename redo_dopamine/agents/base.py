@@ -168,7 +168,7 @@ class TrackedAgent(SavedAgent):
 
     # What it is given for that.
 
-    def _start_learning(
+    def _init_optimizer(
         self, params: Params, *stock: optax.GradientTransformation
     ) -> None:
         """Take these parameters, and build the optimizer with its state.
@@ -188,7 +188,7 @@ class TrackedAgent(SavedAgent):
         self.optimizer = links[0] if len(links) == 1 else optax.chain(*links)
         self.optimizer_state = self.optimizer.init(params)
 
-    def _watch_over(
+    def _init_tracking(
         self,
         apply: Callable[..., Any],
         graph: NetworkGraph,

@@ -42,8 +42,8 @@ class SavedAgent:
     _rng: jax.Array
     _seed: int
     # What acting depends on besides parameters and steps, as arrays by name.
-    short_memory: Callable[[], dict[str, Any]]
-    set_short_memory: Callable[[Mapping[str, Any]], None]
+    actor_state: Callable[[], dict[str, Any]]
+    set_actor_state: Callable[[Mapping[str, Any]], None]
 
     @property
     def seed(self) -> int:
@@ -60,7 +60,7 @@ class SavedAgent:
             "training_steps": self.training_steps,
             "gradient_step": self.gradient_step,
             "seed": self.seed,
-            "short_memory": self.short_memory(),
+            "short_memory": self.actor_state(),
             "plasticity": self._plasticity.state_dict(),
             **{key: getattr(self, name) for name, key in self.TREES.items()},
         }
@@ -92,7 +92,7 @@ class SavedAgent:
         self.training_steps = int(bundle_dictionary["training_steps"])
         self.gradient_step = int(bundle_dictionary["gradient_step"])
         self._seed = int(bundle_dictionary["seed"])
-        self.set_short_memory(bundle_dictionary["short_memory"])
+        self.set_actor_state(bundle_dictionary["short_memory"])
         for name, key in self.TREES.items():
             setattr(self, name, jax.tree.map(jnp.array, bundle_dictionary[key]))
         return True

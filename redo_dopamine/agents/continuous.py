@@ -99,7 +99,7 @@ class ContinuousAgent:
 
     # What a checkpoint holds.
 
-    def short_memory(self) -> dict[str, Any]:
+    def actor_state(self) -> dict[str, Any]:
         """What acting depends on besides parameters and steps, as arrays."""
         shape = self.action_shape  # type: ignore[attr-defined]
         return {
@@ -108,8 +108,8 @@ class ContinuousAgent:
             "action": getattr(self, "action", np.zeros(shape, np.float32)),
         }
 
-    def set_short_memory(self, memory: Mapping[str, Any]) -> None:
-        """Go on from a `short_memory`."""
+    def set_actor_state(self, memory: Mapping[str, Any]) -> None:
+        """Go on from a `actor_state`."""
         self._rng = jnp.asarray(memory["rng"])
         self.state = np.array(memory["state"])
         self.action = np.asarray(memory["action"])

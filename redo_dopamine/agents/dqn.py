@@ -19,7 +19,7 @@ from redo_dopamine.plasticity.learner import (
     Batch,
     Learner,
     Loss,
-    make_copy_over,
+    make_hard_update,
     make_update,
 )
 
@@ -108,7 +108,7 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
     def _q_values(self, params: Params, state: jax.Array) -> jax.Array:
         return self._apply(params, state).q_values
 
-    def moves_target_at(self, training_step: int) -> bool:
+    def is_target_update_step(self, training_step: int) -> bool:
         """Whether the target network follows at that train step."""
         return training_step % self.target_update_period == 0
 
@@ -125,16 +125,16 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
         # One program, where Dopamine compiles every operation of it on its own.
         memory.check_network(draw_params)
         draw_initial = compiled(draw_params)
-        self._start_learning(draw_initial(key))
+        self._init_optimizer(draw_initial(key))
         # Not the same arrays, because the update donates the online parameters' memory.
         self.target_network_params = draw_initial(key)
         self._build_acting()
-        self._copy_over = make_copy_over()
+        self._copy_over = make_hard_update()
         loss = self._loss()
         self._update = make_update(loss.of_prepared(self._prepare), self.optimizer)
         self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
         graph = self.network_def.graph(self.observation_shape)
-        self._watch_over(self._apply, graph, draw_params, loss, state)
+        self._init_tracking(self._apply, graph, draw_params, loss, state)
 
     def _sync_weights(self) -> None:
         self.target_network_params = self._copy_over(
@@ -148,7 +148,7 @@ class RecyclingAgent(SavedReplayAgent, TrackedAgent, EpsilonGreedyAgent):
                     loss = self._gradient_update()
                 if self.training_steps % self.summary_writing_frequency == 0:
                     self.write_metrics({"loss": np.asarray(loss)[()]})
-            if self.moves_target_at(self.training_steps):
+            if self.is_target_update_step(self.training_steps):
                 self._sync_weights()
         self.training_steps += 1
 

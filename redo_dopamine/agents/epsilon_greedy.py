@@ -162,13 +162,13 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         frames = np.moveaxis(states, -1, 1)
         return np.asarray(self._greedy_batch(self.online_params, frames))
 
-    def short_memory(self) -> dict[str, Any]:
+    def actor_state(self) -> dict[str, Any]:
         """What acting depends on besides parameters and steps, as arrays."""
         action = getattr(self, "action", np.int32(0))  # None before an episode.
         return {"rng": self._rng, "frames": self._frames.copy(), "action": action}
 
-    def set_short_memory(self, memory: Mapping[str, Any]) -> None:
-        """Go on from a `short_memory`."""
+    def set_actor_state(self, memory: Mapping[str, Any]) -> None:
+        """Go on from a `actor_state`."""
         self._rng = jnp.asarray(memory["rng"])
         self._frames[:] = memory["frames"]
         self._observation = self._frames[-1].copy()

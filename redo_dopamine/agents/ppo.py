@@ -164,7 +164,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
             value_error=value_error,
         )
 
-    def moves_target_at(self, training_step: int) -> bool:
+    def is_target_update_step(self, training_step: int) -> bool:
         """Whether the target network follows at that train step: there is none."""
         del training_step
         return False
@@ -241,7 +241,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
 
         physical_memory.check_network(draw_params)
         self._rng, key = jax.random.split(self._rng)
-        self._start_learning(
+        self._init_optimizer(
             compiled(draw_params)(key),
             optax.clip_by_global_norm(self._max_gradient_norm),
         )
@@ -252,7 +252,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         )
         self._take = compiled(ppo_loss.take)
         self._act = jax.jit(self._draw_action)  # One state: the default is faster.
-        self._watch_over(network.apply, network.graph(), draw_params, loss, state)
+        self._init_tracking(network.apply, network.graph(), draw_params, loss, state)
 
     def _draw_action(
         self, params: Params, rng: jax.Array, state: jax.Array
@@ -288,11 +288,11 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
 
     # What a checkpoint holds.
 
-    def short_memory(self) -> dict[str, Any]:
+    def actor_state(self) -> dict[str, Any]:
         """What the next steps depend on besides parameters and steps, as arrays."""
-        return super().short_memory() | {"rollout": self._replay.state_dict()}
+        return super().actor_state() | {"rollout": self._replay.state_dict()}
 
-    def set_short_memory(self, memory: Mapping[str, Any]) -> None:
-        """Go on from a `short_memory`."""
-        super().set_short_memory(memory)
+    def set_actor_state(self, memory: Mapping[str, Any]) -> None:
+        """Go on from a `actor_state`."""
+        super().set_actor_state(memory)
         self._replay.load_state_dict(memory["rollout"])

@@ -152,7 +152,7 @@ class RecycledSACAgent(
         self._rng, key = jax.random.split(self._rng)
         memory.check_network(draw_params)
         draw_initial = compiled(draw_params)
-        self._start_learning(draw_initial(key))
+        self._init_optimizer(draw_initial(key))
         # Not the same arrays, because the update donates the online parameters' memory.
         self.target_network_params = draw_initial(key)
         alpha_optimizer = dqn_agent.create_optimizer(self._optimizer_name)
@@ -162,7 +162,7 @@ class RecycledSACAgent(
         self._update = sac_loss.make_update(
             loss.of_prepared(_prepared), self.optimizer, alpha_optimizer
         )
-        self._follow = sac_loss.make_follow(self.target_smoothing_coefficient)
+        self._follow = sac_loss.make_polyak_update(self.target_smoothing_coefficient)
         self._inputs = compiled(
             lambda batch, log_alpha: sac_loss.at_temperature(
                 _prepared(batch), log_alpha
@@ -172,7 +172,7 @@ class RecycledSACAgent(
         self._act = jax.jit(self._draw_action)
         self._act_at_random = jax.jit(self._draw_random_action)
         action = np.zeros(self.action_shape, np.float32)
-        self._watch_over(
+        self._init_tracking(
             self._judge, network.graph(), draw_params, loss, (state, action), _judged
         )
 
@@ -216,13 +216,13 @@ class RecycledSACAgent(
         self._finish_update(learner, loss)
         return loss
 
-    def moves_target_at(self, training_step: int) -> bool:
+    def is_target_update_step(self, training_step: int) -> bool:
         """Whether the target network follows at that train step."""
         hard = self.target_update_type == _HARD
         return not hard or training_step % self.target_update_period == 0
 
     def _maybe_sync_weights(self) -> None:
-        if self.moves_target_at(self.training_steps):
+        if self.is_target_update_step(self.training_steps):
             self.target_network_params = self._follow(
                 self.target_network_params, self.online_params
             )

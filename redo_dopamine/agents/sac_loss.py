@@ -180,7 +180,7 @@ def make_update(
     return compiled(update, donate_argnums=(0, 1))
 
 
-def make_follow(smoothing: float) -> Callable[[Params, Params], Params]:
+def make_polyak_update(smoothing: float) -> Callable[[Params, Params], Params]:
     r"""Compile `(target_params, params) -> target_params`, which are donated.
 
     .. math:: \theta^- \leftarrow \tau \theta + (1 - \tau) \theta^-

@@ -42,7 +42,7 @@ class Restorable(Protocol):
 
 
 @runtime_checkable
-class Lasting(Protocol):
+class HasPersistentState(Protocol):
     """An environment of which a part goes on from episode to episode."""
 
     def get_lasting(self) -> State:
@@ -199,7 +199,9 @@ def get_state(environment: Any) -> State:
     """Its state; where it cannot be restored, what of it outlasts an episode."""
     if is_restorable(environment):
         return environment.get_state()
-    return environment.get_lasting() if isinstance(environment, Lasting) else {}
+    return (
+        environment.get_lasting() if isinstance(environment, HasPersistentState) else {}
+    )
 
 
 def set_state(environment: Any, state: State) -> None:
@@ -208,7 +210,7 @@ def set_state(environment: Any, state: State) -> None:
         return
     if is_restorable(environment):
         environment.set_state(state)
-    elif isinstance(environment, Lasting):
+    elif isinstance(environment, HasPersistentState):
         environment.set_lasting(state)
 
 

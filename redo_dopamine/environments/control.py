@@ -81,7 +81,7 @@ class ControlEnvironment:
         """As the agent sees it."""
         return self.environment.action_space
 
-    def told_to_agents(self) -> dict[str, Any]:
+    def agent_kwargs(self) -> dict[str, Any]:
         """Shapes and limits, as the agents of continuous actions take them."""
         actions = self.action_space
         return {

@@ -48,7 +48,7 @@ class RestorableMinatar:
         """The number of actions: all six in every game."""
         return _Actions(self._sticky.num_actions())
 
-    def told_to_agents(self) -> dict[str, Any]:
+    def agent_kwargs(self) -> dict[str, Any]:
         """The shape of an observation, as the agents of Atari take it."""
         return {
             "observation_shape": tuple(self._sticky.state_shape()),

@@ -194,7 +194,7 @@ def _notes(
             "the run: these are the neurons after it."
         )
     last_update = last // agent.update_period * agent.update_period
-    synchronised = any(map(agent.moves_target_at, range(last_update, last + 1)))
+    synchronised = any(map(agent.is_target_update_step, range(last_update, last + 1)))
     if synchronised and tracking.metrics and agent._plasticity.tracks_at(step):
         notes.append(
             "The target network was synchronised after this gradient step: metrics of "

@@ -104,7 +104,7 @@ def print_commands(
 
 def state(run: plan.Run) -> str:
     """How a run stands, by its files: a state of `run_status`, or one of ours."""
-    found = run_status.state_in_truth(run.directory)
+    found = run_status.actual_state(run.directory)
     if found != run_status.DONE and lock.holder(run.directory) is not None:
         return TAKEN
     return found or MISSING

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import files
-from redo_dopamine.rundir.files import written_whole
+from redo_dopamine.rundir.files import atomic_write
 
 ARRAYS = ("observation", "action", "reward", "terminal")
 EPISODE_END = "episode_end"  # Ours; may be missing.
@@ -200,7 +200,7 @@ def read(path: Path, kinds: str) -> np.ndarray:
 def write(path: Path, array: npt.ArrayLike) -> None:
     """Write a whole array, so that the file is there whole or not at all."""
     with (
-        written_whole(path) as whole,
+        atomic_write(path) as whole,
         gzip.open(whole, "wb", compresslevel=_COMPRESSION) as file,
     ):
         np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
@@ -243,7 +243,7 @@ class RowFile:
             "fortran_order": False,
             "shape": (self._rows, *self._shape),
         }
-        with written_whole(self._path) as whole:
+        with atomic_write(self._path) as whole:
             with gzip.open(whole, "wb") as file:
                 np.lib.format.write_array_header_1_0(file, header)
             with files.open_read(self._body) as rows:

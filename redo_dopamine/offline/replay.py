@@ -109,7 +109,7 @@ class FixedReplay(FrameReplay):
             checkpoint_dir, iteration_number, self._check, self._max_capacity
         )
         with readable(checkpoint_dir):
-            self._take_up(state, self._contents)
+            self._restore(state, self._contents)
 
 
 def replay_logs(

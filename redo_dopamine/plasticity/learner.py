@@ -109,7 +109,7 @@ def _in_three_programs(
     return update
 
 
-def make_copy_over() -> Callable[[Params, Params], Params]:
+def make_hard_update() -> Callable[[Params, Params], Params]:
     """Compile `(old, new) -> copy of new`, written where the old parameters were."""
     return compiled(
         lambda old, new: jax.tree.map(jnp.copy, new), donate_argnums=0, keep_unused=True

@@ -24,7 +24,7 @@ from dopamine.jax.replay_memory import replay_buffer
 from redo_dopamine.replay.segments import Contents, Segment, readable, restore, segment
 from redo_dopamine.replay.windows import Step, WindowFn, WindowSettings
 from redo_dopamine.rundir import files
-from redo_dopamine.rundir.files import write_text, written_whole
+from redo_dopamine.rundir.files import atomic_write, write_text
 
 FORMAT = 2
 _STATE = re.compile(rf"state\.{files.NUMBER}\.json")
@@ -117,7 +117,7 @@ class Checkpoints:
         # A token, because a run that resumes comes by the same iterations again.
         name = f"segment.{iteration}.{secrets.token_hex(4)}.npz"
         arrays = segment(contents, first_frame, first_record)
-        with written_whole(folder / name) as file:
+        with atomic_write(folder / name) as file:
             checksum = _write_arrays(file, arrays)
         new = {
             "file": name,
@@ -262,7 +262,7 @@ class SavedReplay(replay_buffer.ReplayBuffer):
                 f"but has {own}. Resume with the settings that the run began with."
             )
 
-    def _take_up(self, state: Mapping[str, Any], contents: Contents | None) -> None:
+    def _restore(self, state: Mapping[str, Any], contents: Contents | None) -> None:
         trajectory = []
         if contents is not None:
             action = contents.records.dtype["action"].base
@@ -304,7 +304,7 @@ class SavedReplay(replay_buffer.ReplayBuffer):
             checkpoint_dir, iteration_number, self._check, self._max_capacity
         )
         with readable(checkpoint_dir):
-            self._take_up(state, contents)
+            self._restore(state, contents)
 
     def to_state_dict(self) -> dict[str, Any]:
         """Everything, as text and arrays of plain types."""
@@ -328,5 +328,5 @@ class SavedReplay(replay_buffer.ReplayBuffer):
             if "frames" in state:
                 arrays = state_dict["arrays"]
                 contents = restore(state, self._max_capacity, [("its arrays", arrays)])
-            self._take_up(state, contents)
+            self._restore(state, contents)
         self._checkpoints.forget()

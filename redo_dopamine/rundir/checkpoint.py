@@ -18,7 +18,7 @@ import numpy as np
 
 from redo_dopamine.errors import shortened
 from redo_dopamine.rundir import files
-from redo_dopamine.rundir.files import written_whole
+from redo_dopamine.rundir.files import atomic_write
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -106,7 +106,7 @@ def write_file(path: Path, arrays: Arrays, meta: dict[str, Any]) -> None:
     """
     header = {"format": FORMAT, "arrays": list(arrays), **meta}
     with (
-        written_whole(path) as file,
+        atomic_write(path) as file,
         # A zip, so that each member has a checksum, and NumPy reads it.
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):

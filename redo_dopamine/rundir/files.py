@@ -253,7 +253,7 @@ def set_aside(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` once it is all on the disk.
 
     Until then it is beside it, as `<name>.part`. If the block or the disk fails, that
@@ -282,7 +282,7 @@ def write_text(path: Path, text: str) -> None:
 
     Bytes of a file's name that are no text stand in it as `\udc..`.
     """
-    with written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 

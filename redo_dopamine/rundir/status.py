@@ -99,7 +99,7 @@ def _is_like(default: Any, value: Any) -> bool:
     return isinstance(value, str)
 
 
-def state_in_truth(directory: str | Path) -> str | None:
+def actual_state(directory: str | Path) -> str | None:
     """The state; a run that says it is running, but has no process, has stopped."""
     status = read(directory)
     if status is None:

@@ -14,7 +14,7 @@ from dopamine.discrete_domains import atari_lib
 
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 from redo_dopamine.environments import atari
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.runner import PlasticityRunner
 from redo_dopamine.runners.train_phase import TrainPhase
 
@@ -134,7 +134,7 @@ class Atari100kRunner(PlasticityRunner):
         agent: class of the agent, called with the number of actions.
         num_eval_episodes: episodes per evaluation; 0 for none.
         max_no_ops: agent steps of doing nothing at the start of an episode.
-        terms: as in `PlasticityRunner`.
+        options: as in `PlasticityRunner`.
     """
 
     def __init__(
@@ -143,9 +143,9 @@ class Atari100kRunner(PlasticityRunner):
         agent: Any = RecycledDrQEpsAgent,
         num_eval_episodes: int = 100,
         max_no_ops: int = 30,
-        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+        options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
     ):
-        super().__init__(base_dir, agent, terms=terms)
+        super().__init__(base_dir, agent, options=options)
         if self._max_steps_per_episode is None:
             raise ValueError(
                 "Runner.max_steps_per_episode must be a number of agent steps, but is "

@@ -12,7 +12,7 @@ from typing import Any
 import gin
 
 from redo_dopamine.agents.ppo import RecycledPPOAgent
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.runner import PlasticityRunner
 
 
@@ -28,21 +28,21 @@ class ControlRunner(PlasticityRunner):
         base_dir: where everything is written.
         agent: class of the agent, called with the shapes and limits of the
             environment's spaces.
-        terms: as in `PlasticityRunner`.
+        options: as in `PlasticityRunner`.
     """
 
-    NEEDS = ("reset", "step", "told_to_agents", "true_reward")
+    NEEDS = ("reset", "step", "agent_kwargs", "true_reward")
 
     def __init__(
         self,
         base_dir: str,
         agent: Callable[..., Any] = RecycledPPOAgent,
-        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+        options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
     ):
-        super().__init__(base_dir, agent, terms=terms)
+        super().__init__(base_dir, agent, options=options)
 
     def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
-        return agent(**environment.told_to_agents())
+        return agent(**environment.agent_kwargs())
 
     def _true_reward(self, reward: float) -> float:
         del reward

@@ -14,7 +14,7 @@ import numpy as np
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
 from redo_dopamine.environments import atari
 from redo_dopamine.runners.progress import Progress
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.runner import PlasticityRunner
 from redo_dopamine.runners.train_phase import TrainPhase
 
@@ -33,16 +33,16 @@ class OfflineRunner(PlasticityRunner):
     Args:
         base_dir: where everything is written.
         agent: class of the agent, with a `train_step`.
-        terms: as in `PlasticityRunner`.
+        options: as in `PlasticityRunner`.
     """
 
     def __init__(
         self,
         base_dir: str,
         agent: Any = OfflineDQNAgent,
-        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+        options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
     ):
-        super().__init__(base_dir, agent, terms=terms)
+        super().__init__(base_dir, agent, options=options)
         self._progress = Progress("train steps")
 
     def _advance(self, phase: TrainPhase) -> None:

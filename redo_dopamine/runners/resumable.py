@@ -1,6 +1,6 @@
 """Dopamine's Runner with checkpoints of its whole state, at any moment.
 
-What comes in: a base directory, and the terms on which a run may be taken up. What
+What comes in: a base directory, and the options on which a run may be taken up. What
 leaves: checkpoints there, and the run as it stood at the last of them.
 """
 
@@ -18,7 +18,7 @@ from redo_dopamine.rundir import provenance
 from redo_dopamine.rundir.signals import StopSwitch
 from redo_dopamine.runners import dopamine_checkpoint
 from redo_dopamine.runners.nan_watch import NotFiniteError, Watch
-from redo_dopamine.runners.resume import Checkpoints, Snapshot, Terms
+from redo_dopamine.runners.resume import Checkpoints, ResumeOptions, Snapshot
 from redo_dopamine.runners.train_phase import TrainPhase
 
 
@@ -30,7 +30,7 @@ class ResumableRunner(run_experiment.Runner):
     _iteration: int
     _phase: TrainPhase
     _stop: StopSwitch
-    _terms: Terms
+    _options: ResumeOptions
     _checkpoint_seconds: float
     _num_iterations: int
     _training_steps: int
@@ -45,14 +45,16 @@ class ResumableRunner(run_experiment.Runner):
             self._base_dir,
             self._agent,
             provenance.operative_config(),
-            self._terms,
+            self._options,
             self._agent_steps(),
         )
         snapshot = self._checkpoints.resume(self._restore_environment)
         if snapshot is not None:
-            self._take_up(snapshot)
-        elif self._terms.dopamine_checkpoint is not None:
-            dopamine_checkpoint.start_from(self._terms.dopamine_checkpoint, self._agent)
+            self._restore(snapshot)
+        elif self._options.dopamine_checkpoint is not None:
+            dopamine_checkpoint.start_from(
+                self._options.dopamine_checkpoint, self._agent
+            )
         self._watch = Watch(self._agent)
         self._last_checkpoint = time.monotonic()
 
@@ -61,7 +63,7 @@ class ResumableRunner(run_experiment.Runner):
         lengths = (self._num_iterations, self._training_steps)
         return math.prod(x if isinstance(x, int) else 0 for x in lengths)
 
-    def _take_up(self, snapshot: Snapshot) -> None:
+    def _restore(self, snapshot: Snapshot) -> None:
         self._iteration = snapshot.iteration
         self._phase = TrainPhase.from_json(snapshot.phase)
         self._rollbacks = snapshot.rollbacks
@@ -84,7 +86,10 @@ class ResumableRunner(run_experiment.Runner):
 
     def _checkpoint_a_foreign_start(self) -> None:
         """So that the run is its own from then on, whatever flags it is given."""
-        if self._terms.dopamine_checkpoint is not None and not self._checkpoints.newest:
+        if (
+            self._options.dopamine_checkpoint is not None
+            and not self._checkpoints.newest
+        ):
             self._checkpoint()
 
     def _between_steps(self) -> None:
@@ -102,12 +107,12 @@ class ResumableRunner(run_experiment.Runner):
         """
         last = self._checkpoints.newest
         good = f"{error} The last good checkpoint is {last or 'not there: none yet'}."
-        if last is None or self._terms.rollbacks == 0:
+        if last is None or self._options.rollbacks == 0:
             raise NotFiniteError(
                 f"{good} Lower the learning rate, or add --on_nan=rollback to go on "
                 "from a checkpoint, once, with another data order."
             ) from error
-        if self._rollbacks >= self._terms.rollbacks:
+        if self._rollbacks >= self._options.rollbacks:
             raise NotFiniteError(
                 f"{good} The run has gone back {self._rollbacks} time(s) already, and "
                 "may not again. Lower the learning rate, or start another run."
@@ -119,7 +124,7 @@ class ResumableRunner(run_experiment.Runner):
         self._collector_dispatcher.flush()
         snapshot = self._checkpoints.resume(self._restore_environment)
         assert snapshot is not None  # There is a checkpoint, or this is a UserError.
-        self._take_up(snapshot)
+        self._restore(snapshot)
         self._rollbacks += 1
         self._agent.change_data_order(self._rollbacks)
         self._watch = Watch(self._agent)

@@ -27,7 +27,7 @@ _KEEP = 3
 _AGENT, _ENVIRONMENT = "agent", "environment/"
 
 
-class Terms(NamedTuple):
+class ResumeOptions(NamedTuple):
     """On which a run is taken up; each is a flag of `redo_dopamine.train`.
 
     Attributes:
@@ -65,7 +65,7 @@ class Checkpoints:
         base_dir: the run's directory.
         agent: with `state_tree`, `bundle_and_checkpoint` and `unbundle`.
         config: the run's operative configuration, which every checkpoint keeps.
-        terms: on which a run is taken up.
+        options: on which a run is taken up.
         agent_steps: that the run is meant to have.
     """
 
@@ -74,14 +74,14 @@ class Checkpoints:
         base_dir: str,
         agent: Any,
         config: str,
-        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+        options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
         agent_steps: int = 0,
     ):
         self._base_dir = base_dir
         self._directory = Path(base_dir) / "checkpoints"
         self._agent = agent
         self._config = config
-        self._terms = terms
+        self._options = options
         self._agent_steps = agent_steps
         self._last = max(checkpoint.numbers(self._directory), default=-1)
 
@@ -150,14 +150,14 @@ class Checkpoints:
         """
         numbers = checkpoint.numbers(self._directory)
         if not numbers:
-            if not self._terms.allow_config_change:
+            if not self._options.allow_config_change:
                 fresh_start.check_config_unchanged(self._base_dir, self._config)
             fresh_start.check(self._base_dir, self._config, self._agent_steps)
             collectors.cut_back(self._base_dir, 0)
             return None
         for number in numbers:
             try:
-                return self._take_up(number, restore_environment)
+                return self._restore(number, restore_environment)
             except (checkpoint.DamagedCheckpointError, FileNotFoundError) as error:
                 _warn(f"{error} The checkpoint before it is used.")
         raise UserError(
@@ -166,7 +166,7 @@ class Checkpoints:
             "over with another --base_dir."
         )
 
-    def _take_up(
+    def _restore(
         self, number: int, restore_environment: Callable[[atari.State], None]
     ) -> Snapshot:
         path = checkpoint.path_of(self._directory, number)
@@ -218,7 +218,7 @@ class Checkpoints:
         return "\nChanged settings:\n" + "\n".join(changes) if changes else ""
 
     def _check_config(self, saved: str, path: Path) -> None:
-        if not self._terms.allow_config_change:
+        if not self._options.allow_config_change:
             check_same_config(saved, self._config, str(path))
             return
         changes = check_allowed_changes(saved, self._config, str(path))

@@ -19,7 +19,7 @@ from redo_dopamine.runners import collectors
 from redo_dopamine.runners.nan_watch import NotFiniteError
 from redo_dopamine.runners.progress import Progress
 from redo_dopamine.runners.resumable import ResumableRunner
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.train_phase import TrainPhase
 
 # Sets the environment's random stream apart from those of the agent.
@@ -39,7 +39,7 @@ class PlasticityRunner(ResumableRunner):
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions.
         checkpoint_minutes: between two checkpoints inside an iteration.
-        terms: on which a run in `base_dir` is taken up.
+        options: on which a run in `base_dir` is taken up.
     """
 
     # What an environment must have; a test of each is made before the agent is built.
@@ -52,9 +52,9 @@ class PlasticityRunner(ResumableRunner):
         base_dir: str,
         agent: Callable[..., Any] = dqn.RecycledDQNAgent,
         checkpoint_minutes: float = 10.0,
-        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+        options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
     ):
-        self._terms = terms
+        self._options = options
         self._iteration = 0
         self._phase = TrainPhase()
         self._stop = StopSwitch()
@@ -213,7 +213,7 @@ class PlasticityRunner(ResumableRunner):
     def _evaluate(self) -> None:
         """Evaluate, or leave everything as it was before."""
         environment = atari.get_state(self._environment)
-        memory = self._agent.short_memory()
+        memory = self._agent.actor_state()
         try:
             self.episode_ended = True  # Dopamine goes on with an episode otherwise.
             _, average_return = self._run_eval_phase(
@@ -221,7 +221,7 @@ class PlasticityRunner(ResumableRunner):
             )
         except StopRequested:
             atari.set_state(self._environment, environment)
-            self._agent.set_short_memory(memory)
+            self._agent.set_actor_state(memory)
             raise
         self._agent.write_metrics({"eval/average_return": average_return})
 
@@ -271,16 +271,16 @@ class PlasticityRunner(ResumableRunner):
 def experiment(
     base_dir: str,
     runner: Callable[..., PlasticityRunner] = PlasticityRunner,
-    terms: Terms = Terms(),  # noqa: B008  It cannot change.
+    options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
 ) -> PlasticityRunner:
     """The runner of an experiment, as gin chooses it.
 
     Args:
         base_dir: where everything is written.
         runner: class of the runner.
-        terms: on which a run in `base_dir` is taken up.
+        options: on which a run in `base_dir` is taken up.
     """
-    return runner(base_dir, terms=terms)
+    return runner(base_dir, options=options)
 
 
 @gin.configurable(module="redo_dopamine", allowlist=["agent"])
@@ -291,18 +291,18 @@ class MinatarRunner(PlasticityRunner):
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions and what
             observations are like.
-        terms: as in `PlasticityRunner`.
+        options: as in `PlasticityRunner`.
     """
 
-    NEEDS = ("reset", "step", "game_over", "action_space.n", "told_to_agents")
+    NEEDS = ("reset", "step", "game_over", "action_space.n", "agent_kwargs")
 
     def __init__(
         self,
         base_dir: str,
         agent: Callable[..., Any] = dqn.RecycledDQNAgent,
-        terms: Terms = Terms(),  # noqa: B008  It cannot change.
+        options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
     ):
-        super().__init__(base_dir, agent, terms=terms)
+        super().__init__(base_dir, agent, options=options)
 
     def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
-        return agent(environment.action_space.n, **environment.told_to_agents())
+        return agent(environment.action_space.n, **environment.agent_kwargs())

@@ -140,7 +140,7 @@ class Run:
         numbers = checkpoint.numbers(self._checkpoints)
         for number in numbers:
             try:
-                self._take_up(checkpoint.path_of(self._checkpoints, number))
+                self._restore(checkpoint.path_of(self._checkpoints, number))
                 return
             except checkpoint.DamagedCheckpointError as error:
                 print(
@@ -162,7 +162,7 @@ class Run:
         fresh_start.check(self._directory, config, agent_steps)
         self._metrics.cut_back(0)
 
-    def _take_up(self, path: Path) -> None:
+    def _restore(self, path: Path) -> None:
         arrays, meta = checkpoint.read(path)
         check_same_config(meta["config"], self._config, str(path))
         if meta["data"] != self._checksum:

@@ -72,7 +72,7 @@ class Player(PlasticityRunner):
     def __init__(self, base_dir: str, agent: Any, seed: int):
         super().__init__(base_dir, lambda num_actions: agent)
         self._player_seed = seed
-        agent.set_short_memory(agent.short_memory() | {"rng": jax.random.PRNGKey(seed)})
+        agent.set_actor_state(agent.actor_state() | {"rng": jax.random.PRNGKey(seed)})
 
     def _initialize_episode(self) -> Any:
         if self._phase.num_starts == 0:

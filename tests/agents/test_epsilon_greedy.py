@@ -56,10 +56,10 @@ def test_short_memory_is_a_copy():
     agent = agents.recycled_agent()
     stream = Stream()
     stream.drive(agent, 5)
-    memory = agent.short_memory()
+    memory = agent.actor_state()
     before, state = agent.action, agent.state.copy()
     stream.drive(agent, 3)
-    agent.set_short_memory(memory)
+    agent.set_actor_state(memory)
     np.testing.assert_array_equal(agent.state, state)
     np.testing.assert_array_equal(agent._observation, state[..., -1])
     assert agent.action == before

@@ -178,7 +178,7 @@ def test_every_run_is_finished_exactly_once(cluster, tmp_path):
     launcher.wait_until_at_work(slow)
     cluster.ask("scancel", launcher.job(slow))
     wait_for(lambda: not launcher.slurm_state(slow), "cancelled")
-    assert run_status.state_in_truth(launcher.directory(slow)) == "stopped"
+    assert run_status.actual_state(launcher.directory(slow)) == "stopped"
     assert launcher.counts()["stopped"] == 1
 
     # Again, with a minute for what takes more; then, put back into the queue when that

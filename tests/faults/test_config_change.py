@@ -6,9 +6,9 @@ from helpers import runs
 from helpers.stub_agent import CONFIG, StubAgent, StubRun
 from redo_dopamine import train
 from redo_dopamine.errors import UserError
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 
-ALLOWED = Terms(allow_config_change=True)
+ALLOWED = ResumeOptions(allow_config_change=True)
 OTHER = CONFIG.replace("0.1", "0.2")
 
 
@@ -27,7 +27,7 @@ def test_changes_are_refused_without_the_flag(saved, tmp_path):
 def test_changes_are_listed_with_the_flag_and_hold_from_then_on(
     saved, tmp_path, capsys
 ):
-    run = StubRun(tmp_path, config=OTHER, terms=ALLOWED)
+    run = StubRun(tmp_path, config=OTHER, options=ALLOWED)
     assert run.resume().iteration == 0
     assert run.agent.content() == saved.agent.content()
     assert "redo.tau: 0.1 -> 0.2" in capsys.readouterr().err
@@ -58,11 +58,11 @@ def test_another_seed_or_game_is_another_run(line, other, tmp_path):
     StubRun(tmp_path, config=line).advance_and_save(0)
     name = line.split(" = ")[0]
     with pytest.raises(UserError, match=f"(?s)not its environment or seed.*{name}"):
-        StubRun(tmp_path, config=other, terms=ALLOWED).resume()
+        StubRun(tmp_path, config=other, options=ALLOWED).resume()
 
 
 def test_arrays_that_do_not_fit_are_named_with_the_settings(saved, tmp_path):
-    run = StubRun(tmp_path, config=OTHER, terms=ALLOWED, agent=StubAgent(width=5))
+    run = StubRun(tmp_path, config=OTHER, options=ALLOWED, agent=StubAgent(width=5))
     with pytest.raises(
         UserError,
         match=r"(?s)\['kernel'\] is float64\[2, 3\] there and float64\[2, 5\] here"
@@ -72,7 +72,7 @@ def test_arrays_that_do_not_fit_are_named_with_the_settings(saved, tmp_path):
 
 
 def test_a_replay_buffer_that_does_not_fit_is_named_with_the_settings(saved, tmp_path):
-    run = StubRun(tmp_path, config=OTHER, terms=ALLOWED)
+    run = StubRun(tmp_path, config=OTHER, options=ALLOWED)
     run.agent._replay._max_capacity = 41
     with pytest.raises(
         UserError, match=r"(?s)'max_capacity': 40.*'max_capacity': 41.*redo.tau"
@@ -89,10 +89,10 @@ def test_a_real_run_goes_on_with_another_learning_rate_but_not_another_width(
     with pytest.raises(
         UserError, match=r"(?s)\[8, 8, 4, 4\] there.*NatureNetwork.width: 0.125 -> 0.25"
     ):
-        train.train(str(tmp_path), terms=ALLOWED)
+        train.train(str(tmp_path), options=ALLOWED)
     capsys.readouterr()
     faster = (*longer, "create_optimizer.learning_rate = 0.001")
     runs.configure_run("dqn_redo.gin", faster)
-    train.train(str(tmp_path), terms=ALLOWED)
+    train.train(str(tmp_path), options=ALLOWED)
     assert "create_optimizer.learning_rate" in capsys.readouterr().err
     assert {row["iteration"] for row in runs.metrics(tmp_path)} == {"0", "1", "2"}

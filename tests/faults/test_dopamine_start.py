@@ -14,7 +14,7 @@ from helpers import runs
 from redo_dopamine import train
 from redo_dopamine.errors import UserError
 from redo_dopamine.runners import dopamine_checkpoint
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 
 # Dopamine's network has one width only.
 WIDE = (*runs.TINY_REDO, "NatureNetwork.width = 1", "Runner.num_iterations = 1")
@@ -42,7 +42,9 @@ def written(tmp_path_factory):
 
 def build(base_dir, path, bindings=()):
     runs.configure_run("dqn_redo.gin", (*WIDE, *bindings))
-    return train.build_runner(str(base_dir), Terms(dopamine_checkpoint=str(path)))
+    return train.build_runner(
+        str(base_dir), ResumeOptions(dopamine_checkpoint=str(path))
+    )
 
 
 def test_a_run_starts_with_the_parameters_and_moments_of_dopamines(written, tmp_path):

@@ -16,7 +16,7 @@ from redo_dopamine.rundir import checkpoint
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.runners import nan_watch
 from redo_dopamine.runners.nan_watch import NotFiniteError, Watch
-from redo_dopamine.runners.resume import Terms
+from redo_dopamine.runners.resume import ResumeOptions
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_a_rollback_goes_on_with_another_data_order_once(tmp_path, monkeypatch, 
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
     with monkeypatch.context() as patched:
         poison(patched, times=1)
-        train.train(str(tmp_path / "once"), terms=Terms(rollbacks=1))
+        train.train(str(tmp_path / "once"), options=ResumeOptions(rollbacks=1))
     assert "goes back to it and on with another data order" in capsys.readouterr().err
     assert run_status.read(tmp_path / "once").state == "done"
     steps = [int(row["agent_step"]) for row in runs.metrics(tmp_path / "once")]
@@ -154,13 +154,13 @@ def test_a_rollback_goes_on_with_another_data_order_once(tmp_path, monkeypatch, 
     with monkeypatch.context() as patched:
         poison(patched, times=2)
         with pytest.raises(NotFiniteError, match="gone back 1 time"):
-            train.train(str(tmp_path / "twice"), terms=Terms(rollbacks=1))
+            train.train(str(tmp_path / "twice"), options=ResumeOptions(rollbacks=1))
     # Not in the next process either.
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
     with monkeypatch.context() as patched:
         poison(patched, times=1)
         with pytest.raises(NotFiniteError, match="gone back 1 time"):
-            train.train(str(tmp_path / "twice"), terms=Terms(rollbacks=1))
+            train.train(str(tmp_path / "twice"), options=ResumeOptions(rollbacks=1))
     assert all_saved_are_finite(tmp_path / "twice")
 
 
@@ -169,7 +169,7 @@ def test_the_entry_point_ends_with_its_own_status(monkeypatch, capsys):
         raise NotFiniteError("the loss is nan")
 
     monkeypatch.setattr(train, "train", fail)
-    monkeypatch.setattr(train.configure, "load_gin_configs", lambda *args: None)
+    monkeypatch.setattr(train.load, "load_gin_configs", lambda *args: None)
     train.flags.FLAGS(["redo-train", "--base_dir=/nowhere"])
     with pytest.raises(SystemExit) as stop:
         train.main(["redo-train"])

@@ -6,7 +6,7 @@ import optax
 from dopamine.jax.replay_memory import elements
 
 from redo_dopamine.replay.buffer import FrameReplay
-from redo_dopamine.runners.resume import Checkpoints, Snapshot, Terms
+from redo_dopamine.runners.resume import Checkpoints, ResumeOptions, Snapshot
 
 CONFIG = "redo.tau = 0.1\nJaxDQNAgent.seed = 3\n"
 METRICS_HEADER = "iteration,agent_step,gradient_step,name,value\n"
@@ -67,13 +67,13 @@ class StubAgent:
 class StubRun:
     """A run of it: steps, then a checkpoint."""
 
-    def __init__(self, base_dir, config=CONFIG, terms=Terms(), agent=None):  # noqa: B008
+    def __init__(self, base_dir, config=CONFIG, options=ResumeOptions(), agent=None):  # noqa: B008
         self.base_dir = base_dir
         self.agent = agent or StubAgent()
         self.metrics = base_dir / "metrics.csv"
         if not self.metrics.exists():
             self.metrics.write_text(METRICS_HEADER)
-        self.checkpoints = Checkpoints(str(base_dir), self.agent, config, terms)
+        self.checkpoints = Checkpoints(str(base_dir), self.agent, config, options)
 
     def advance_and_save(self, iteration):
         self.agent.advance()

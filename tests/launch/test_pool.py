@@ -137,8 +137,8 @@ def test_a_run_that_is_stopped_again_and_again_is_left_to_be_resumed(tmp_path):
     for task in tasks.values():
         assert status(task).attempts == 3
         assert task.given_up
-    assert run_status.state_in_truth(stopped.run.directory) == "stopped"
-    assert run_status.state_in_truth(deaf.run.directory) == "stopped"
+    assert run_status.actual_state(stopped.run.directory) == "stopped"
+    assert run_status.actual_state(deaf.run.directory) == "stopped"
     assert status(crashed).state == "failed"
     assert "be_stopped/Pong/0: stopped, stopped by SIGTERM" in events
 

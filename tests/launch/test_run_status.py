@@ -17,7 +17,7 @@ def test_a_run_as_it_goes(tmp_path):
     with lock.held(tmp_path):
         with Reporter(tmp_path, lambda: steps[0], 100, scale=0.5):
             first = run_status.read(tmp_path)
-            assert run_status.state_in_truth(tmp_path) == "running"
+            assert run_status.actual_state(tmp_path) == "running"
             steps[0] = 103
         content = json.loads((tmp_path / "status.json").read_text())
     assert (first.state, first.agent_step, first.attempts) == ("running", 0, 1)
@@ -84,9 +84,9 @@ def test_steps_are_written_while_the_run_goes(tmp_path):
 
 def test_a_run_without_a_process_has_stopped(tmp_path):
     run_status.write(tmp_path, Status("running"))
-    assert run_status.state_in_truth(tmp_path) == "stopped"
+    assert run_status.actual_state(tmp_path) == "stopped"
     with lock.held(tmp_path):
-        assert run_status.state_in_truth(tmp_path) == "running"
+        assert run_status.actual_state(tmp_path) == "running"
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path):
@@ -146,7 +146,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
 def test_a_damaged_file_is_none(text, tmp_path):
     (tmp_path / "status.json").write_text(text)
     assert run_status.read(tmp_path) is None
-    assert run_status.state_in_truth(tmp_path) is None
+    assert run_status.actual_state(tmp_path) is None
     with Reporter(tmp_path, lambda: 1, 2):
         assert run_status.read(tmp_path).attempts == 1
     assert (tmp_path / "status.json.damaged").read_text() == text

@@ -186,7 +186,7 @@ def test_a_run_that_does_not_heed_is_killed_in_time(tmp_path, monkeypatch):
     finally:
         signal.signal(signal.SIGUSR2, before)
     assert requeued == [signal.SIGUSR2]
-    assert run_status.state_in_truth(tmp_path) == "stopped"
+    assert run_status.actual_state(tmp_path) == "stopped"
 
 
 def test_no_step_in_three_times_the_time_is_a_failure(tmp_path):

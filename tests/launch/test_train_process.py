@@ -30,7 +30,7 @@ def test_status_of_a_run_from_its_start_to_its_end(tmp_path, clean_gin, monkeypa
     checkpoint = train.PlasticityRunner._checkpoint
 
     def fail_after_the_second_iteration(self):
-        seen.append(run_status.state_in_truth(tmp_path))
+        seen.append(run_status.actual_state(tmp_path))
         if len(seen) == 2:
             raise OSError("no space left")
         checkpoint(self)

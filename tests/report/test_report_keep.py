@@ -84,7 +84,7 @@ def test_what_is_unpacked_gives_the_same_scores_and_is_finished(study, kept, tmp
         )
     seeds = [path.parent for path in tmp_path.glob("*/*/*/status.json")]
     assert len(seeds) == 11
-    assert {run_status.state_in_truth(path) for path in seeds} == {"done"}
+    assert {run_status.actual_state(path) for path in seeds} == {"done"}
     status = json.loads((seeds[0] / "status.json").read_text())
     info = json.loads((seeds[0] / "run.json").read_text())
     assert info["game"] == "Pong"

@@ -75,7 +75,7 @@ def test_every_run_that_is_not_counted_is_named_with_its_reason(broken):
         assert states[key][0] == state
         assert words in states[key][1]
     assert len(found.records) == 48
-    assert found.strangers == ["dqn_rr2/Breakout/0"]
+    assert found.unexpected_runs == ["dqn_rr2/Breakout/0"]
 
 
 def test_matrices_are_over_seeds_that_every_known_game_has(broken):

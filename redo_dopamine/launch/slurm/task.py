@@ -147,7 +147,7 @@ class RunTask:
                 stderr=subprocess.STDOUT,
                 env=processes.environment(self._cpus, shared=False),
                 start_new_session=True,
-                preexec_fn=_be_deaf,
+                preexec_fn=_ignore_signals,
             )
 
     def _has_to_return(self, signals: _Signals) -> bool:
@@ -186,7 +186,7 @@ class RunTask:
         )
 
 
-def _be_deaf() -> None:
+def _ignore_signals() -> None:
     """Ignore, in a run that is about to start, what Slurm sends to all processes.
 
     The run notes a signal from its first step on, once, and is as deaf again while it

@@ -31,7 +31,7 @@ class Analysis:
     Attributes:
         study: what was asked for.
         records: what became of each run.
-        strangers: run directories that the study did not ask for.
+        unexpected_runs: run directories that the study did not ask for.
         repeats: of the bootstrap.
         metric: the metric that is the score, where the study has one.
         scale: that returns are normalised by.
@@ -50,7 +50,7 @@ class Analysis:
 
     study: Study
     records: list[Record]
-    strangers: list[str]
+    unexpected_runs: list[str]
     repeats: int
     metric: str
     scale: Normalisation
@@ -116,7 +116,7 @@ def analyse(base_dir: Path, repeats: int) -> Analysis:
     return Analysis(
         study=study,
         records=records,
-        strangers=study_runs.strangers(base_dir, records),
+        unexpected_runs=study_runs.unexpected_runs(base_dir, records),
         repeats=repeats,
         metric=metric,
         scale=scale,
@@ -176,10 +176,10 @@ def _notes(analysis: Analysis) -> list[str]:
         )
     if study.scored:
         notes += _score_notes(analysis)
-    if analysis.strangers:
+    if analysis.unexpected_runs:
         notes.append(
             "Run directories that study.json does not name were left alone: "
-            f"{', '.join(analysis.strangers)}."
+            f"{', '.join(analysis.unexpected_runs)}."
         )
     return notes
 

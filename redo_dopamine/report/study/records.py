@@ -59,7 +59,7 @@ def find_records(base_dir: Path, study: Study) -> list[Record]:
     ]
 
 
-def strangers(base_dir: Path, records: list[Record]) -> list[str]:
+def unexpected_runs(base_dir: Path, records: list[Record]) -> list[str]:
     """Returns the run directories there that the study did not ask for."""
     known = {"/".join(record.key) for record in records}
     found = {

@@ -54,8 +54,8 @@ def test_an_installed_report_finds_its_human_scores(wheel, tmp_path):
     said = run_installed(
         wheel,
         tmp_path,
-        "from redo_dopamine.report import human_scores\n"
-        "print(len(human_scores.games()), human_scores.ends('Pong'))\n",
+        "from redo_dopamine.report.study import scores\n"
+        "print(len(scores.games()), scores.ends('Pong'))\n",
     )
     assert said == "57 (-20.7, 14.6)\n"
 
@@ -78,11 +78,25 @@ def test_gin_files_resolve_by_name_from_an_installed_wheel(wheel, tmp_path):
         wheel,
         tmp_path,
         "import gin\n"
-        "from redo_dopamine import configure\n"
-        "configure.load_gin_configs(['dqn_redo.gin'], [])\n"
-        "print(configure.CONFIG_DIR, gin.query_parameter('redo.tau'))\n",
+        "from redo_dopamine.config import load\n"
+        "load.load_gin_configs(['dqn_redo.gin'], [])\n"
+        "print(load.CONFIG_DIR, gin.query_parameter('redo.tau'))\n",
     )
     assert said == f"{tmp_path}/site/redo_dopamine/gin_configs 0.025\n"
+
+
+def test_an_installed_package_lists_and_launches_studies(wheel, tmp_path):
+    words = ("--study=replay_ratio", "--base_dir=runs", "--print_commands", "--seeds=1")
+    said = run_installed(
+        wheel,
+        tmp_path,
+        "import sys\n"
+        "from redo_dopamine import __main__ as command\n"
+        f"sys.argv = ['redo-dopamine', 'launch', 'local', *{words}]\n"
+        "command.main()\n",
+    )
+    assert said.count("-m redo_dopamine.train") == 8 * 17
+    assert (tmp_path / "runs" / "replay_ratio" / "study.json").exists()
 
 
 def run_installed(wheel, directory, script):

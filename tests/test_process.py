@@ -17,7 +17,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 # Everything that a run writes with, many times over every buffer's size.
 WRITE = """
 import logging, os, sys
-from redo_dopamine import process
+from redo_dopamine.cli import process
 process.begin()
 import tqdm, warnings
 from absl import logging as absl_logging
@@ -99,7 +99,7 @@ def test_no_output_that_fails_ends_a_command(broken, outputs, tmp_path):
 
 def test_a_closed_standard_error_is_not_the_next_file(tmp_path):
     script = (
-        "from redo_dopamine import process\n"
+        "from redo_dopamine.cli import process\n"
         "process.begin()\n"
         "import sys\n"
         f"file = open({str(tmp_path / 'mine')!r}, 'w')\n"
@@ -114,7 +114,7 @@ def test_a_closed_standard_error_is_not_the_next_file(tmp_path):
 
 def test_names_that_are_no_text_are_printed(tmp_path):
     script = (
-        "from redo_dopamine import process\n"
+        "from redo_dopamine.cli import process\n"
         "process.begin()\n"
         "import sys\n"
         "print(sys.argv[1]); print(sys.argv[1], file=sys.stderr)\n"
@@ -167,7 +167,7 @@ sys.meta_path.insert(0, Slow())
 """
 COMMANDS = {
     "train": ["-m", "redo_dopamine.train"],
-    "redo-train": ["-c", "from redo_dopamine.redo_train import main; main()"],
+    "redo-train": ["-c", "from redo_dopamine.__main__ import train; train()"],
     "report": ["-m", "redo_dopamine.report"],
     "inspect": ["-m", "redo_dopamine.inspect"],
     "offline": ["-m", "redo_dopamine.offline"],
@@ -218,7 +218,7 @@ def test_another_signal_in_the_first_seconds(tmp_path):
 def test_a_signal_while_a_command_works(number, tmp_path):
     script = (
         "import time\n"
-        "from redo_dopamine import process\n"
+        "from redo_dopamine.cli import process\n"
         "def main():\n"
         "    print('works', flush=True)\n"
         "    time.sleep(60)\n"
@@ -243,7 +243,7 @@ def test_a_signal_while_a_command_works(number, tmp_path):
 def test_a_signal_that_is_ignored_stays_so():
     script = (
         "import os, signal\n"
-        "from redo_dopamine import process\n"
+        "from redo_dopamine.cli import process\n"
         "def main():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return 5\n"

@@ -155,7 +155,7 @@ def test_the_line_is_shown():
         ("# a comment\n\n", []),
         ("redo.tau = 0.1", ["redo_dopamine.redo.tau = 0.1"]),
         ("import dopamine.jax.agents.dqn.dqn_agent as dopamine2", []),
-        ("from redo_dopamine import configurables", []),
+        ("from redo_dopamine.config import registry", []),
         ("a/b/redo.tau = -1", ["a/b/redo_dopamine.redo.tau = -1"]),
         ("x = (1,)\nredo.tau = %x", ["x = (1, )", "redo_dopamine.redo.tau = %x"]),
         (

@@ -57,14 +57,14 @@ def test_a_hostile_number_is_refused_by_its_flag(main, rest, flag, tmp_path, cap
 # Flags of absl belong to a process, so each command has one of its own.
 PARSE_ALL = """
 import contextlib, importlib, io, sys
-from redo_dopamine import command_line
+from redo_dopamine.cli import flags
 module, flag, *texts = sys.argv[1:]
 importlib.import_module(module)
 for text in texts:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            command_line.parse(["x", f"--{flag}={text}"])
+            flags.parse(["x", f"--{flag}={text}"])
     except SystemExit as end:
         assert end.code == 2, text
     else:

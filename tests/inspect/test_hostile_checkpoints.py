@@ -179,11 +179,11 @@ def test_a_file_that_is_no_checkpoint_is_refused_at_once(kind, tmp_path):
     HOSTILE[kind](tmp_path / "checkpoint.1.npz")
     code = (
         "import resource, sys\n"
-        "from redo_dopamine import checkpoints\n"
+        "from redo_dopamine.rundir import checkpoint\n"
         "from pathlib import Path\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try:\n"
-        "    checkpoints.read(Path(sys.argv[1]))\n"
+        "    checkpoint.read(Path(sys.argv[1]))\n"
         "except ValueError as error:\n"
         "    assert len(str(error)) < 2000\n"
         "    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"

@@ -20,18 +20,18 @@ from redo_dopamine.supervised.run import MetricsFile
 
 HOLD = (
     "import sys, time\n"
-    "from redo_dopamine import run_lock\n"
-    "with run_lock.held(sys.argv[1]):\n"
+    "from redo_dopamine.rundir import lock\n"
+    "with lock.held(sys.argv[1]):\n"
     "    print('held', flush=True)\n"
     "    sys.stdin.read()\n"
 )
 # Adds one to a number in a file, thirty times, each time under the lock.
 COUNT = (
     "import pathlib, sys, time\n"
-    "from redo_dopamine import run_lock\n"
+    "from redo_dopamine.rundir import lock\n"
     "path = pathlib.Path(sys.argv[1]) / 'count'\n"
     "for _ in range(30):\n"
-    "    with run_lock.held(sys.argv[1], patience=30):\n"
+    "    with lock.held(sys.argv[1], patience=30):\n"
     "        count = int(path.read_text())\n"
     "        time.sleep(0.002)\n"
     "        path.write_text(str(count + 1))\n"

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+# nohup ignores one, a shell the other for what it starts in the background.
+MAY_BE_IGNORED = (signal.SIGHUP, signal.SIGINT)
 
 
 class StopRequested(KeyboardInterrupt):
@@ -26,15 +28,19 @@ class StopSwitch:
     def listening(self) -> Iterator[None]:
         """Note the signals while the block runs, instead of dying of them.
 
-        A second one acts as it would have without this. Signals that are ignored, as
-        those of nohup and of a shell's background jobs, stay so. Python hands signals
-        to the main thread only; in another one nothing is listened to.
+        A second one acts as it would have without this. Signals that nohup or a shell's
+        background job ignores stay ignored. Python hands signals to the main thread
+        only; in another one nothing is listened to.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
-        before = {n: x for n, x in handlers.items() if x != signal.SIG_IGN}
+        before = {
+            number: handler
+            for number, handler in handlers.items()
+            if handler != signal.SIG_IGN or number not in MAY_BE_IGNORED
+        }
 
         def note(number: int, frame: FrameType | None) -> None:
             self._received = signal.Signals(number).name

@@ -248,8 +248,8 @@ def _decompressed(path: Path) -> bytes:
 TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 TEST_FILES = ("test_batch.bin",)
 
-_SIDE, _COLOURS = 32, 3
-_RECORD = 1 + _COLOURS * _SIDE * _SIDE  # bytes
+_CIFAR_SIDE, _COLOURS = 32, 3
+_RECORD = 1 + _COLOURS * _CIFAR_SIDE * _CIFAR_SIDE  # bytes
 _RECORDS = 10_000  # a file
 _ARCHIVE_FOLDER = "cifar-10-batches-bin"
 # Of a run that is given no folder, as by a launcher: below where it is started.
@@ -291,7 +291,7 @@ def read_cifar10(folder: Path, files: Sequence[str]) -> Images:
         UserError: a file that is missing, truncated or another one.
     """
     records = np.concatenate([_records(folder / name) for name in files])
-    planes = records[:, 1:].reshape(-1, _COLOURS, _SIDE, _SIDE)
+    planes = records[:, 1:].reshape(-1, _COLOURS, _CIFAR_SIDE, _CIFAR_SIDE)
     pixels = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
     return Images(pixels, records[:, 0].astype(np.int32))
 

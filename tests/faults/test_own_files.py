@@ -11,7 +11,7 @@ from helpers import commands, mounts, runs
 from helpers.stub_agent import METRICS_HEADER, StubRun
 from redo_dopamine.cli import paths
 from redo_dopamine.errors import UserError
-from redo_dopamine.rundir import files, fresh_start, metrics_csv
+from redo_dopamine.rundir import files, fresh_start, metrics_csv, signals
 from redo_dopamine.rundir import files as whole_files
 from redo_dopamine.rundir.signals import StopSwitch
 
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_written_is_named_at_the_start(
         paths.writable_run("--base_dir", str(tmp_path))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", signals.MAY_BE_IGNORED)
 def test_a_signal_that_is_ignored_is_no_wish_to_stop(number):
     before = signal.signal(number, signal.SIG_IGN)
     try:

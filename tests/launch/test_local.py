@@ -24,7 +24,7 @@ LAUNCH_FAKES = (
     "import signal, sys\n"
     # Whoever runs the tests in the background may have it ignored.
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    "from launch import local\n"
+    "from redo_dopamine.launch import local\n"
     f"do = lambda run: [sys.executable, {FAKE!r}, str(run.directory), sys.argv[1]]\n"
     "sys.exit(local.main(sys.argv[2:], do))\n"
 )
@@ -179,7 +179,10 @@ def test_a_real_launch(tmp_path):
         assert any("# Scaled: 1e-06 of the study's length." in x for x in said)
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0
-    assert again.stdout.splitlines()[-1] == "2 of 2 runs are done."
+    done, report = again.stdout.splitlines()[-2:]
+    assert done == "2 of 2 runs are done."
+    study = tmp_path / "replay_ratio"
+    assert report == f"Report: redo-dopamine report --base_dir={study}"
 
 
 def link_to_nowhere(path):

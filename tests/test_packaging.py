@@ -37,7 +37,8 @@ def test_the_wheel_holds_every_module_and_gin_file(wheel):
     assert not [name for name in names if name.startswith(("tests", "launch"))]
     [entry_points] = [name for name in names if name.endswith("entry_points.txt")]
     text = zipfile.ZipFile(wheel).read(entry_points).decode()
-    assert "redo-train = redo_dopamine.redo_train:main" in text
+    assert "redo-dopamine = redo_dopamine.__main__:main" in text
+    assert "redo-train = redo_dopamine.__main__:train" in text
 
 
 def test_the_wheel_holds_every_data_file(wheel):

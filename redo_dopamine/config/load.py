@@ -16,6 +16,7 @@ from absl import logging
 
 from redo_dopamine.config import checking
 from redo_dopamine.config import gin_files as gin_files_lib
+from redo_dopamine.config import registry as registry  # All that has a gin name.
 from redo_dopamine.config.gin_files import CONFIG_DIR as CONFIG_DIR
 from redo_dopamine.config.gin_files import brief as brief
 from redo_dopamine.config.gin_files import shipped_configs as shipped_configs

@@ -1,21 +1,17 @@
 """MuJoCo's control tasks, made and restored to the bit."""
 
 import contextlib
+import json
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, SupportsFloat
 
+import gin
 import gymnasium
 import numpy as np
 from gymnasium import spaces, wrappers
 
 from redo_dopamine.environments.atari import State
-
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
-import json
-import warnings
-
-import gin
 
 # What is done to observations, actions and rewards on their way to the agent.
 Preprocessing = Callable[[gymnasium.Env[Any, Any]], gymnasium.Env[Any, Any]]

@@ -1,7 +1,6 @@
 """Shows how a launch goes: live lines on a terminal, plain ones elsewhere."""
 
 import contextlib
-import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -125,7 +124,6 @@ class Display:
         missing = [task for task in tasks if task.state != status.DONE]
         done = len(tasks) - len(missing)
         self.event(f"{done} of {len(tasks)} runs are done.")
-        self.event(f"Report: redo-dopamine report --base_dir={_of_study(tasks)}")
         if not missing:
             return
         for task in missing:
@@ -139,8 +137,3 @@ class Display:
             table.add_row(task.run.name, state, f"{task.agent_step:,}", task.message)
         self._console.print(table)
         self.event("The same command again goes on with what is missing.")
-
-
-def _of_study(tasks: Sequence[Task]) -> str:
-    """The study's directory, for a shell: a run's is `<study>/<arm>/<game>/<seed>`."""
-    return shlex.quote(str(tasks[0].run.directory.parents[2]))

@@ -8,8 +8,10 @@ any time. Exit status 0 if all runs are done, 2 for a mistake in what was typed,
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -100,6 +102,8 @@ def _launch(options: argparse.Namespace, command: Callable[[Run], list[str]]) ->
     with _stopped_by_signals(pool), shown.shown():
         tasks = pool.run()
     shown.summary(tasks)
+    study = Path(options.base_dir) / runs[0].study
+    print(f"Report: redo-dopamine report --base_dir={shlex.quote(str(study))}")
     return 0 if all(task.state == status.DONE for task in tasks) else 1
 
 

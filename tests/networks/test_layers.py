@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from helpers import networks, probe, trees
+from redo_dopamine.config import registry as registry  # Registers the names.
 from redo_dopamine.core.graph import leaves_by_path, validate
 from redo_dopamine.core.masks import dormant
 from redo_dopamine.core.recycle import recycle

@@ -1,7 +1,7 @@
 """What it brings that freed memory is kept: `python -m benchmarks.allocator`.
 
 Agent steps per second of our DQN and of Dopamine's at replay ratio 1, each with glibc's
-default and with `allocation.keep_freed_memory`, in four processes that take turns.
+default and with `runners.malloc.keep_freed_memory`, in four processes that take turns.
 """
 
 from benchmarks import end_to_end  # isort: skip  Before Dopamine.

@@ -13,9 +13,9 @@ from redo_dopamine.runners import malloc
 PROGRAM = """
 import resource, sys
 import numpy as np
-from redo_dopamine import allocation
+from redo_dopamine.runners import malloc
 
-kept = sys.argv[1] == "kept" and allocation.keep_freed_memory()
+kept = sys.argv[1] == "kept" and malloc.keep_freed_memory()
 
 def use():
     return [np.ones(2**21) for _ in range(4)]

@@ -4,8 +4,6 @@ What comes in: a game's name, as Atari has it. What leaves: an environment for
 Dopamine's runner, whose observations are bytes, 0 or 1.
 """
 
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
 import json
 import re
 from typing import Any, NamedTuple

@@ -1,15 +1,11 @@
 """The Atari 100K protocol: 100,000 agent steps, then a hundred evaluation episodes."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
-import functools
-
 import gin
+import numpy as np
 from dopamine.discrete_domains import atari_lib
 
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent

@@ -4,8 +4,6 @@ What comes in: gin's `Runner.*` bindings, with an environment of
 `create_control_environment`. What leaves: what `PlasticityRunner` leaves.
 """
 
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
 from collections.abc import Callable
 from typing import Any
 

@@ -4,8 +4,6 @@ What comes in: gin's `Runner.*` bindings, where `training_steps` are train steps
 leaves: what `PlasticityRunner` leaves.
 """
 
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
 from typing import Any
 
 import gin

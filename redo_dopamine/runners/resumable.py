@@ -4,8 +4,6 @@ What comes in: a base directory, and the options on which a run may be taken up.
 leaves: checkpoints there, and the run as it stood at the last of them.
 """
 
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
 import math
 import sys
 import time

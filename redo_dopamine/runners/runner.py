@@ -1,7 +1,5 @@
 """Dopamine's runner, resumable, with metrics of dormancy."""
 
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
 import math
 import operator
 import time

@@ -5,8 +5,6 @@ What leaves: splits in the layout of `redo_dopamine.offline.arrays`. The agent d
 learn meanwhile, and the run is only read. Touches gin's global state.
 """
 
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path

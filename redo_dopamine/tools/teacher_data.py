@@ -5,8 +5,6 @@ for `redo_dopamine.supervised.distillation`. The runs are only read. Touches gin
 global state.
 """
 
-from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
-
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -11,8 +11,8 @@ not itself one; it runs after the gradient update.
         params, opt_state, state, metrics = intervention.apply(
             key, params, opt_state, state, activations, gradient_step)
 
-`base` has the types, `recycling` what those that recycle neurons share, and every
-other module one intervention.
+`base` has the types and `none`, `recycling` what those that recycle neurons share, and
+every other module a family of interventions.
 """
 
 from redo_dopamine.core.interventions.base import (

@@ -1,4 +1,4 @@
-"""The one exception that stands for a mistake in what the user gave us.
+"""The exceptions that end a run with an exit status of its own.
 
 And how text of unknown origin stands in messages.
 """
@@ -9,6 +9,10 @@ class UserError(Exception):
 
     Entry points print the message without a traceback and exit with status 2.
     """
+
+
+class NotFiniteError(Exception):
+    """A loss or a parameter is NaN or infinite: to go on is of no use."""
 
 
 def shortened(text: object, length: int = 200) -> str:

@@ -17,13 +17,12 @@ from redo_dopamine.cli import exit_status, paths
 from redo_dopamine.cli import flags as command_line
 from redo_dopamine.cli import flags as typed_numbers
 from redo_dopamine.config import load
-from redo_dopamine.errors import UserError
+from redo_dopamine.errors import NotFiniteError, UserError
 from redo_dopamine.rundir import lock, provenance
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.rundir.fresh_start import RunFinishedError
 from redo_dopamine.rundir.signals import StopRequested
 from redo_dopamine.runners import malloc
-from redo_dopamine.runners.nan_watch import NotFiniteError
 from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.runner import PlasticityRunner, experiment
 

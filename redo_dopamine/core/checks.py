@@ -1,9 +1,10 @@
-"""Check settings: numbers in their range, functions of the right kind."""
+"""Check settings and states: numbers in their range, functions of the right kind."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 # Steps and counts are 32-bit integers on the device.
@@ -107,3 +108,20 @@ def _described(result: Any) -> str:
     if shape is None:
         return f"a {type(result).__name__}"
     return f"{result.dtype} of shape {tuple(shape)}"
+
+
+def not_finite(tree: Any) -> Iterator[str]:
+    """The arrays of a tree that hold a NaN or an infinity, and how many of each."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.asarray(leaf)
+        if not np.issubdtype(array.dtype, np.inexact):
+            continue
+        count = array.size - np.count_nonzero(np.isfinite(array))
+        if count:
+            yield f"{_leaf_name(path)} ({count} of {array.size} values)"
+
+
+def _leaf_name(path: Any) -> str:
+    """A leaf without what tells nothing of it: `online_params/Conv_0/bias`."""
+    parts = [jax.tree_util.keystr((key,), simple=True) for key in path]
+    return "/".join(part for part in parts if part != "params")

@@ -11,14 +11,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+
+from redo_dopamine.core.checks import not_finite
+from redo_dopamine.errors import NotFiniteError
 
 # Gradient steps between two looks at all parameters; every loss is looked at.
 _PERIOD = 1000
-
-
-class NotFiniteError(Exception):
-    """A loss or a parameter is NaN or infinite: going on would be of no use."""
 
 
 class _Pending(NamedTuple):
@@ -90,23 +88,6 @@ class Watch:
             "The losses and parameters of a run must be finite, but at agent step "
             f"{self._agent.training_steps} {what} ({where})."
         )
-
-
-def not_finite(tree: Any) -> Iterator[str]:
-    """The arrays of a tree that hold a NaN or an infinity, and how many of each."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        array = np.asarray(leaf)
-        if not np.issubdtype(array.dtype, np.inexact):
-            continue
-        count = array.size - np.count_nonzero(np.isfinite(array))
-        if count:
-            yield f"{_name(path)} ({count} of {array.size} values)"
-
-
-def _name(path: Any) -> str:
-    """A leaf without what tells nothing of it: `online_params/Conv_0/bias`."""
-    parts = [jax.tree_util.keystr((key,), simple=True) for key in path]
-    return "/".join(part for part in parts if part != "params")
 
 
 def _all_finite(params: Mapping[str, Any]) -> jax.Array:

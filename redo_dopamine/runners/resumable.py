@@ -12,10 +12,11 @@ from typing import Any
 from dopamine.discrete_domains import run_experiment
 
 from redo_dopamine.environments import atari
+from redo_dopamine.errors import NotFiniteError
 from redo_dopamine.rundir import provenance
 from redo_dopamine.rundir.signals import StopSwitch
 from redo_dopamine.runners import dopamine_checkpoint
-from redo_dopamine.runners.nan_watch import NotFiniteError, Watch
+from redo_dopamine.runners.nan_watch import Watch
 from redo_dopamine.runners.resume import Checkpoints, ResumeOptions, Snapshot
 from redo_dopamine.runners.train_phase import TrainPhase
 

@@ -13,11 +13,10 @@ from typing import NamedTuple
 
 from redo_dopamine.cli import exit_status, flags, paths
 from redo_dopamine.config.gin_files import brief
-from redo_dopamine.errors import UserError
+from redo_dopamine.errors import NotFiniteError, UserError
 from redo_dopamine.rundir import lock
 from redo_dopamine.rundir.fresh_start import RunFinishedError
 from redo_dopamine.rundir.signals import StopRequested
-from redo_dopamine.runners.nan_watch import NotFiniteError
 from redo_dopamine.supervised.experiment import EpochExperiment
 from redo_dopamine.supervised.run import Run
 

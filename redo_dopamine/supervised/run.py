@@ -14,7 +14,8 @@ from typing import Any
 
 import tqdm
 
-from redo_dopamine.errors import UserError
+from redo_dopamine.core.checks import not_finite
+from redo_dopamine.errors import NotFiniteError, UserError
 from redo_dopamine.rundir import (
     checkpoint,
     fresh_start,
@@ -25,7 +26,6 @@ from redo_dopamine.rundir import (
 )
 from redo_dopamine.rundir.config_diff import check_same_config
 from redo_dopamine.rundir.signals import StopSwitch
-from redo_dopamine.runners.nan_watch import NotFiniteError, not_finite
 from redo_dopamine.supervised.experiment import EpochExperiment, Row
 
 # The last one, and two to fall back on where that is damaged.

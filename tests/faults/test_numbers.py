@@ -12,10 +12,11 @@ from redo_dopamine import train
 from redo_dopamine.agents import dqn
 from redo_dopamine.agents.checkpoint import SavedAgent
 from redo_dopamine.cli import exit_status
+from redo_dopamine.errors import NotFiniteError
 from redo_dopamine.rundir import checkpoint
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.runners import nan_watch
-from redo_dopamine.runners.nan_watch import NotFiniteError, Watch
+from redo_dopamine.runners.nan_watch import Watch
 from redo_dopamine.runners.resume import ResumeOptions
 
 

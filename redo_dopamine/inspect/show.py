@@ -26,7 +26,7 @@ from redo_dopamine.inspect.measure import Inspection
 from redo_dopamine.report import style
 from redo_dopamine.report.files import encode, png, write_whole
 from redo_dopamine.rundir import files
-from redo_dopamine.runners.collectors import plain_decimal
+from redo_dopamine.rundir.metrics_csv import plain_decimal
 
 _NUMBER_WIDTH = 10  # Characters, with the column's frame, of a number such as 3.07e-05.
 _NEURONS_SHOWN = 12

@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,36 @@ def read(path: Path) -> tuple[Arrays, dict[str, Any]]:
             f"{shortened(version)}. Use the version of redo-dopamine that wrote it."
         )
     return arrays, meta
+
+
+def check_meta(
+    meta: Mapping[str, Any],
+    path: Path,
+    counts: Sequence[str] = (),
+    also: Sequence[str] = (),
+) -> None:
+    """Check that a checkpoint says where its run stands, in the form of its kind.
+
+    Args:
+        meta: what it says: its settings, how far `metrics.csv` was, and more.
+        path: of the checkpoint.
+        counts: names of more numbers that it must have.
+        also: what else is known to be wrong.
+
+    Raises:
+        DamagedCheckpointError: it does not.
+    """
+    meta = {"metrics_crc": 0, **meta}  # What versions may lack.
+    counts = (*counts, "metrics_size", "metrics_crc")
+    wrong = [x for x in counts if type(meta.get(x)) is not int or meta[x] < 0]
+    if not isinstance(meta.get("config"), str):
+        wrong.append("config")
+    wrong.extend(also)
+    if wrong:
+        raise DamagedCheckpointError(
+            f"A checkpoint must say where its run stands, but {path} lacks it or has "
+            f"it in another form ({'; '.join(wrong)})."
+        )
 
 
 def _names(names: Any) -> list[str]:

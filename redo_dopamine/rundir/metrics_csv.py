@@ -7,13 +7,14 @@ counts on. Knows nothing of agents.
 import os
 import re
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from redo_dopamine.errors import UserError, shortened
-from redo_dopamine.rundir import files, lock
+from redo_dopamine.rundir import checkpoint, files, lock
 
 COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
 FILE_NAME = "metrics.csv"
@@ -92,13 +93,40 @@ def current_size(base_dir: str | Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def checksum(base_dir: str | Path, size: int | None = None) -> int | None:
-    """CRC-32 of the first `size` bytes of `metrics.csv`, or of all of it.
+def position(base_dir: str | Path) -> dict[str, int | None]:
+    """How far `metrics.csv` is, for a checkpoint that counts on its rows."""
+    size = current_size(base_dir)
+    return {"metrics_size": size, "metrics_crc": checksum(base_dir, size)}
+
+
+def check_position(base_dir: str | Path, meta: Mapping[str, Any], path: Path) -> None:
+    """Check that the rows that a checkpoint counts on are still there.
+
+    Args:
+        base_dir: of the run.
+        meta: what the checkpoint says, `position` among it.
+        path: of the checkpoint.
+
+    Raises:
+        DamagedCheckpointError: they are not, or are others.
+    """
+    size, expected = meta["metrics_size"], meta.get("metrics_crc")
+    if expected is None:  # Of a version that did not note it.
+        return
+    if checksum(base_dir, size) != expected:
+        raise checkpoint.DamagedCheckpointError(
+            f"The first {size} bytes of {FILE_NAME} must be as they were when {path} "
+            "was written, but are not."
+        )
+
+
+def checksum(base_dir: str | Path, size: int) -> int | None:
+    """CRC-32 of the first `size` bytes of `metrics.csv`.
 
     Returns:
         None if there are fewer bytes; 0 for none at all.
     """
-    left, found = current_size(base_dir) if size is None else size, 0
+    left, found = size, 0
     try:
         with files.open_read(Path(base_dir) / FILE_NAME) as file:
             # A part at a time: what is there may be larger than the memory.

@@ -23,15 +23,13 @@ from dopamine.metrics import (
     tensorboard_collector,
 )
 
-# Those who ask this module for the rest of the file go on finding it here.
 from redo_dopamine.rundir import lock
-from redo_dopamine.rundir.metrics_csv import COLUMNS, open_append
-from redo_dopamine.rundir.metrics_csv import FILE_NAME as FILE_NAME
-from redo_dopamine.rundir.metrics_csv import checksum as checksum
-from redo_dopamine.rundir.metrics_csv import current_size as current_size
-from redo_dopamine.rundir.metrics_csv import cut_back as cut_back
-from redo_dopamine.rundir.metrics_csv import plain_decimal as plain_decimal
-from redo_dopamine.rundir.metrics_csv import sync as sync
+from redo_dopamine.rundir.metrics_csv import (
+    COLUMNS,
+    FILE_NAME,
+    open_append,
+    plain_decimal,
+)
 
 
 class Clock(NamedTuple):

@@ -13,13 +13,18 @@ from absl import logging
 
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import UserError, shortened
-from redo_dopamine.rundir import checkpoint, fresh_start, lock, provenance
+from redo_dopamine.rundir import (
+    checkpoint,
+    fresh_start,
+    lock,
+    metrics_csv,
+    provenance,
+)
 from redo_dopamine.rundir.config_diff import (
     check_allowed_changes,
     check_same_config,
     differences,
 )
-from redo_dopamine.runners import collectors
 from redo_dopamine.runners.train_phase import TrainPhase
 
 # The last one, and two to fall back on where that is damaged.
@@ -107,7 +112,7 @@ class Checkpoints:
         lock.check(self._base_dir)
         try:
             write_rows()
-            collectors.sync(self._base_dir)
+            metrics_csv.sync(self._base_dir)
             self._directory.mkdir(exist_ok=True)
             bundle = self._agent.bundle_and_checkpoint(str(self._directory), number)
             environment = {
@@ -118,8 +123,7 @@ class Checkpoints:
                 "phase": snapshot.phase,
                 "rollbacks": snapshot.rollbacks,
                 "config": self._config,
-                "metrics_size": collectors.current_size(self._base_dir),
-                "metrics_crc": collectors.checksum(self._base_dir),
+                **metrics_csv.position(self._base_dir),
                 **checkpoint.replay_state(self._directory, number),
             }
             arrays = {**checkpoint.flatten(bundle, _AGENT), **environment}
@@ -153,7 +157,7 @@ class Checkpoints:
             if not self._options.allow_config_change:
                 fresh_start.check_config_unchanged(self._base_dir, self._config)
             fresh_start.check(self._base_dir, self._config, self._agent_steps)
-            collectors.cut_back(self._base_dir, 0)
+            metrics_csv.cut_back(self._base_dir, 0)
             return None
         for number in numbers:
             try:
@@ -173,7 +177,7 @@ class Checkpoints:
         arrays, meta = checkpoint.read(path)
         _check_meta(meta, path)
         self._check_config(meta["config"], path)
-        self._check_metrics(meta, path)
+        metrics_csv.check_position(self._base_dir, meta, path)
         checkpoint.check_replay_state(path, meta)
         try:
             bundle = checkpoint.unflatten(self._agent.state_tree(), arrays, _AGENT)
@@ -206,7 +210,7 @@ class Checkpoints:
                 f"{path} cannot be restored ({type(error).__name__}: "
                 f"{shortened(error)})."
             ) from error
-        collectors.cut_back(self._base_dir, meta["metrics_size"])
+        metrics_csv.cut_back(self._base_dir, meta["metrics_size"])
         logging.info("Resuming from %s", path)
         return Snapshot(
             meta["iteration"], meta["phase"], environment, meta.get("rollbacks", 0)
@@ -225,17 +229,6 @@ class Checkpoints:
         if changes:
             _warn(f"{path} goes on under other settings:\n" + "\n".join(changes))
 
-    def _check_metrics(self, meta: dict[str, Any], path: Path) -> None:
-        """The rows that the checkpoint counts on must still be there."""
-        size, expected = meta["metrics_size"], meta.get("metrics_crc")
-        if expected is None:  # Of a version that did not note it.
-            return
-        if collectors.checksum(self._base_dir, size) != expected:
-            raise checkpoint.DamagedCheckpointError(
-                f"The first {size} bytes of {collectors.FILE_NAME} must be as they "
-                f"were when {path} was written, but are not."
-            )
-
 
 def _check_meta(meta: dict[str, Any], path: Path) -> None:
     """What a checkpoint says of its run must be there, and of its kind.
@@ -244,20 +237,13 @@ def _check_meta(meta: dict[str, Any], path: Path) -> None:
         DamagedCheckpointError: it is not.
     """
     # What versions may lack, and nothing else.
-    meta = {"rollbacks": 0, "metrics_crc": 0, **meta}
-    counts = ("iteration", "rollbacks", "metrics_size", "metrics_crc")
-    wrong = [x for x in counts if type(meta.get(x)) is not int or meta[x] < 0]
-    if not isinstance(meta.get("config"), str):
-        wrong.append("config")
+    meta = {"rollbacks": 0, **meta}
+    wrong = []
     try:
         TrainPhase.from_json(meta.get("phase", ()))
     except ValueError as error:
         wrong.append(f"phase: {error}")
-    if wrong:
-        raise checkpoint.DamagedCheckpointError(
-            f"A checkpoint must say where its run stands, but {path} lacks it or has "
-            f"it in another form ({'; '.join(wrong)})."
-        )
+    checkpoint.check_meta(meta, path, ("iteration", "rollbacks"), also=wrong)
 
 
 def _warn(message: str) -> None:

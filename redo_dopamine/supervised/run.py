@@ -129,7 +129,7 @@ class Run:
         meta = {
             "config": self._config,
             "data": self._checksum,
-            "metrics_size": self._metrics.size,
+            **metrics_csv.position(self._directory),
         }
         checkpoint.write(self._checkpoints, self._experiment.epoch, arrays, meta)
         provenance.record_checkpoint(self._directory)
@@ -147,6 +147,8 @@ class Run:
                     f"warning: {error} The checkpoint before it is used.",
                     file=sys.stderr,
                 )
+            except ValueError as error:  # Of a newer format, or another experiment.
+                raise UserError(str(error)) from error
         if numbers:
             raise UserError(
                 "A run is resumed from a checkpoint that is whole, but none in "
@@ -164,6 +166,8 @@ class Run:
 
     def _restore(self, path: Path) -> None:
         arrays, meta = checkpoint.read(path)
+        checkpoint.check_meta(meta, path, ("data",))
+        metrics_csv.check_position(self._directory, meta, path)
         check_same_config(meta["config"], self._config, str(path))
         if meta["data"] != self._checksum:
             raise UserError(

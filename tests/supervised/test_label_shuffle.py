@@ -9,10 +9,11 @@ import subprocess
 import sys
 
 import gin
+import numpy as np
 import pytest
 
 from redo_dopamine.cli import exit_status
-from redo_dopamine.rundir import config_diff, lock
+from redo_dopamine.rundir import checkpoint, config_diff, lock
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.supervised import gin_names, label_shuffle, problem
 
@@ -252,3 +253,67 @@ def test_a_run_whose_numbers_are_no_longer_finite_ends_with_4(run, tmp_path, cap
     assert "Lower the learning rate." in message
     assert run_status.read(tmp_path / "run").state == run_status.FAILED
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def checkpoints(base_dir):
+    directory = base_dir / "checkpoints"
+    return [checkpoint.path_of(directory, x) for x in checkpoint.numbers(directory)]
+
+
+def rewrite(path, **changes):
+    arrays, meta = checkpoint.read(path)
+    checkpoint.write_file(path, arrays, {**meta, **changes})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": None},
+        {"config": 3},
+        {"data": "x"},
+        {"data": None},
+        {"metrics_size": -1},
+        {"metrics_size": "x"},
+        {"metrics_size": 1 << 40},
+        {"metrics_crc": -1},
+        {"metrics_crc": 1},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_that_says_something_else_is_passed_over(
+    change, copy, run, finished, capsys
+):
+    rewrite(checkpoints(copy)[0], **change)
+    assert run() == exit_status.COMPLETE
+    assert "The checkpoint before it is used." in capsys.readouterr().err
+    assert metrics(copy) == metrics(finished)
+
+
+DAMAGED_ROWS = {
+    "gone": lambda rows: None,
+    "empty": lambda rows: b"",
+    "cut": lambda rows: rows[:100],
+    "edited": lambda rows: rows.replace(b"0,", b"7,", 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_ROWS)
+def test_rows_that_are_gone_end_a_run_before_it_goes_on(damage, copy, run, capsys):
+    path = copy / "metrics.csv"
+    content = DAMAGED_ROWS[damage](path.read_bytes())
+    path.unlink() if content is None else path.write_bytes(content)
+    assert (
+        run(bindings=(*TINY, "LabelShuffle.num_epochs = 4")) == exit_status.USER_ERROR
+    )
+    said = capsys.readouterr().err
+    assert "bytes of metrics.csv must be as they were" in said
+    assert "but none in" in said
+    assert (path.read_bytes() if path.exists() else None) == content
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(copy, run, capsys):
+    for path in checkpoints(copy):
+        _, meta = checkpoint.read(path)
+        checkpoint.write_file(path, {"experiment/x": np.zeros(3)}, meta)
+    assert run() == exit_status.USER_ERROR
+    assert "Restore the settings of that run." in capsys.readouterr().err

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from redo_dopamine.cli import process
-from redo_dopamine.config import registry
+from redo_dopamine.config import gin_files, registry
 
 
 def table() -> str:
@@ -28,7 +28,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     )
     for kind, things in named:
         for name, thing in things.items():
-            yield kind, f"`@{name}`", _first_sentence(thing)
+            yield kind, f"`@{gin_files.selector(name)}`", _first_sentence(thing)
     functions = (
         ("intervention", registry.INTERVENTIONS),
         ("of `fixed_budget`", registry.BUDGET_SETTINGS),
@@ -44,7 +44,8 @@ def _rows() -> Iterator[tuple[str, str, str]]:
     )
     for kind, offer in functions:
         for function in offer:
-            yield kind, f"`@{function.__name__}`", _first_sentence(function)
+            name = gin_files.selector(function.__name__)
+            yield kind, f"`@{name}`", _first_sentence(function)
 
 
 def _first_sentence(thing: Callable[..., Any]) -> str:

@@ -52,7 +52,14 @@ def refuse(capsys, *arguments):
         ("redo.tau =", ["redo.tau ="]),
         (
             "JaxDQNAgent.epsilon_fn = @dqn_agent.linearly_decaying_epsilon",
-            ["Ambiguous selector 'dqn_agent.linearly_decaying_epsilon'"],
+            [
+                "Ambiguous selector 'dqn_agent.linearly_decaying_epsilon'",
+                "Write the one that is meant in full.",
+            ],
+        ),
+        (
+            "fixed_budget.fraction = @constant()",
+            ["'redo_dopamine.constant'", "in full"],
         ),
         ("RecycledDQNAgent.replay_ratio = 0.3", ["0.3 * 4 = 1.2", "0.25, 0.5"]),
         ("redo.tau = -0.1", ["tau must be", "-0.1"]),

@@ -102,3 +102,12 @@ def test_the_three_settings_of_redo_are_those_of_the_config():
 
 def test_it_is_read_in_a_few_minutes():
     assert len(README.encode()) <= 9_000
+
+
+@pytest.mark.parametrize(
+    "name", re.findall(r"`(@?[\w.]+)` \|", catalogue.table()), ids=str
+)
+def test_gin_knows_every_name_of_the_catalogue(name, clean_gin):
+    gin.parse_config(f"create_agent.debug_mode = @{name.removeprefix('@')}")
+    selector = name.removeprefix("@").rpartition(".")[2]
+    assert gin.query_parameter("create_agent.debug_mode").selector.endswith(selector)

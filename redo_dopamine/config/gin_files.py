@@ -46,6 +46,16 @@ def registered_names() -> list[str]:
     return sorted(gin.config._REGISTRY._selector_map)
 
 
+def selector(name: str) -> str:
+    """What to write for a name of this package: `redo`, `redo_dopamine.constant`.
+
+    Where gin itself has the same name, ours needs its module.
+    """
+    full = f"redo_dopamine.{name}"
+    same = [x for x in registered_names() if f".{x}".endswith(f".{name}")]
+    return name if same in ([], [full]) else full
+
+
 def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
     """Have gin read files and bindings, strictly.
 
@@ -181,6 +191,8 @@ def explain(error: Exception, gin_bindings: Sequence[str]) -> str:
         )
     elif macro is not None:
         message = f"%{macro[1]} has no value. Add a binding {macro[1]} = VALUE."
+    elif "Ambiguous selector" in message:
+        message += "\nWrite the one that is meant in full."
     elif isinstance(error, tokenize.TokenError):
         message = f"A bracket or a text that was begun does not end: {message}"
     elif isinstance(error, RecursionError | MemoryError):

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, measuring, table
-from benchmarks.families import FAMILIES, merged, run_family
+from benchmarks import measuring, table
+from benchmarks.measuring import FAMILIES, merged, run_family
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -52,7 +52,7 @@ def main() -> None:
         bars = measuring.apart(run_family, name, args.quick)
         taken = time.perf_counter() - start
         print(f"{name}: {taken:.0f} s", file=sys.stderr, flush=True)
-        measured = {"machine": machine.describe(), "bars": bars}
+        measured = {"machine": table.describe(), "bars": bars}
         if args.quick:
             results = merged(results, {name: measured})
         else:  # After each, so that what is measured is not lost.

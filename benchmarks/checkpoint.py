@@ -1,13 +1,12 @@
 """Saving and loading a replay buffer: `python -m benchmarks --only=checkpoint`."""
 
-from benchmarks import buffers, frames  # isort: skip  Before Dopamine.
-
 import itertools
 import os
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import frames
 from benchmarks.measuring import Bar, alternate
 
 GAME = "DemonAttack"
@@ -17,8 +16,8 @@ def measure(quick: bool) -> list[Bar]:
     size, new, rounds = (5_000, 200, 1) if quick else (100_000, 1_000, 5)
     recorded = list(itertools.islice(frames.play(GAME), size // 5))
     full = [
-        buffers.fill(make(), itertools.cycle(recorded), size)
-        for make in (buffers.ours, buffers.peer)
+        frames.fill(make(), itertools.cycle(recorded), size)
+        for make in (frames.ours, frames.peer)
     ]
     with tempfile.TemporaryDirectory() as scratch:
         directories = _Directories(Path(scratch))
@@ -30,7 +29,7 @@ def measure(quick: bool) -> list[Bar]:
             return _seconds_to_save(full[which], saved[which], 0)
 
         def load(which: int) -> float:
-            empty = (buffers.ours, buffers.peer)[which]()
+            empty = (frames.ours, frames.peer)[which]()
             start = time.perf_counter()
             empty.load(saved[which], 0)
             taken = time.perf_counter() - start
@@ -64,8 +63,8 @@ def _growth(full, directory, new, directories, rounds):
     """Per round: seconds of the two saves, and megabytes that each has written."""
     turns = []
     for iteration in range(1, rounds + 1):
-        buffers.fill(full, new, len(new))
-        small = buffers.fill(buffers.ours(), new, len(new))
+        frames.fill(full, new, len(new))
+        small = frames.fill(frames.ours(), new, len(new))
         before = _megabytes(directory)
         later = _seconds_to_save(full, directory, iteration)
         grown = _megabytes(directory) - before

@@ -13,7 +13,6 @@ from dopamine.jax import networks
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
-from benchmarks import driving
 from benchmarks.measuring import Bar, alternate, own_process, timed
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
@@ -102,13 +101,13 @@ def _warm(make, ratio, steps):
 
 def our_dqn(ratio):
     _set_up_dqn(ratio)
-    return loops.make(driving.Loop, RecycledDQNAgent, "DemonAttack", True)
+    return loops.make(loops.Loop, RecycledDQNAgent, "DemonAttack", True)
 
 
 def stock_dqn(ratio):
     _set_up_dqn(ratio)
     return loops.make(
-        driving.Loop,
+        loops.Loop,
         TwiceDQNAgent if ratio == 2 else dqn_agent.JaxDQNAgent,
         "DemonAttack",
         True,
@@ -131,13 +130,13 @@ def _set_up_dqn(ratio):
 
 def _our_drq(_):
     loops.set_up("drq_eps.gin", "Pong")
-    return loops.make(driving.Loop, RecycledDrQEpsAgent, "Pong", False)
+    return loops.make(loops.Loop, RecycledDrQEpsAgent, "Pong", False)
 
 
 def _stock_drq(_):
     loops.set_up("drq_eps.gin", "Pong")
     return loops.make(
-        driving.BatchLoop,
+        loops.BatchLoop,
         atari_100k_rainbow_agent.Atari100kRainbowAgent,
         "Pong",
         False,

@@ -14,7 +14,7 @@ import time
 
 import numpy as np
 
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.config import load
 from redo_dopamine.environments.atari import seed_environment
 from redo_dopamine.runners import atari_100k
@@ -70,7 +70,7 @@ def main():
     ]
     load.load_gin_configs(["drq_eps.gin"], bindings)
     with tempfile.TemporaryDirectory() as directory:
-        runner = train.build_runner(directory)
+        runner = training.build_runner(directory)
         environments = runner.eval_environments()
         one_by_one(runner, 1)  # Compile.
         side_by_side(runner, environments, max_steps=args.max_steps)

@@ -3,15 +3,16 @@
 from redo_dopamine import compat  # noqa: F401  isort: skip  Before Dopamine.
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import ale_py
 import numpy as np
 from dopamine.discrete_domains import atari_lib
-from dopamine.jax.replay_memory import elements
+from dopamine.jax.replay_memory import accumulator, elements, replay_buffer, samplers
 
 from redo_dopamine.environments.atari import seed_environment
+from redo_dopamine.replay.buffer import FrameReplay
 
 STACK_SIZE = 4
 GAMMA = 0.99
@@ -50,3 +51,34 @@ def play(game: str, seed: int = 0) -> Iterator[elements.TransitionElement]:
 def cycle(game: str, num_recorded: int) -> Iterator[elements.TransitionElement]:
     """A recording, over and over."""
     return itertools.cycle(itertools.islice(play(game), num_recorded))
+
+
+CAPACITY = 1_000_000
+BATCH_SIZE = 32
+
+
+def ours(update_horizon: int = 1, capacity: int = CAPACITY) -> Any:
+    return FrameReplay(
+        stack_size=STACK_SIZE,
+        update_horizon=update_horizon,
+        gamma=GAMMA,
+        seed=0,
+        max_capacity=capacity,
+        batch_size=BATCH_SIZE,
+    )
+
+
+def peer(update_horizon: int = 1, capacity: int = CAPACITY) -> Any:
+    return replay_buffer.ReplayBuffer(
+        accumulator.TransitionAccumulator(STACK_SIZE, update_horizon, GAMMA),
+        samplers.UniformSamplingDistribution(seed=0),
+        max_capacity=capacity,
+        batch_size=BATCH_SIZE,
+    )
+
+
+def fill(replay: Any, transitions: Iterable[Any], count: int) -> Any:
+    """Add `count` transitions."""
+    for transition in itertools.islice(transitions, count):
+        replay.add(transition)
+    return replay

@@ -3,12 +3,11 @@
 One process per buffer and game; both get the same transitions.
 """
 
-from benchmarks import buffers, frames  # isort: skip  Before Dopamine.
-
 import gc
 import os
 from pathlib import Path
 
+from benchmarks import frames
 from benchmarks.measuring import Bar, apart_together
 
 GAMES = ("Pong", "Breakout", "DemonAttack", "YarsRevenge")
@@ -38,11 +37,11 @@ def measure(quick: bool) -> list[Bar]:
 def grown(kind: str, game: str, size: int) -> int:
     """Bytes by which this process grows as it fills a buffer."""
     transitions = frames.play(game)
-    make = {"ours": buffers.ours, "peer": buffers.peer}[kind]
+    make = {"ours": frames.ours, "peer": frames.peer}[kind]
     # What Python, the emulator and OpenCV take once is not the buffer's.
-    buffers.fill(make(capacity=200), transitions, 400)
+    frames.fill(make(capacity=200), transitions, 400)
     before = _resident()
-    replay = buffers.fill(make(), transitions, size)
+    replay = frames.fill(make(), transitions, size)
     after = _resident()
     assert replay.add_count > 0
     return after - before

@@ -3,11 +3,10 @@
 Both buffers hold the same transitions of DemonAttack.
 """
 
-from benchmarks import buffers, frames  # isort: skip  Before Dopamine.
-
 import itertools
 import time
 
+from benchmarks import frames
 from benchmarks.measuring import Bar, alternate, seconds
 
 GAME = "DemonAttack"
@@ -19,8 +18,8 @@ def measure(quick: bool) -> list[Bar]:
     sampled = {n: _sample(recorded, n, repeats, rounds) for n in (1, 3)}
     slower = min(sampled, key=lambda n: _sample_bar(sampled[n], n, sampled).ratio)
     adding = alternate(
-        lambda: _seconds_per_add(buffers.ours(), recorded),
-        lambda: _seconds_per_add(buffers.peer(), recorded),
+        lambda: _seconds_per_add(frames.ours(), recorded),
+        lambda: _seconds_per_add(frames.peer(), recorded),
         min(rounds, 5),
     )
     return [
@@ -40,8 +39,8 @@ def measure(quick: bool) -> list[Bar]:
 
 def _sample(recorded, update_horizon, repeats, rounds):
     pair = [
-        buffers.fill(make(update_horizon), recorded, len(recorded))
-        for make in (buffers.ours, buffers.peer)
+        frames.fill(make(update_horizon), recorded, len(recorded))
+        for make in (frames.ours, frames.peer)
     ]
     for replay in pair:
         replay.sample()

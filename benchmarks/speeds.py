@@ -11,7 +11,6 @@ from benchmarks import loops  # isort: skip  Before Dopamine.
 import argparse
 import statistics
 
-from benchmarks import driving
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 
@@ -36,7 +35,7 @@ def make_loop(row, updates):
     gin_file, bindings, agent, period, _ = ROWS[row]
     ratio = f"{agent.__name__}.replay_ratio = {updates / period}"
     loops.set_up(gin_file, GAME, [*bindings, ratio])
-    return loops.warm_up(loops.make(driving.Loop, agent, GAME, True), 4 * period)
+    return loops.warm_up(loops.make(loops.Loop, agent, GAME, True), 4 * period)
 
 
 def measure(row, rounds):

@@ -73,12 +73,12 @@ def ours(directory):
     """As `python -m redo_dopamine.train`."""
     import tensorflow as tf
 
-    from redo_dopamine import train
+    from redo_dopamine import training
     from redo_dopamine.config import load
 
     tf.config.set_visible_devices([], "GPU")
     load.load_gin_configs(["dqn.gin"], BINDINGS)
-    return train.build_runner(directory)
+    return training.build_runner(directory)
 
 
 def stock(directory):
@@ -101,7 +101,7 @@ def run_to_first_update(runner):
     import jax
     import numpy as np
 
-    from benchmarks.driving import Loop
+    from benchmarks.loops import Loop
 
     agent = runner._agent
     loop = Loop(agent, runner._environment)

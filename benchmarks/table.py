@@ -1,5 +1,9 @@
 """Results as a markdown table, and that table between the marks of README.md."""
 
+import datetime
+import os
+import platform
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +69,23 @@ def _machine(machine: dict[str, Any]) -> str:
         f"{machine['dopamine']}, {machine['date']}. Medians of alternating rounds; "
         "all rounds are in `benchmarks/results.json`."
     )
+
+
+def describe() -> dict[str, str | int]:
+    """Cores, processor, versions and date."""
+    versions = {name: metadata.version(name) for name in ("jax", "dopamine-rl")}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cpu_count": len(os.sched_getaffinity(0)),
+        "cpu_model": _cpu_model(),
+        "python": platform.python_version(),
+        "jax": versions["jax"],
+        "dopamine": versions["dopamine-rl"],
+    }
+
+
+def _cpu_model() -> str:
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    models = [x.partition(":")[2].strip() for x in lines if x.startswith("model name")]
+    return models[0] if models else platform.processor() or "unknown"

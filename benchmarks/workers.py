@@ -89,7 +89,7 @@ class _Worker:
 
 def work() -> None:
     """Step whenever told, for as long; answer steps per second and cores used."""
-    from benchmarks import driving, loops
+    from benchmarks import loops
     from redo_dopamine.agents.dqn import RecycledDQNAgent
 
     loops.set_up(
@@ -100,7 +100,7 @@ def work() -> None:
             "JaxDQNAgent.target_update_period = 2000",
         ],
     )
-    loop = loops.make(driving.Loop, RecycledDQNAgent, "DemonAttack", True)
+    loop = loops.make(loops.Loop, RecycledDQNAgent, "DemonAttack", True)
     loops.warm_up(loop)
     _tell(len(os.listdir("/proc/self/task")))
     for line in sys.stdin:

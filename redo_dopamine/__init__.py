@@ -6,7 +6,10 @@ matplotlib.
 """
 
 import importlib
+import importlib.abc
+import importlib.util
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,11 +27,17 @@ if TYPE_CHECKING:
         spectral_norm,
         weight_clipping,
     )
+    from redo_dopamine.core.layer import Weights
     from redo_dopamine.core.masks import dormant
     from redo_dopamine.core.metrics.dormancy import measure_dormancy, no_record
+    from redo_dopamine.core.neuron_index import NeuronIndex, along
     from redo_dopamine.core.scores import dormancy_score
     from redo_dopamine.networks.capture import collect, record
     from redo_dopamine.networks.layers import kernel, neurons
+    from redo_dopamine.plasticity.plasticity import Plasticity
+    from redo_dopamine.plasticity.pure import PurePlasticity
+    from redo_dopamine.tracing.check import check_graph
+    from redo_dopamine.tracing.traced import trace_network
 
 __version__ = "0.1.0"
 
@@ -40,11 +49,17 @@ _HOMES = {
         *("redo_at_random", "regrama", "shrink_and_perturb", "spectral_norm"),
         "weight_clipping",
     ),
+    "core.layer": ("Weights",),
     "core.masks": ("dormant",),
     "core.metrics.dormancy": ("measure_dormancy", "no_record"),
+    "core.neuron_index": ("NeuronIndex", "along"),
     "core.scores": ("dormancy_score",),
     "networks.capture": ("collect", "record"),
     "networks.layers": ("kernel", "neurons"),
+    "plasticity.plasticity": ("Plasticity",),
+    "plasticity.pure": ("PurePlasticity",),
+    "tracing.check": ("check_graph",),
+    "tracing.traced": ("trace_network",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME_OF]
@@ -61,6 +76,22 @@ def __dir__() -> list[str]:
     """Every public name, imported yet or not."""
     return sorted({*globals(), *_HOME_OF})
 
+
+# What used to be beside this file. `python -m redo_dopamine.demo` still works.
+_MOVED = {f"{__name__}.{name}": f"tools/{name}.py" for name in ("catalogue", "demo")}
+
+
+class _OldSpellings(importlib.abc.MetaPathFinder):
+    """Find a module under its old name."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        if fullname not in _MOVED:
+            return None
+        found = Path(__file__).parent / _MOVED[fullname]
+        return importlib.util.spec_from_file_location(fullname, found)
+
+
+sys.meta_path.insert(0, _OldSpellings())
 
 # So it is while `python -m redo_dopamine.<command>` looks for its module, and at no
 # other time: a command is prepared before its seconds of imports, a library is not.

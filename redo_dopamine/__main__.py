@@ -4,8 +4,8 @@ import difflib
 import runpy
 import sys
 
-from redo_dopamine import __version__
-from redo_dopamine.cli import exit_status, process
+from redo_dopamine import __version__, errors
+from redo_dopamine.cli import process
 
 # What comes after `redo-dopamine`: the module that is run, and what it does.
 COMMANDS = {
@@ -16,15 +16,19 @@ COMMANDS = {
     "launch local": ("redo_dopamine.launch.local", "run a study on this machine"),
     "launch slurm": ("redo_dopamine.launch.slurm.submit", "submit a study to Slurm"),
     "data": ("redo_dopamine.offline", "record an agent's transitions, or teacher data"),
-    "demo": ("redo_dopamine.demo", "train with ReDo and without, and compare"),
-    "catalogue": ("redo_dopamine.catalogue", "list every gin name"),
+    "demo": ("redo_dopamine.tools.demo", "train with ReDo and without, and compare"),
+    "catalogue": ("redo_dopamine.tools.catalogue", "list every gin name"),
 }
 _EXAMPLE = "redo-dopamine train --base_dir=runs/pong --gin_files=dqn_redo.gin"
 
 
-def usage() -> str:
-    """Every command, a line each."""
-    lines = [f"  {name:14}{what}" for name, (_, what) in COMMANDS.items()]
+def usage(start: str = "") -> str:
+    """Every command, or each that starts so, a line each."""
+    lines = [
+        f"  {name:14}{what}"
+        for name, (_, what) in COMMANDS.items()
+        if name.startswith(start)
+    ]
     return "\n".join(
         [
             f"redo-dopamine {__version__}: dormant neurons, tracked and recycled.",
@@ -48,6 +52,9 @@ def main() -> None:
     if words[0] == "--version":
         print(__version__)
         sys.exit(0)
+    if words[0] == "launch" and words[1:2] in (["-h"], ["--help"], ["help"]):
+        print(usage("launch"))
+        sys.exit(0)
     used = 2 if words[0] == "launch" else 1
     name = " ".join(words[:used])
     if name not in COMMANDS:
@@ -70,7 +77,7 @@ def _refuse(name: str) -> None:
         f"{remedy}",
         file=sys.stderr,
     )
-    sys.exit(exit_status.USER_ERROR)
+    sys.exit(errors.USER_ERROR)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Repairs of third-party imports, all in one place. Import it before Dopamine.
+"""Repair third-party imports, all in one place. Import it before Dopamine.
 
-What comes in: the interpreter as it is. What leaves: `import dopamine...` works
-and is quiet. It touches `sys.modules` and, while others are imported, standard error
-and the garbage collector.
+It touches `sys.modules` and, while others are imported, standard error and the garbage
+collector.
 """
 
 import contextlib
@@ -13,6 +12,7 @@ import os
 import sys
 import tempfile
 import types
+import warnings
 from collections.abc import Iterator
 
 
@@ -30,6 +30,23 @@ def _stub_baselines() -> None:
     for name in names:
         sys.modules[name] = types.ModuleType(name, _stub_baselines.__doc__)
     sys.modules[names[1]].atari_wrappers = sys.modules[names[2]]  # type: ignore[attr-defined]
+
+
+def _give_jax_its_names_back() -> None:
+    """Let tensorflow-probability 0.25 be imported beside jax 0.7 and later.
+
+    It adds a type of its own to two tables of jax that have lost their public names.
+    Upstream: tensorflow/probability issues 1994 and 2009.
+    """
+    from jax._src import core
+
+    for place in ("jax.core", "jax.interpreters.xla"):
+        module = importlib.import_module(place)
+        for name in ("pytype_aval_mappings", "canonicalize_dtype_handlers"):
+            with warnings.catch_warnings(action="ignore"):
+                missing = not hasattr(module, name)
+            if missing and hasattr(core, name):
+                setattr(module, name, getattr(core, name))
 
 
 @contextlib.contextmanager
@@ -104,5 +121,6 @@ def _check_opencv() -> None:
 if "baselines" not in sys.modules:
     with _uncollected():
         _stub_baselines()
+        _give_jax_its_names_back()
         _check_opencv()
         _import_quietly()

@@ -12,19 +12,20 @@ ROOT = Path(__file__).parent.parent / "redo_dopamine"
 # From the ground up. A room imports from itself and from what is below it.
 LAYERS = (
     {"errors", "compat", "core"},
-    {"networks", "environments", "rundir"},
+    {"tracing", "networks", "environments", "rundir"},
     {"cli"},
     {"plasticity", "replay", "studies"},
     {"report"},
     {"agents", "offline", "launch"},
     {"runners"},
     {"config"},
-    {"train", "supervised", "inspect"},
-    {"tools", "demo", "catalogue"},
+    {"training", "supervised"},
+    {"train", "inspect"},
+    {"tools"},
 )
 HEIGHT = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
 # They come with jax, flax and optax alone.
-JAX_ONLY = ("core", "networks", "plasticity")
+JAX_ONLY = ("core", "tracing", "networks", "plasticity")
 FOREIGN = ("dopamine", "tensorflow", "gin", "gymnasium", "ale_py", "cv2", "pandas")
 MODULES = sorted(ROOT.rglob("*.py"))
 
@@ -106,3 +107,14 @@ def test_the_jax_family_is_all_that_a_network_needs():
 def test_a_file_is_one_idea():
     sizes = {name: len(p.read_text().splitlines()) for name, p in NAMES.items()}
     assert {name: n for name, n in sizes.items() if n > 400} == {}
+
+
+def test_what_the_list_of_slow_tests_names_is_there():
+    tests = Path(__file__).parent
+    lines = (tests / "slow.txt").read_text().splitlines()[1:]
+    for line in lines:
+        place, which = line.split(" ", 1)
+        path, name = place.split("::")
+        assert which in ("all", "but the first"), line
+        assert f"\ndef {name}(" in (tests.parent / path).read_text(), line
+    assert lines == sorted(set(lines))

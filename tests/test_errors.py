@@ -8,7 +8,7 @@ import pytest
 from absl import flags
 
 from helpers import runs
-from redo_dopamine import train
+from redo_dopamine import train, training
 
 GAME = "create_atari_environment.game_name"
 
@@ -78,7 +78,12 @@ def refuse(capsys, *arguments):
         ("redo.score_batch_size = 0", ["score_batch_size must be", "but is 0"]),
         ("NatureNetwork.width = 0", ["width must be > 0, but is 0"]),
         ("RecycledDQNAgent.tracking_period = 0", ["period must be", "but is 0"]),
-        ("JaxDQNAgent.network = @networks.ImpalaDQNNetwork", ["has no graph()"]),
+        (
+            "JaxDQNAgent.network = @networks.ClassicControlDQNNetwork\n"
+            "ClassicControlDQNNetwork.num_layers = 0",
+            ["intervention must have neurons", "no hidden layer", "Use @none()"],
+        ),
+        ("JaxDQNAgent.network = @relu", ["network must be a network, but is @relu"]),
         ("create_agent.agent_name = 'rainbow'", ["'rainbow'", "'jax_dqn'"]),
         ("create_runner.schedule = 'sometimes'", ["'sometimes'", "continuous_train"]),
         (
@@ -100,7 +105,7 @@ def test_a_wrong_binding_is_named(binding, parts, capsys, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_gin_file_is_named_with_its_neighbours(capsys, tmp_path):
+def test_an_unknown_gin_file_is_named_with_its_neighbors(capsys, tmp_path):
     message = refuse(capsys, f"--base_dir={tmp_path}", "--gin_files=dqn_reddo.gin")
     assert "'dqn_reddo.gin' is neither" in message
     assert "Did you mean dqn_redo.gin" in message
@@ -157,4 +162,4 @@ def test_a_path_to_a_gin_file_works(tmp_path):
     mine = tmp_path / "mine.gin"
     mine.write_text("include 'dqn.gin'\nJaxDQNAgent.gamma = 0.5\n")
     runs.configure_run(str(mine), ())
-    assert train.build_runner(str(tmp_path / "run")).agent.gamma == 0.5
+    assert training.build_runner(str(tmp_path / "run")).agent.gamma == 0.5

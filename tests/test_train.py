@@ -8,7 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from helpers import runs
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint, config_diff, provenance
 
@@ -98,7 +98,7 @@ def test_run_json_tells_where_the_run_comes_from(finished):
 
 def test_config_gin_describes_the_run_again(finished, tmp_path):
     runs.configure_run(str(finished / "config.gin"), ())
-    train.build_runner(str(tmp_path))
+    training.build_runner(str(tmp_path))
     saved = config_diff.parse_settings((finished / "config.gin").read_text())
     assert config_diff.parse_settings(provenance.operative_config()) == saved
     assert saved["redo.period"] == "10"
@@ -154,7 +154,7 @@ def refuse(base_dir, bindings=(), message=""):
     before = runs.fingerprint(base_dir)
     runs.configure_run("dqn_redo.gin", (*runs.TINY_REDO, *bindings))
     with pytest.raises(UserError, match=message):
-        train.train(str(base_dir))
+        training.train(str(base_dir))
     assert runs.fingerprint(base_dir) == before
 
 
@@ -270,7 +270,7 @@ CollectorDispatcher.collectors = ['console']
 """
     )
     runs.configure_run(str(old), ())
-    runner = train.build_runner(str(tmp_path / "run"))
+    runner = training.build_runner(str(tmp_path / "run"))
     agent = runner.agent
     assert agent.gamma == 0.97
     assert agent.epsilon_train == 0.5

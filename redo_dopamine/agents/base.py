@@ -1,44 +1,38 @@
-"""What every agent of this package adds to a Dopamine agent: settings, clock, metrics.
+"""Add to a Dopamine agent what every agent here has: settings, tracking, checkpoints.
 
-`TrackedAgent` stands before a Dopamine agent in a class's bases. What an agent is
-makes no difference to it: it is handed learners, and hands them back.
+`PlasticAgent` stands before a Dopamine agent among a class's bases. It does not know
+the algorithm: it is handed learners (parameters and optimizer state), and returns them.
 """
 
 import collections
-import inspect
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
-from redo_dopamine.agents.checkpoint import SavedAgent
-from redo_dopamine.agents.settings import (
-    UNDONE,
-    Undone,
-    check_done,
-    check_intervention,
-    check_names,
-    check_taus,
-)
+from redo_dopamine.agents import layers, settings
 from redo_dopamine.core import interventions
-from redo_dopamine.core.graph import NetworkGraph, Params
+from redo_dopamine.core.graph import Params
 from redo_dopamine.core.metrics.base import Metric
 from redo_dopamine.core.optimizers import coupled_weight_decay
 from redo_dopamine.plasticity import rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss
 from redo_dopamine.plasticity.plasticity import Plasticity
+from redo_dopamine.replay.buffer import FrameReplay
 
 # So that they do not pile up where nobody watches them.
 _RECENT_LOSSES = 1024
+_STATES_KEPT = 4  # One more than `runners.resume` keeps checkpoints.
+_DATA_ORDER = 6  # A random stream, apart from the others.
 
 
-class TrackedAgent(SavedAgent):
-    """Settings of tracking and intervening, on top of a Dopamine agent's.
+class PlasticAgent:
+    """Track a Dopamine agent's network, intervene on it, and checkpoint the agent.
 
     Settings of the Dopamine agent keep their names, whether they are bound to its
     own gin name or given here.
@@ -60,8 +54,9 @@ class TrackedAgent(SavedAgent):
 
     Attributes:
         gradient_step: gradient updates made so far.
-        recent_losses: the last gradient steps with their losses, perhaps still on
-            their way: whoever watches them takes them out.
+        network_notes: what is not recycled of the network and why, a sentence each.
+        recent_losses: the last gradient steps with their losses, perhaps not computed
+            yet: whoever watches them takes them out.
 
     Raises:
         ValueError: a setting out of its range, or one of the Dopamine agent that would
@@ -69,11 +64,49 @@ class TrackedAgent(SavedAgent):
         TypeError: a setting that neither this class nor Dopamine's has.
     """
 
+    # What a subclass says of itself.
+    #
+    # What the Dopamine agent's constructor takes, and what ours add.
+    DOPAMINE_SETTINGS: frozenset[str]
+    OWN_SETTINGS: tuple[str, ...] = (
+        *("intervention", "taus", "tracking_period", "tracking_batch_size", "metrics"),
+        *("weight_decay", "before_optimizer", "after_optimizer"),
+    )
     # Settings of the Dopamine agent that are recorded and not done.
-    UNDONE: tuple[Undone, ...] = UNDONE
+    UNDONE: tuple[settings.Undone, ...] = settings.UNDONE
+    # Trees of parameters and optimizer state, and their names in a checkpoint.
+    TREES: Mapping[str, str] = {
+        "online_params": "online_params",
+        "target_network_params": "target_params",
+        "optimizer_state": "optimizer_state",
+    }
+    # Whether the replay buffer is saved in a file of its own, beside the checkpoint.
+    SAVES_REPLAY = True
+
+    collector_dispatcher: Any = None  # Until a runner sets one.
+    # Set by Dopamine's constructor.
+    network_def: Any
+    stack_size: int
+    update_horizon: int
+    gamma: float
+    training_steps: int
+    _replay: Any
+    _rng: jax.Array
+    _seed: int
+    _optimizer_name: str
+    network_notes: tuple[str, ...] = ()
+    # Set by `_build`.
+    online_params: Params
+    target_network_params: Any
     optimizer: optax.GradientTransformation
+    optimizer_state: optax.OptState
+    _plasticity: Plasticity
     _update: Callable[..., Any]
-    _optimizer_name: str  # Set by Dopamine's constructor.
+    # What acting depends on besides parameters and steps, as arrays by name.
+    actor_state: Callable[[], dict[str, Any]]
+    set_actor_state: Callable[[Mapping[str, Any]], None]
+    # Traces acting; a ValueError is of a function of the wrong kind among the settings.
+    _rehearse_acting: Callable[[], None]
 
     def __init__(
         self,
@@ -88,21 +121,14 @@ class TrackedAgent(SavedAgent):
         after_optimizer: Sequence[optax.GradientTransformation] = (),
         **dopamine_settings: Any,
     ):
-        check_names(
-            dopamine_settings,
-            inspect.signature(super().__init__).parameters,
-            [
-                name
-                for cls in type(self).__mro__
-                if issubclass(cls, TrackedAgent)
-                for name in inspect.signature(cls.__init__).parameters
-            ],
+        settings.check_names(
+            dopamine_settings, self.DOPAMINE_SETTINGS, self.OWN_SETTINGS
         )
         self._build_intervention = (
             interventions.none() if intervention is None else intervention
         )
-        check_intervention(self._build_intervention)
-        check_taus(taus)
+        settings.check_intervention(self._build_intervention)
+        settings.check_taus(taus)
         self._tracking: dict[str, Any] = {
             "taus": taus,
             "tracking_period": tracking_period,
@@ -117,8 +143,98 @@ class TrackedAgent(SavedAgent):
             maxlen=_RECENT_LOSSES
         )
         super().__init__(*arguments, **dopamine_settings)
-        check_done(self, self.UNDONE)
+        settings.check_done(self, self.UNDONE)
+        self.network_def = settings.own_network(self.network_def)
+        self._build()
         self._rehearse()
+
+    def _build_networks_and_optimizer(self) -> None:
+        """Do nothing: Dopamine's constructor calls this before it has set everything.
+
+        `_build` comes after it.
+        """
+
+    def _build(self) -> None:
+        """Draw parameters, and make the optimizer, the update and the tracking."""
+        raise NotImplementedError
+
+    def _loss(self) -> Loss:
+        """The loss that an update descends, of states as they enter the network."""
+        raise NotImplementedError
+
+    def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
+        """A batch for the loss; training does not notice that it is drawn."""
+        raise NotImplementedError
+
+    def _example_batch(self, size: int) -> Batch:
+        """The shapes of what `_draw_batch` gives."""
+        raise NotImplementedError
+
+    def _other_update_inputs(self) -> tuple[Any, ...]:
+        """The shapes of what an update takes besides a learner."""
+        raise NotImplementedError
+
+    # What `_build` makes these of.
+
+    def _make_optimizer(
+        self, *stock: optax.GradientTransformation
+    ) -> optax.GradientTransformation:
+        """Chain what the settings do to a gradient, around Dopamine's optimizer.
+
+        Args:
+            *stock: what is done to the gradient of the loss before anything else,
+                such as clipping: what the settings add to it is not clipped.
+        """
+        links = [
+            *stock,
+            *self._before_optimizer,
+            dqn_agent.create_optimizer(self._optimizer_name),
+            *self._after_optimizer,
+        ]
+        return links[0] if len(links) == 1 else optax.chain(*links)
+
+    def _make_plasticity(
+        self,
+        network: layers.TrackedNetwork,
+        loss: Loss,
+        params: Params,
+        optimizer: optax.GradientTransformation,
+    ) -> Plasticity:
+        """Make what tracks a network and intervenes on it, as the settings say.
+
+        Raises:
+            SettingError: nothing is known of the network that they need.
+        """
+        known = layers.known_layers(network, params)
+        self.network_notes = known.notes
+        return Plasticity(
+            network.apply,
+            network.inputs,
+            known.layers,
+            params,
+            loss,
+            known.bound(self._build_intervention, network.draw_params, optimizer),
+            network.example,
+            seed=self._seed,
+            **{**self._tracking, "taus": known.taus(**self._tracking)},
+        )
+
+    def _build_replay_buffer(self) -> Any:
+        """Make a buffer that stores every observation once, in place of Dopamine's."""
+        replay = FrameReplay(
+            stack_size=self.stack_size,
+            update_horizon=self.update_horizon,
+            gamma=self.gamma,
+            seed=self._seed,
+        )
+        steps, batch = self.stack_size + self.update_horizon, replay._batch_size
+        if replay._max_capacity < max(steps, batch):
+            raise ValueError(
+                f"max_capacity must be at least the {steps:g} steps of a transition "
+                f"(stack_size + update_horizon) and a batch of {batch:g}, but is "
+                f"{replay._max_capacity}. The papers use 1_000_000."
+            )
+        return replay
 
     def _rehearse(self) -> None:
         """Trace all that the agent does, so that a wrong setting is found at once."""
@@ -135,89 +251,7 @@ class TrackedAgent(SavedAgent):
             learner, self.target_network_params, self._example_batch
         )
 
-    @property
-    def dormant_fraction(self) -> float:
-        """At the largest tau when last measured, pooled over layers."""
-        return self._plasticity.dormant_fraction
-
-    # What an agent says of itself.
-
-    def _loss(self) -> Loss:
-        """The loss that an update descends, of states as they enter the network."""
-        raise NotImplementedError
-
-    def _draw_batch(self, size: int, rng: np.random.Generator) -> Batch:
-        """A batch for the loss that training does not notice."""
-        raise NotImplementedError
-
-    def _example_batch(self, size: int) -> Batch:
-        """The shapes of what `_draw_batch` gives."""
-        raise NotImplementedError
-
-    def _other_update_inputs(self) -> tuple[Any, ...]:
-        """The shapes of what an update takes besides a learner."""
-        raise NotImplementedError
-
-    def _rehearse_acting(self) -> None:
-        """Trace what the agent does between its updates.
-
-        Raises:
-            ValueError: a function of the wrong kind among its settings.
-        """
-        raise NotImplementedError
-
-    # What it is given for that.
-
-    def _init_optimizer(
-        self, params: Params, *stock: optax.GradientTransformation
-    ) -> None:
-        """Take these parameters, and build the optimizer with its state.
-
-        Args:
-            params: which the updates will donate.
-            *stock: what is done to the gradient of the loss before anything else,
-                such as clipping: what the settings add to it is not clipped.
-        """
-        links = [
-            *stock,
-            *self._before_optimizer,
-            dqn_agent.create_optimizer(self._optimizer_name),
-            *self._after_optimizer,
-        ]
-        self.online_params = params
-        self.optimizer = links[0] if len(links) == 1 else optax.chain(*links)
-        self.optimizer_state = self.optimizer.init(params)
-
-    def _init_tracking(
-        self,
-        apply: Callable[..., Any],
-        graph: NetworkGraph,
-        draw_params: Callable[[jax.Array], Params],
-        loss: Loss,
-        example: Any,
-        inputs: Callable[[Batch], Any] = operator.itemgetter("state"),
-    ) -> None:
-        """To be called once there are parameters and an optimizer.
-
-        Args:
-            apply: `(params, input) -> output` of the network for one input.
-            graph: the network's layers.
-            draw_params: new parameters from a key.
-            loss: the loss that the updates descend.
-            example: one network input, for shapes only.
-            inputs: what the network takes of a batch.
-        """
-        self._plasticity = Plasticity(
-            apply,
-            inputs,
-            graph,
-            self.online_params,
-            loss,
-            self._build_intervention(graph, draw_params, self.optimizer),
-            example,
-            seed=self._seed,
-            **self._tracking,
-        )
+    # After an update.
 
     def _finish_update(self, learner: Learner, loss: jax.Array) -> None:
         """Count a gradient update, track and intervene; the learner is donated."""
@@ -227,11 +261,16 @@ class TrackedAgent(SavedAgent):
             learner, self.target_network_params, self.gradient_step, self._draw_batch
         )
         self.online_params, self.optimizer_state = learner
-        self.write_metrics(metrics)
+        self.write_metrics(dict(sorted(metrics.items())))
+
+    @property
+    def dormant_fraction(self) -> float:
+        """At the largest tau when last measured, pooled over layers."""
+        return self._plasticity.dormant_fraction
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Hand metrics to the runner's collectors, if there is a runner."""
-        if metrics and hasattr(self, "collector_dispatcher"):
+        if metrics and self.collector_dispatcher is not None:
             self.collector_dispatcher.write(
                 [
                     statistics_instance.StatisticsInstance(
@@ -240,3 +279,96 @@ class TrackedAgent(SavedAgent):
                     for name, value in metrics.items()
                 ]
             )
+
+    # What a checkpoint holds.
+
+    @property
+    def seed(self) -> int:
+        """What every random stream of a run is derived from."""
+        return self._seed
+
+    def state_tree(self) -> dict[str, Any]:
+        """All that a checkpoint must hold but the replay buffer, as numpy arrays.
+
+        A snapshot on the host: the next update does not touch it. It has Dopamine's
+        names, and what Dopamine leaves out: clocks and random streams.
+        """
+        tree = {
+            "training_steps": self.training_steps,
+            "gradient_step": self.gradient_step,
+            "seed": self.seed,
+            "short_memory": self.actor_state(),
+            "plasticity": self._plasticity.state_dict(),
+            **{key: getattr(self, name) for name, key in self.TREES.items()},
+        }
+        return jax.tree.map(np.array, tree)
+
+    def bundle_and_checkpoint(
+        self, checkpoint_dir: str, iteration_number: int
+    ) -> dict[str, Any]:
+        """Save the replay buffer; returns what else there is to save."""
+        if self.SAVES_REPLAY:
+            # Its files are deleted before the checkpoints that need them, so keep one
+            # more of them.
+            self._replay._checkpoint_duration = max(
+                self._replay._checkpoint_duration, _STATES_KEPT
+            )
+            self._replay.save(checkpoint_dir, iteration_number)
+        return self.state_tree()
+
+    def unbundle(
+        self,
+        checkpoint_dir: str,
+        iteration_number: int,
+        bundle_dictionary: dict[str, Any] | None,
+    ) -> bool:
+        """Restore a bundle and its replay buffer; False if one of them is gone.
+
+        Raises:
+            ValueError: the replay buffer is damaged, or the bundle is of another
+                agent; the agent is then as it was.
+        """
+        if bundle_dictionary is None:
+            return False
+        if self.SAVES_REPLAY:
+            try:
+                self._replay.load(checkpoint_dir, iteration_number)
+            except FileNotFoundError:
+                return False
+        self._plasticity.load_state_dict(bundle_dictionary["plasticity"])
+        self.recent_losses.clear()
+        self.training_steps = int(bundle_dictionary["training_steps"])
+        self.gradient_step = int(bundle_dictionary["gradient_step"])
+        self._seed = int(bundle_dictionary["seed"])
+        self.set_actor_state(bundle_dictionary["short_memory"])
+        for name, key in self.TREES.items():
+            setattr(self, name, jax.tree.map(jnp.array, bundle_dictionary[key]))
+        return True
+
+    def start_from(self, params: Any, target_params: Any, opt_state: Any) -> None:
+        """Begin with other parameters than those drawn; for an agent that is new.
+
+        Args:
+            params: of the network.
+            target_params: of the target network.
+            opt_state: None for a new one.
+        """
+        self.online_params = jax.tree.map(jnp.array, params)
+        self.target_network_params = jax.tree.map(jnp.array, target_params)
+        self.optimizer_state = (
+            self.optimizer.init(self.online_params)
+            if opt_state is None
+            else jax.tree.map(jnp.array, opt_state)
+        )
+        self._plasticity.begin_with(self.online_params)
+
+    def change_data_order(self, number: int) -> None:
+        """Go on with other random numbers for actions and batches.
+
+        Args:
+            number: another one, another order; the same one, the same.
+        """
+        self._rng = jax.random.fold_in(self._rng, number)
+        if self.SAVES_REPLAY:
+            stream = [self._seed, _DATA_ORDER, self.gradient_step, number]
+            self._replay._rng = np.random.default_rng(stream)

@@ -1,8 +1,7 @@
-"""How agents of continuous actions deal with an environment.
+"""Act in an environment of continuous actions, as Dopamine's agents do.
 
-What comes in: observations and rewards, by `begin_episode`, `step` and `end_episode`.
-What leaves: actions, and what the agent remembers. As in Dopamine, but for one thing:
-where an episode is cut off, its last observation is there to learn from.
+One thing differs from Dopamine: where an episode is cut off, its last observation is
+there to learn from.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ import numpy as np
 
 
 def finite_limits(limits: Any) -> Any:
-    """The limits of actions [A] as Dopamine's agents take them.
+    """Give the limits of actions [A] as Dopamine's agents take them.
 
     Args:
         limits: arrays of the lowest and highest actions, or None.
@@ -27,8 +26,15 @@ def finite_limits(limits: Any) -> Any:
     return limits
 
 
+def constant_key() -> jax.Array:
+    """A random key for networks that must be given one, where the action drawn is no
+    matter.
+    """
+    return jax.random.PRNGKey(0)
+
+
 class ContinuousAgent:
-    """Stands before an agent of Dopamine's that has what `JaxDQNAgent` has."""
+    """Act and remember, before an agent of Dopamine's that has what JaxDQNAgent has."""
 
     observation_dtype: Any = np.float32
 
@@ -109,7 +115,7 @@ class ContinuousAgent:
         }
 
     def set_actor_state(self, memory: Mapping[str, Any]) -> None:
-        """Go on from a `actor_state`."""
+        """Go on from an `actor_state`."""
         self._rng = jnp.asarray(memory["rng"])
         self.state = np.array(memory["state"])
         self.action = np.asarray(memory["action"])

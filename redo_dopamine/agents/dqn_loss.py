@@ -1,4 +1,4 @@
-"""Losses of temporal-difference learning as functions of parameters and a batch."""
+"""Compute losses of temporal-difference learning, of parameters and a batch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

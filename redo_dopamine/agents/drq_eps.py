@@ -1,4 +1,4 @@
-"""DrQ(ε) for Atari 100K with a replay ratio, dormancy tracking and interventions."""
+"""Learn as DrQ(ε) does on Atari 100K, with dormancy tracking and interventions."""
 
 from typing import Any
 
@@ -8,20 +8,21 @@ import jax.numpy as jnp
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
 from redo_dopamine.agents import dqn_loss
-from redo_dopamine.agents.dqn import RecyclingAgent
-from redo_dopamine.agents.settings import Undone
+from redo_dopamine.agents.base import PlasticAgent
+from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.agents.settings import ATARI_100K_SETTINGS, Undone
 from redo_dopamine.core.jit import compiled
 from redo_dopamine.plasticity.learner import Batch, Loss
 
 
 @gin.configurable
 class RecycledDrQEpsAgent(
-    RecyclingAgent, atari_100k_rainbow_agent.Atari100kRainbowAgent
+    RecycledDQNAgent, atari_100k_rainbow_agent.Atari100kRainbowAgent
 ):
     """Dueling double DQN on augmented images that tracks and may recycle neurons.
 
     DrQ (Kostrikov et al., 2020) with the ε of Agarwal et al., 2021. Its settings are
-    those of `RecyclingAgent` and of `Atari100kRainbowAgent`; others are bound to
+    those of `PlasticAgent` and of `Atari100kRainbowAgent`; others are bound to
     `JaxFullRainbowAgent` and `JaxDQNAgent`. Neurons are scored on states without
     augmentation.
 
@@ -30,13 +31,21 @@ class RecycledDrQEpsAgent(
     with an axis more and its terminal flags by reference; batches of environments
     are for evaluation, by `greedy_actions`.
 
+    Args:
+        num_actions: number of actions.
+        replay_ratio: gradient updates per agent step; times `update_period` it must
+            be a whole number. None is Dopamine's `num_updates_per_train_step`.
+        **settings: of `PlasticAgent`, and any argument of `Atari100kRainbowAgent`.
+
     Raises:
         ValueError: a distribution over returns or prioritized replay, which are not
             part of DrQ(ε), or a loss bound by another name than `mse_loss`.
     """
 
+    DOPAMINE_SETTINGS = ATARI_100K_SETTINGS
+    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
     UNDONE = (
-        *RecyclingAgent.UNDONE,
+        *PlasticAgent.UNDONE,
         Undone(
             "_loss_type",
             ("mse",),
@@ -44,6 +53,16 @@ class RecycledDrQEpsAgent(
             "False for Huber's.",
         ),
     )
+
+    def __init__(
+        self,
+        num_actions: int,
+        *,
+        replay_ratio: float | None = None,
+        **settings: Any,
+    ):
+        # What is bound to RecycledDQNAgent does not hold here.
+        self._initialize(num_actions, replay_ratio, self._next_value, settings)
 
     @property
     def _replay_scheme(self) -> str:
@@ -59,14 +78,19 @@ class RecycledDrQEpsAgent(
                 "'uniform', as drq_eps.gin does."
             )
 
-    def _build_networks_and_optimizer(self) -> None:
+    def _updates_per_train_step(self, replay_ratio: float | None) -> int:
+        if replay_ratio is None:
+            return self._num_updates_per_train_step
+        return super()._updates_per_train_step(replay_ratio)
+
+    def _build(self) -> None:
         if self._distributional:
             raise ValueError(
                 "DrQ(ε) learns Q-values, but JaxFullRainbowAgent.distributional is "
                 f"{self._distributional}. Set it to False, as drq_eps.gin does."
             )
         self._draw_keys = compiled(_next_keys)
-        super()._build_networks_and_optimizer()
+        super()._build()
 
     def _apply(self, params: Any, state: jax.Array, **settings: Any) -> Any:
         return self.network_def.apply(params, state, support=self._support, **settings)
@@ -75,19 +99,18 @@ class RecycledDrQEpsAgent(
         return self.network_def.init(key, x=state, support=self._support)
 
     def _loss(self) -> Loss:
-        def elementwise(target: jax.Array, prediction: jax.Array) -> jax.Array:
-            # Dopamine sets this one after it has built the networks.
-            loss_type = "mse" if self._mse_loss else "huber"
-            return dqn_loss.elementwise_loss(loss_type)(target, prediction)
-
-        bootstrap = (
-            dqn_loss.target_value_of_online_choice
-            if self._double_dqn
-            else dqn_loss.largest_target_value
-        )
         return dqn_loss.q_learning(
-            self._apply, elementwise, self.cumulative_gamma, bootstrap
+            self._apply,
+            dqn_loss.elementwise_loss("mse" if self._mse_loss else "huber"),
+            self.cumulative_gamma,
+            self._bootstrap,
         )
+
+    def _next_value(self, online_q: jax.Array, target_q: jax.Array) -> jax.Array:
+        """Double DQN's value of the next states [B], or DQN's."""
+        if self._double_dqn:
+            return dqn_loss.target_value_of_online_choice(online_q, target_q)
+        return dqn_loss.largest_target_value(online_q, target_q)
 
     def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         # Dopamine's Rainbow has a key more than its DQN, for layers that are noisy.

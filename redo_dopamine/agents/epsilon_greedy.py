@@ -1,8 +1,6 @@
-"""Dopamine's dealings with an environment, without their cost.
+"""Act epsilon-greedily and store transitions, in less time than Dopamine's DQN does.
 
-What comes in: observations and rewards, by `begin_episode`, `step` and `end_episode`.
-What leaves: actions, and transitions in the replay buffer. The random numbers are
-those that Dopamine's agent draws, in its order.
+The random numbers are those that Dopamine's agent draws, in its order.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,12 +15,13 @@ from dopamine.jax.replay_memory import elements
 from redo_dopamine.core.checks import call
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled
+from redo_dopamine.plasticity import rehearsal
 
 _EPSILONS_AT_ONCE = 1024
 
 
 class Epsilons:
-    """Epsilon by training step, from a table of many steps.
+    """Look epsilon up by training step, in a table of many steps.
 
     Args:
         epsilon_fn: Dopamine's schedule of `(decay_period, step, warmup_steps,
@@ -71,10 +70,14 @@ class Epsilons:
 
 
 class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
-    """Acts and remembers as `JaxDQNAgent` does, in less time and memory.
+    """Act and remember as `JaxDQNAgent` does, in less time and memory.
 
     Observations stay bytes; the device is asked for an action only where the action
     is a greedy one; every observation is stored once (`FrameReplay`).
+
+    Args:
+        *arguments: of the Dopamine agent.
+        **settings: of the Dopamine agent.
     """
 
     # Set by Dopamine's constructor.
@@ -82,8 +85,8 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
     _rng: jax.Array
     _seed: int
 
-    def _build_acting(self) -> None:
-        """To be called once there are a network and settings."""
+    def __init__(self, *arguments: Any, **settings: Any):
+        super().__init__(*arguments, **settings)
         self._epsilon = Epsilons(
             self.epsilon_fn,
             self.epsilon_decay_period,
@@ -96,9 +99,13 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
 
     # What an agent says of itself.
 
+    def _apply(self, params: Params, state: jax.Array, **settings: Any) -> Any:
+        """The network's output for one state, as it enters the network."""
+        return self.network_def.apply(params, state, **settings)
+
     def _q_values(self, params: Params, state: jax.Array) -> jax.Array:
-        """Q-values [num_actions] of one state [..., stack] from the replay buffer."""
-        raise NotImplementedError
+        """Q-values [num_actions] of one state, as it enters the network."""
+        return self._apply(params, state).q_values
 
     def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """The next key, a number in [0, 1) to compare with epsilon, an action."""
@@ -162,13 +169,28 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         frames = np.moveaxis(states, -1, 1)
         return np.asarray(self._greedy_batch(self.online_params, frames))
 
+    def _rehearse_acting(self) -> None:
+        """Trace acting.
+
+        Raises:
+            ValueError: a function of the wrong kind among the settings.
+        """
+        self._epsilon.rehearse()
+        with rehearsal.of("network", "give a value for each action of one state"):
+            frames = np.empty((self.stack_size, *self.observation_shape))
+            state = self.preprocess_fn(np.moveaxis(frames, 0, -1))
+            # The frames are not initialized: they are traced, not computed with.
+            shape = jax.eval_shape(self._q_values, self.online_params, state).shape
+            if shape != (self.num_actions,):
+                raise ValueError(f"q_values are of shape {shape}")
+
     def actor_state(self) -> dict[str, Any]:
         """What acting depends on besides parameters and steps, as arrays."""
         action = getattr(self, "action", np.int32(0))  # None before an episode.
         return {"rng": self._rng, "frames": self._frames.copy(), "action": action}
 
     def set_actor_state(self, memory: Mapping[str, Any]) -> None:
-        """Go on from a `actor_state`."""
+        """Go on from an `actor_state`."""
         self._rng = jnp.asarray(memory["rng"])
         self._frames[:] = memory["frames"]
         self._observation = self._frames[-1].copy()

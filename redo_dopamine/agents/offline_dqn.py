@@ -1,4 +1,4 @@
-"""DQN that learns from a fixed data set, without an environment."""
+"""Learn Q-values from a fixed data set, without an environment."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ class Targets(NamedTuple):
     Attributes:
         start: the target network's parameters at first, of `(online, other)`: the
             online network's, and others drawn apart from them.
-        follow: those after a synchronisation, of `(target_params, online_params)`.
+        follow: those after a synchronization, of `(target_params, online_params)`.
         values: targets [B] of `(params, target_params, batch)`.
     """
 
@@ -52,7 +52,7 @@ def td_targets(critic: Critic) -> Targets:
 
     .. math:: r + \gamma^n (1 - d) \, \max_{a'} Q_{target}(s', a')
 
-    with a target network that is the online one of the last synchronisation (Mnih et
+    with a target network that is the online one of the last synchronization (Mnih et
     al., 2015); or of double DQN, where `RecycledDQNAgent.bootstrap` says so.
 
     Args:
@@ -71,7 +71,7 @@ def random_targets(critic: Critic, scale: float = 100.0) -> Targets:
     .. math:: c \; Q_{random}(s, a)
 
     with a network of the same architecture, drawn once from the run's seed, apart from
-    the online one. It stands in the place of the target network, no synchronisation
+    the online one. It stands in the place of the target network, no synchronization
     changes it, and checkpoints keep it. So the target of a transition is a fixed
     function of its state and action; reward, next state and terminal play no part.
     Sokar et al., ICML 2023, say no more of theirs than that targets are random and
@@ -118,6 +118,8 @@ class OfflineDQNAgent(RecycledDQNAgent):
         ValueError: data of observations or actions that are not the game's.
     """
 
+    OWN_SETTINGS = (*RecycledDQNAgent.OWN_SETTINGS, "data", "targets")
+
     def __init__(
         self,
         num_actions: int,
@@ -135,8 +137,6 @@ class OfflineDQNAgent(RecycledDQNAgent):
         """Learn from the next batches, as often as the replay ratio says."""
         self._train_step()
 
-    # What an agent says of itself.
-
     def _loss(self) -> Loss:
         elementwise = dqn_loss.elementwise_loss(self._loss_type)
         return dqn_loss.regression(self._apply, elementwise, self._values)
@@ -150,8 +150,6 @@ class OfflineDQNAgent(RecycledDQNAgent):
             shape=batch["reward"].shape,
             named=self._build_targets,
         )
-
-    # Dopamine's seams.
 
     def _build_replay_buffer(self) -> Any:
         replay = self._data(
@@ -175,7 +173,7 @@ class OfflineDQNAgent(RecycledDQNAgent):
             )
         return replay
 
-    def _build_networks_and_optimizer(self) -> None:
+    def _build(self) -> None:
         self._critic = Critic(self._apply, self.cumulative_gamma, self._bootstrap)
         self._targets = call(
             "targets",
@@ -189,7 +187,7 @@ class OfflineDQNAgent(RecycledDQNAgent):
                 f"{shown(self._build_targets)} gives a "
                 f"{type(self._targets).__name__}. Use @td_targets."
             )
-        super()._build_networks_and_optimizer()
+        super()._build()
         state = self.preprocess_fn(self.state)
         draw = jax.jit(lambda key: self._draw_params(unrolled(key), state))
         # Apart from the agent's own stream, so that arms share parameters and data.
@@ -197,6 +195,6 @@ class OfflineDQNAgent(RecycledDQNAgent):
         self.target_network_params = self._targets.start(
             self.target_network_params, draw(key)
         )
-        self._copy_over = jax.jit(
+        self._hard_update = jax.jit(
             self._targets.follow, donate_argnums=0, keep_unused=True
         )

@@ -1,4 +1,4 @@
-"""Dopamine's PPO with dormancy tracking and interventions."""
+"""Learn as Dopamine's PPO does, with dormancy tracking and interventions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +10,16 @@ import numpy as np
 import optax
 from dopamine.jax.agents.ppo import ppo_agent
 
-from redo_dopamine.agents import ppo_loss
-from redo_dopamine.agents.base import TrackedAgent
-from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
-from redo_dopamine.agents.settings import Undone, with_graph
+from redo_dopamine.agents import layers, ppo_loss
+from redo_dopamine.agents.base import PlasticAgent
+from redo_dopamine.agents.continuous import (
+    ContinuousAgent,
+    constant_key,
+    finite_limits,
+)
+from redo_dopamine.agents.settings import PPO_SETTINGS, Undone
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled, unrolled
-from redo_dopamine.plasticity import memory as physical_memory
 from redo_dopamine.plasticity import rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_update
 
@@ -101,7 +104,7 @@ class Rollout:
 
 
 @gin.configurable
-class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
+class RecycledPPOAgent(PlasticAgent, ContinuousAgent, ppo_agent.PPOAgent):
     """PPO that tracks its dormant neurons, of policy and values apart.
 
     An update is one minibatch: `gradient_step` counts them. Tracking and interventions
@@ -114,7 +117,7 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
             squashed; None, or infinite ones, for none.
         order: of a rollout's transitions in the updates: `contiguous_minibatches`, as
             in Dopamine, or `shuffled_minibatches`.
-        **settings: of `TrackedAgent`, and any argument of `PPOAgent`:
+        **settings: of `PlasticAgent`, and any argument of `PPOAgent`:
             `update_period` (agent steps of a rollout), `batch_size` (of a minibatch),
             `num_epochs`, `gamma`, `lambda_`, `epsilon`, `max_gradient_norm`, ...
 
@@ -123,8 +126,11 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         TypeError: a setting that neither this class nor Dopamine's has.
     """
 
+    DOPAMINE_SETTINGS = PPO_SETTINGS
+    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "order")
+    SAVES_REPLAY = False  # `actor_state` holds the rollout.
     UNDONE = (
-        *TrackedAgent.UNDONE,
+        *PlasticAgent.UNDONE,
         Undone("update_horizon", (1,), "Advantages go by PPOAgent.lambda_."),
     )
     TREES: Mapping[str, str] = {
@@ -147,8 +153,6 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         self._order = order
         limits = finite_limits(action_limits)
         super().__init__(action_shape, observation_shape, limits, **settings)
-
-    # What an agent says of itself.
 
     def _loss(self) -> Loss:
         value_error = (
@@ -225,26 +229,25 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
             episode_end=episode_end,
         )
 
-    # Dopamine's seams.
-
     def _build_replay_buffer(self) -> Rollout:
         rollout = Rollout(self.update_period, self.state.shape, self.action_shape)
         ppo_loss.num_minibatches(self.update_period, self.batch_size)
         return rollout
 
-    def _build_networks_and_optimizer(self) -> None:
-        self.network_def = network = with_graph(self.network_def)
+    def _build(self) -> None:
+        network = self.network_def
         state = np.asarray(self.state, np.float32)
 
         def draw_params(key: jax.Array) -> Params:
-            return network.init(unrolled(key), state)
+            return network.init(unrolled(key), state, constant_key())
 
-        physical_memory.check_network(draw_params)
+        rehearsal.check_memory(draw_params)
         self._rng, key = jax.random.split(self._rng)
-        self._init_optimizer(
-            compiled(draw_params)(key),
-            optax.clip_by_global_norm(self._max_gradient_norm),
+        self.online_params = compiled(draw_params)(key)
+        self.optimizer = self._make_optimizer(
+            optax.clip_by_global_norm(self._max_gradient_norm)
         )
+        self.optimizer_state = self.optimizer.init(self.online_params)
         loss = self._loss()
         self._update = make_update(loss.of_prepared(ppo_loss.take), self.optimizer)
         self._prepare = ppo_loss.make_prepare(
@@ -252,7 +255,16 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         )
         self._take = compiled(ppo_loss.take)
         self._act = jax.jit(self._draw_action)  # One state: the default is faster.
-        self._init_tracking(network.apply, network.graph(), draw_params, loss, state)
+        self._plasticity = self._make_plasticity(
+            layers.TrackedNetwork(
+                self._apply, layers.declared_graph(network), draw_params, state
+            ),
+            *(loss, self.online_params, self.optimizer),
+        )
+
+    def _apply(self, params: Params, state: jax.Array, **settings: Any) -> Any:
+        """What the network says of one state, and an action that it draws."""
+        return self.network_def.apply(params, state, constant_key(), **settings)
 
     def _draw_action(
         self, params: Params, rng: jax.Array, state: jax.Array
@@ -293,6 +305,6 @@ class RecycledPPOAgent(TrackedAgent, ContinuousAgent, ppo_agent.PPOAgent):
         return super().actor_state() | {"rollout": self._replay.state_dict()}
 
     def set_actor_state(self, memory: Mapping[str, Any]) -> None:
-        """Go on from a `actor_state`."""
+        """Go on from an `actor_state`."""
         super().set_actor_state(memory)
         self._replay.load_state_dict(memory["rollout"])

@@ -1,10 +1,7 @@
-"""Proximal policy optimization as functions of parameters and a rollout.
-
-What comes in: transitions in the order in which they were made. What leaves: what the
-loss needs of each, an order of minibatches, and the loss, for `learner.make_update`.
+"""Compute PPO's advantages, minibatches and loss, as functions of a rollout.
 
 Schulman et al., "Proximal Policy Optimization Algorithms", 2017, as Dopamine
-computes it; `tests/agents/test_proximal.py` compares the two.
+computes it; `tests/agents/test_ppo_loss.py` compares the two.
 """
 
 from collections.abc import Callable

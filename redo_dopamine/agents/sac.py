@@ -1,4 +1,4 @@
-"""Dopamine's SAC with dormancy tracking and interventions."""
+"""Learn as Dopamine's SAC does, with dormancy tracking and interventions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,25 +11,26 @@ from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.agents.sac import sac_agent
 from dopamine.jax.replay_memory import elements
 
-from redo_dopamine.agents import sac_loss
-from redo_dopamine.agents.base import TrackedAgent
-from redo_dopamine.agents.batches import as_batch, example_batch, network_inputs
-from redo_dopamine.agents.checkpoint import SavedReplayAgent
-from redo_dopamine.agents.continuous import ContinuousAgent, finite_limits
-from redo_dopamine.agents.settings import with_graph
+from redo_dopamine.agents import layers, sac_loss
+from redo_dopamine.agents.base import PlasticAgent
+from redo_dopamine.agents.continuous import (
+    ContinuousAgent,
+    constant_key,
+    finite_limits,
+)
+from redo_dopamine.agents.settings import SAC_SETTINGS
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled, unrolled
-from redo_dopamine.plasticity import memory, rehearsal
+from redo_dopamine.plasticity import rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss
+from redo_dopamine.replay.buffer import as_batch, example_batch, network_inputs
 
 _HARD = "hard"  # Dopamine's word for a target network that is copied.
 _SEEDS = 2**31
 
 
 @gin.configurable
-class RecycledSACAgent(
-    SavedReplayAgent, TrackedAgent, ContinuousAgent, sac_agent.SACAgent
-):
+class RecycledSACAgent(PlasticAgent, ContinuousAgent, sac_agent.SACAgent):
     """SAC that tracks its dormant neurons, of policy and Q-networks apart.
 
     An update is of one batch, every `update_period` agent steps.
@@ -40,7 +41,7 @@ class RecycledSACAgent(
         action_limits: lowest and highest actions; finite.
         next_value: what a next state is worth: `value_of_mean_action`, as in
             Dopamine, or `value_of_drawn_action`, as in the paper of SAC.
-        **settings: of `TrackedAgent`, and any argument of `SACAgent`:
+        **settings: of `PlasticAgent`, and any argument of `SACAgent`:
             `min_replay_history` (agent steps), `update_period`, `gamma`,
             `target_smoothing_coefficient`, `target_entropy`, ...
 
@@ -53,8 +54,10 @@ class RecycledSACAgent(
         TypeError: a setting that neither this class nor Dopamine's has.
     """
 
+    DOPAMINE_SETTINGS = SAC_SETTINGS
+    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "next_value")
     TREES: Mapping[str, str] = {
-        **SavedReplayAgent.TREES,
+        **PlasticAgent.TREES,
         "temperature": "temperature",
     }
     network_def: Any  # Set by Dopamine's constructor.
@@ -80,8 +83,6 @@ class RecycledSACAgent(
     def log_alpha(self) -> jax.Array:
         """The temperature's logarithm [1], by Dopamine's name."""
         return self.temperature.params
-
-    # What an agent says of itself.
 
     def _loss(self) -> Loss:
         return sac_loss.soft_actor_critic(
@@ -140,21 +141,21 @@ class RecycledSACAgent(
             )
         )
 
-    # Dopamine's seams.
-
-    def _build_networks_and_optimizer(self) -> None:
-        self.network_def = network = with_graph(self.network_def)
+    def _build(self) -> None:
+        network = self.network_def
         state = np.asarray(self.state, np.float32)
 
         def draw_params(key: jax.Array) -> Params:
-            return network.init(unrolled(key), state)
+            return network.init(unrolled(key), state, constant_key())
 
+        rehearsal.check_memory(draw_params)
         self._rng, key = jax.random.split(self._rng)
-        memory.check_network(draw_params)
         draw_initial = compiled(draw_params)
-        self._init_optimizer(draw_initial(key))
+        self.online_params = draw_initial(key)
         # Not the same arrays, because the update donates the online parameters' memory.
         self.target_network_params = draw_initial(key)
+        self.optimizer = self._make_optimizer()
+        self.optimizer_state = self.optimizer.init(self.online_params)
         alpha_optimizer = dqn_agent.create_optimizer(self._optimizer_name)
         log_alpha = jnp.zeros(1)
         self.temperature = Learner(log_alpha, alpha_optimizer.init(log_alpha))
@@ -162,23 +163,31 @@ class RecycledSACAgent(
         self._update = sac_loss.make_update(
             loss.of_prepared(_prepared), self.optimizer, alpha_optimizer
         )
-        self._follow = sac_loss.make_polyak_update(self.target_smoothing_coefficient)
+        self._polyak_update = sac_loss.make_polyak_update(
+            self.target_smoothing_coefficient
+        )
         self._inputs = compiled(
-            lambda batch, log_alpha: sac_loss.at_temperature(
-                _prepared(batch), log_alpha
-            )
+            lambda batch, log_alpha: sac_loss.add_log_alpha(_prepared(batch), log_alpha)
         )
         # One state: the default is faster.
         self._act = jax.jit(self._draw_action)
         self._act_at_random = jax.jit(self._draw_random_action)
-        action = np.zeros(self.action_shape, np.float32)
-        self._init_tracking(
-            self._judge, network.graph(), draw_params, loss, (state, action), _judged
+        example = (state, np.zeros(self.action_shape, np.float32))
+        declared = layers.declared_graph(network)
+        self._plasticity = self._make_plasticity(
+            layers.TrackedNetwork(
+                *(self._critic_apply, declared, draw_params, example),
+                inputs=_critic_inputs,
+            ),
+            *(loss, self.online_params, self.optimizer),
         )
 
-    def _judge(self, params: Params, judged: tuple[Any, ...], **settings: Any) -> Any:
+    def _critic_apply(
+        self, params: Params, inputs: tuple[Any, ...], **settings: Any
+    ) -> Any:
         network = self.network_def
-        return network.apply(params, *judged, method=network.judge, **settings)
+        judge = getattr(type(network), "judge", _judge)
+        return network.apply(params, *inputs, method=judge, **settings)
 
     def _draw_action(
         self, params: Params, rng: jax.Array, state: jax.Array, eval_mode: jax.Array
@@ -217,18 +226,25 @@ class RecycledSACAgent(
         return loss
 
     def is_target_update_step(self, training_step: int) -> bool:
-        """Whether the target network follows at that train step."""
+        """Whether the target network is updated at that train step."""
         hard = self.target_update_type == _HARD
         return not hard or training_step % self.target_update_period == 0
 
     def _maybe_sync_weights(self) -> None:
         if self.is_target_update_step(self.training_steps):
-            self.target_network_params = self._follow(
+            self.target_network_params = self._polyak_update(
                 self.target_network_params, self.online_params
             )
 
 
-def _judged(batch: Batch) -> tuple[jax.Array, ...]:
+def _judge(module: Any, state: jax.Array, action: jax.Array | None = None) -> Any:
+    """What a network says of one state and action, by default the policy's mean."""
+    actor = module.actor(state, constant_key())
+    chosen = actor.mean_action if action is None else action
+    return actor, module.critic(state, chosen)
+
+
+def _critic_inputs(batch: Batch) -> tuple[jax.Array, ...]:
     """What the networks are observed on: Q-networks have seen the batch's actions."""
     return tuple(batch[name] for name in ("state", "action") if name in batch)
 

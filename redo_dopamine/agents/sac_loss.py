@@ -1,7 +1,4 @@
-"""Soft actor-critic as functions of parameters and a batch.
-
-What comes in: transitions, each with a key of its own. What leaves: a loss of them, and
-updates of parameters and of the temperature.
+"""Compute SAC's loss and updates, as functions of parameters and a batch.
 
 Haarnoja et al., "Soft Actor-Critic Algorithms and Applications", 2018 (arXiv
 1812.05905), as Dopamine computes it; `tests/agents/test_sac.py` compares the two.
@@ -169,7 +166,7 @@ def make_update(
         learner: Learner, temperature: Learner, target_params: Params, batch: Batch
     ) -> tuple[Learner, Learner, jax.Array]:
         def of(params: Params, log_alpha: jax.Array) -> jax.Array:
-            return loss(params, target_params, at_temperature(batch, log_alpha))
+            return loss(params, target_params, add_log_alpha(batch, log_alpha))
 
         value, (grads, alpha_grad) = jax.value_and_grad(of, argnums=(0, 1))(
             learner.params, temperature.params
@@ -198,7 +195,7 @@ def make_polyak_update(smoothing: float) -> Callable[[Params, Params], Params]:
     )
 
 
-def at_temperature(batch: Batch, log_alpha: jax.Array) -> Batch:
+def add_log_alpha(batch: Batch, log_alpha: jax.Array) -> Batch:
     """A batch with its `log_alpha` [B], each the same."""
     size = len(batch["reward"])
     return {**batch, "log_alpha": jnp.broadcast_to(log_alpha, (size,))}

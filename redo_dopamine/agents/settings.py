@@ -1,4 +1,4 @@
-"""Checks of what an agent is given."""
+"""Check what an agent is given."""
 
 import dataclasses
 import difflib
@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
@@ -23,6 +24,43 @@ _EQUALS: Mapping[type, type] = {
     continuous_networks.PPOActorCriticNetwork: PPONetwork,
     continuous_networks.ActorCriticNetwork: SACNetwork,
 }
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What the constructors of Dopamine's agents take by name.
+DQN_SETTINGS = _words(
+    """
+    num_actions observation_shape observation_dtype stack_size network gamma
+    update_horizon min_replay_history update_period target_update_period epsilon_fn
+    epsilon_train epsilon_eval epsilon_decay_period eval_mode optimizer summary_writer
+    summary_writing_frequency allow_partial_reload seed loss_type preprocess_fn
+    collector_allowlist
+    """
+)
+ATARI_100K_SETTINGS = _words(
+    "num_actions data_augmentation mse_loss summary_writer network seed"
+)
+PPO_SETTINGS = _words(
+    """
+    action_shape observation_shape action_limits stack_size update_horizon network
+    num_layers hidden_units activation update_period num_epochs batch_size gamma lambda_
+    epsilon vf_coefficient entropy_coefficient clip_critic_loss eval_mode optimizer
+    max_gradient_norm summary_writer summary_writing_frequency allow_partial_reload seed
+    collector_allowlist
+    """
+)
+SAC_SETTINGS = _words(
+    """
+    action_shape action_limits observation_shape action_dtype observation_dtype
+    reward_scale_factor stack_size network num_layers hidden_units gamma update_horizon
+    min_replay_history update_period target_update_type target_update_period
+    target_smoothing_coefficient target_entropy eval_mode optimizer summary_writer
+    summary_writing_frequency allow_partial_reload seed collector_allowlist
+    """
+)
 
 
 def check_names(
@@ -169,20 +207,21 @@ def check_taus(taus: Any) -> None:
     )
 
 
-def with_graph(network: Any) -> Any:
-    """A network that knows its layers, for one that Dopamine's bindings name.
+def own_network(network: Any) -> Any:
+    """Our own network in the place of one of Dopamine's that it equals.
+
+    Its layers have the names that they have everywhere here.
 
     Raises:
-        ValueError: a network without a `graph()`.
+        TypeError: no flax module.
     """
-    if hasattr(network, "graph"):
+    if not isinstance(network, nn.Module):
+        raise TypeError(
+            "network must be a flax module, but what it gives is "
+            f"{network!r}. Derive it from flax.linen.Module, as @NatureNetwork is."
+        )
+    ours = _EQUALS.get(type(network))
+    if ours is None:
         return network
-    for stock, ours in _EQUALS.items():
-        if isinstance(network, stock):
-            fields = {f.name for f in dataclasses.fields(stock)} - {"parent", "name"}
-            return ours(**{name: getattr(network, name) for name in fields})
-    raise ValueError(
-        "A network must say which weights feed and read its neurons, but "
-        f"{type(network).__name__} has no graph(). Use @NatureNetwork, or add a "
-        "graph() method and record its activations (docs/your_own_network.md)."
-    )
+    fields = {f.name for f in dataclasses.fields(network)} - {"parent", "name"}
+    return ours(**{name: getattr(network, name) for name in fields})

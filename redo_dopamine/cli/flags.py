@@ -1,18 +1,42 @@
 """Flags of every command: how they are read, and how a wrong one is said."""
 
+import argparse
 import math
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import app, flags
 
-from redo_dopamine.cli import exit_status, process
-from redo_dopamine.errors import UserError
+from redo_dopamine import errors
+from redo_dopamine.cli import process
+from redo_dopamine.errors import UserError, shortened
 
 # A flag is the command's that calls `define_number`: help shows those of the command.
 flags.disclaim_key_flags()
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of options that are written out; `--flag=--` is refused, not lost."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(allow_abbrev=False, **settings)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
+        """As argparse has it.
+
+        Raises:
+            UserError: a value that argparse would take for the end of all options.
+        """
+        words = sys.argv[1:] if args is None else args
+        for word in words:
+            flag, equals, value = word.partition("=")
+            if equals and value == "--" and flag.startswith("--"):
+                raise UserError(f"{flag} must have a value, but is '--'. Give one.")
+        return super().parse_known_args(args, namespace)
 
 
 def parse(argv: list[str]) -> list[str]:
@@ -24,10 +48,12 @@ def parse(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)
     except SystemExit:  # Help was asked for, and shown.
-        sys.exit(exit_status.COMPLETE)
-    except flags.Error as error:
-        print(f"error: {error} All flags: --helpshort.", file=sys.stderr)
-        sys.exit(exit_status.USER_ERROR)
+        sys.exit(errors.COMPLETE)
+    # absl's own flags raise what they come upon.
+    except (flags.Error, ValueError, TypeError, OSError, RecursionError) as error:
+        said = str(error) if isinstance(error, flags.Error) else shortened(error)
+        print(f"error: {said} All flags: --helpshort.", file=sys.stderr)
+        sys.exit(errors.USER_ERROR)
 
 
 def define_number(

@@ -2,12 +2,12 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gin
 
-from redo_dopamine.config import gin_circles, rules_of_dopamine, rules_of_ours
+from redo_dopamine.config import gin_files, rules_of_dopamine, rules_of_ours
 from redo_dopamine.config.gin_files import brief
 from redo_dopamine.config.rules import Rule, shown
 from redo_dopamine.errors import UserError
@@ -22,6 +22,33 @@ RULES: Mapping[str, Rule] = {
 _MACROS = ("gin.macro", "gin.constant")
 
 
+def load(
+    defaults: str,
+    files: Sequence[str],
+    bindings: Sequence[str],
+    explain: Callable[[Exception], str],
+) -> None:
+    """Parse gin files and bindings, strictly, and check every setting.
+
+    Args:
+        defaults: bindings that hold unless the files say otherwise.
+        files: paths, or names of files that ship with the package.
+        bindings: single bindings, which win over the files.
+        explain: what gin says, in a user's words.
+
+    Raises:
+        UserError: a file that is not there or not gin, a name nobody knows, or a value
+            that breaks its rule.
+    """
+    try:
+        gin_files.parse(defaults, files, bindings)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(explain(error)) from error
+    check()
+
+
 def check() -> None:
     """Check every setting that a rule is known for.
 
@@ -29,7 +56,7 @@ def check() -> None:
         UserError: a value that breaks its rule, or settings that need each other in a
             circle. The message names the setting, the rule and the value.
     """
-    gin_circles.check_references()
+    gin_files.check_references()
     with _operative_config_as_it_was():
         for (_, selector), bound in list(gin.config._CONFIG.items()):
             for parameter, value in bound.items():

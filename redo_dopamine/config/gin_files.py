@@ -1,6 +1,8 @@
-"""Gin files by path or shipped name, and what gin says in a user's words.
+"""Read gin files by path or shipped name, and say gin's errors in a user's words.
 
-What every command that reads gin files shares; it knows no names of agents.
+What every command that reads gin files shares; it knows no names of agents. Files and
+settings that refer to themselves are refused: gin would follow them until Python's
+stack ends.
 """
 
 import contextlib
@@ -10,26 +12,20 @@ import logging
 import os
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, TypeVar
 
 import gin
 
-from redo_dopamine.config import gin_circles
 from redo_dopamine.errors import UserError
+from redo_dopamine.studies.gin_values import SHIPPED as CONFIG_DIR
 
-_PACKAGE = Path(__file__).parent.parent
-# Beside the modules where the package is installed, one up in a checkout.
-CONFIG_DIR = next(
-    path
-    for path in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
-    if path.is_dir()
-)
 _OF_CONFIGURABLE = re.compile(r"In call to configurable '([\w./]+)'")
 _RULE = re.compile(r"(\w+) (?:must|may)\b")
 _OF_GIN = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
 _LONGEST_LINE = 200
+_LONGEST = 4_000  # Characters of a message.
 _LONG_NUMBER = re.compile(r"\d{40,}")
 _LONG_WORD = re.compile(r"\S{400,}")  # A path may be rather long.
 _MACRO = re.compile(r"\s*([A-Za-z_]\w*)\s*=")
@@ -74,7 +70,7 @@ def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) 
         gin.add_config_file_search_path(str(CONFIG_DIR))
     gin.config._FILE_READERS[0] = (_open, os.path.isfile)
     _check_all_there(gin_files)
-    gin_circles.check_includes(gin_files)
+    check_includes(gin_files)
     try:
         with _without_errors_logged():
             gin.parse_config(defaults)
@@ -156,7 +152,11 @@ def brief(error: BaseException) -> str:
             + text[rule.end(1) :]
         )
     text = _LONG_NUMBER.sub(lambda x: f"{x[0][:8]}... ({len(x[0])} digits)", text)
-    return _LONG_WORD.sub(lambda x: f"{x[0][:80]}... ({len(x[0])} characters)", text)
+    text = _LONG_WORD.sub(lambda x: f"{x[0][:80]}... ({len(x[0])} characters)", text)
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2  # What to do stands at the end.
+    return f"{text[:half]} ... ({len(text)} characters) ... {text[-half:]}"
 
 
 def _gin_name(parameter: str, called: Sequence[str]) -> str:
@@ -200,7 +200,8 @@ def explain(error: Exception, gin_bindings: Sequence[str]) -> str:
     elif not isinstance(error, _OF_GIN):
         message = f"a module that it imports fails ({type(error).__name__}): {message}"
     if isinstance(error, SyntaxError) and not error.filename and error.lineno:
-        message += f"\n  {gin_bindings[error.lineno - 1][:_LONGEST_LINE]}"
+        lines = "\n".join(gin_bindings).splitlines()[error.lineno - 1 :]
+        message += f"\n  {''.join(lines[:1])[:_LONGEST_LINE]}"
     return f"The gin configuration could not be read: {message}"
 
 
@@ -219,3 +220,119 @@ def suggest(name: str, known: Iterable[str], listing: str) -> str:
     if near:
         return f"Did you mean {' or '.join(near)}?"
     return f"{listing} {', '.join(by_plain.values())}."
+
+
+_INCLUDE = re.compile(r"^\s*include\s+(['\"])(.+?)\1", re.MULTILINE)
+_MACRO_USE = "gin.macro"
+
+Node = TypeVar("Node", bound=Hashable)
+
+
+def check_includes(gin_files: Sequence[str]) -> None:
+    """Refuse gin files that include each other in a circle.
+
+    Raises:
+        UserError: they do.
+    """
+    circle = _circle(list(filter(None, map(_find, gin_files))), _included)
+    if circle:
+        raise UserError(
+            "Gin files must not include each other in a circle, but "
+            f"{' includes '.join(_few(circle))}. Remove one of these includes."
+        )
+
+
+def check_references() -> None:
+    """Refuse settings of gin's configuration that refer to themselves.
+
+    Raises:
+        UserError: they do.
+    """
+    settings = {
+        (scope, selector, name): value
+        for (scope, selector), bound in gin.config._CONFIG.items()
+        for name, value in bound.items()
+    }
+
+    def referred(setting: tuple[str, str, str]) -> Iterator[tuple[str, str, str]]:
+        for reference in _called(settings[setting]):
+            scope, selector = reference.config_key
+            for other in settings:
+                within = other[0] == "" or f"{scope}/".startswith(f"{other[0]}/")
+                if other[1] == selector and within:
+                    yield other
+
+    circle = _circle(list(settings), referred)
+    if circle:
+        raise UserError(
+            "Settings must not refer to themselves, but "
+            + " needs ".join(_few([_name(x) for x in circle]))
+            + ". Bind one of them to a value."
+        )
+
+
+def _few(names: Sequence[str]) -> list[str]:
+    """The names of a circle; of a long one, its ends."""
+    if len(names) <= 10:
+        return list(names)
+    return [*names[:5], f"... {len(names) - 10} more ...", *names[-5:]]
+
+
+def _name(setting: tuple[str, str, str]) -> str:
+    scope, selector, parameter = setting
+    if selector == _MACRO_USE:
+        return f"%{scope}"
+    scoped = f"{scope}/" if scope else ""
+    return f"{scoped}{selector.rpartition('.')[2]}.{parameter}"
+
+
+def _called(value: Any) -> Iterator[Any]:
+    """References that are evaluated with a value, however deep they lie in it."""
+    if isinstance(value, gin.config.ConfigurableReference):
+        if value.evaluate:
+            yield value
+    elif isinstance(value, dict):
+        for item in (*value.keys(), *value.values()):
+            yield from _called(item)
+    elif isinstance(value, list | tuple | set):
+        for item in value:
+            yield from _called(item)
+
+
+def _find(name: str) -> str | None:
+    """The file that gin takes for a name."""
+    for prefix in gin.config._LOCATION_PREFIXES:
+        path = os.path.join(prefix, name)
+        if os.path.isfile(path):
+            return os.path.realpath(path)
+    return None
+
+
+def _included(path: str) -> list[str]:
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:  # Gin says so.
+        return []
+    return list(filter(None, (_find(x[2]) for x in _INCLUDE.finditer(text))))
+
+
+def _circle(
+    starts: Iterable[Node], following: Callable[[Node], Iterable[Node]]
+) -> list[Node]:
+    """The nodes of a circle, the first once more at the end; [] without one."""
+    done: set[Node] = set()
+    for start in starts:
+        path: list[Node] = []
+        waiting: list[Iterator[Node]] = [iter([start])]
+        while waiting:
+            node = next(waiting[-1], None)
+            if node is None:
+                waiting.pop()
+                if path:
+                    done.add(path.pop())
+            elif node in path:
+                return [*path[path.index(node) :], node]
+            elif node not in done:
+                path.append(node)
+                waiting.append(iter(following(node)))
+    return []

@@ -22,7 +22,7 @@ from redo_dopamine.config.gin_files import brief as brief
 from redo_dopamine.config.gin_files import shipped_configs as shipped_configs
 from redo_dopamine.config.gin_files import suggest
 from redo_dopamine.errors import UserError
-from redo_dopamine.rundir.fresh_start import RunFinishedError
+from redo_dopamine.rundir.resume import RunFinishedError
 
 GAME = "create_atari_environment.game_name"
 # By each agent's own name.
@@ -50,13 +50,12 @@ def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> N
     Raises:
         UserError: a file that is not there or not gin, or a name nobody knows.
     """
-    try:
-        gin_files_lib.parse(_DEFAULTS, gin_files, gin_bindings)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(_explain_gin_error(error, gin_bindings)) from error
-    checking.check()
+    checking.load(
+        _DEFAULTS,
+        gin_files,
+        gin_bindings,
+        explain=lambda error: _explain_gin_error(error, gin_bindings),
+    )
     with gin.unlock_config():
         _keep_csv()
         _apply_schedule()
@@ -108,11 +107,14 @@ def _functions_in(message: str) -> str:
 
 
 def bound(name: str, default: Any = None) -> Any:
-    """The value bound to a gin parameter, or the default."""
+    """The value bound to a gin parameter, by a macro or not; or the default."""
     try:
-        return gin.query_parameter(name)
+        value = gin.query_parameter(name)
+        while str(value).startswith("%") and not isinstance(value, str):
+            value = gin.query_parameter(f"{str(value)[1:]}/gin.macro.value")
     except ValueError:
         return default
+    return value
 
 
 def task() -> str:

@@ -1,6 +1,7 @@
 """Gin names that experiments with and without an agent have in common.
 
-`redo_dopamine.config.registry` and `redo_dopamine.supervised.gin_names` add their own.
+`redo_dopamine.config.registry` and the experiments of `redo_dopamine.supervised` add
+their own.
 """
 
 from collections.abc import Callable, Mapping
@@ -56,3 +57,16 @@ OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
     optimizers.l2_to_init,
     optimizers.own_bias_correction,
 )
+# All of them.
+SHARED: Mapping[str, Callable[..., Any]] = {
+    **NETWORK_SETTINGS,
+    **{
+        function.__name__: function
+        for function in (
+            *INTERVENTIONS,
+            *BUDGET_SETTINGS,
+            *REDO_SETTINGS,
+            *OPTIMIZER_LINKS,
+        )
+    },
+}

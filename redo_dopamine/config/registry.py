@@ -2,7 +2,7 @@
 
 A gin file imports this module to get `@redo()`, `redo.tau`, `@NatureNetwork`,
 `RecycledDQNAgent.replay_ratio` and Dopamine's own names. The tuples are the whole
-offer: `redo_dopamine.catalogue` makes the table in docs/catalogue.md.
+offer: `redo_dopamine.tools.catalogue` makes the table in docs/catalogue.md.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ from redo_dopamine.config.names import INTERVENTIONS as INTERVENTIONS
 from redo_dopamine.config.names import NETWORK_SETTINGS as NETWORK_SETTINGS
 from redo_dopamine.config.names import OPTIMIZER_LINKS as OPTIMIZER_LINKS
 from redo_dopamine.config.names import REDO_SETTINGS as REDO_SETTINGS
+from redo_dopamine.config.names import SHARED
 from redo_dopamine.core.metrics import catalogue
 from redo_dopamine.environments import control
 from redo_dopamine.environments import minatar as minatar_environment  # noqa: F401
@@ -81,10 +82,6 @@ CONTROL_SETTINGS: tuple[Callable[..., Any], ...] = (control.ppo_preprocessing,)
 
 def _register() -> None:
     functions = (
-        *INTERVENTIONS,
-        *BUDGET_SETTINGS,
-        *REDO_SETTINGS,
-        *OPTIMIZER_LINKS,
         *METRICS,
         *DQN_SETTINGS,
         *REPLAY_WINDOWS,
@@ -94,7 +91,7 @@ def _register() -> None:
         *CONTROL_SETTINGS,
     )
     named = {function.__name__: function for function in functions}
-    for name, function in {**NETWORKS, **NETWORK_SETTINGS, **named}.items():
+    for name, function in {**NETWORKS, **SHARED, **named}.items():
         gin.external_configurable(function, name, module="redo_dopamine")
 
 

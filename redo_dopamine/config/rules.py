@@ -9,7 +9,7 @@ import gin
 import optax
 
 from redo_dopamine.core.checks import LARGEST_COUNT, is_number
-from redo_dopamine.plasticity import memory
+from redo_dopamine.plasticity import rehearsal
 
 LARGEST_SEED = 2**63 - 1
 _LARGEST_FLOAT32 = 3.4e38
@@ -56,13 +56,13 @@ def whole(
     """
     says = f"a whole number of {unit} from {least} to {most:_}"
     if bytes_each is not None:
-        gib = memory.BYTES / 2**30
+        gib = rehearsal.MEMORY_BYTES / 2**30
         says += f" that fits this machine's memory of {gib:.0f} GiB"
 
     def fits(value: Any) -> bool:
         if not (is_number(value) and value == int(value) and least <= value <= most):
             return False
-        return bytes_each is None or value * bytes_each() <= memory.BYTES
+        return bytes_each is None or value * bytes_each() <= rehearsal.MEMORY_BYTES
 
     return Rule(says, fits)
 

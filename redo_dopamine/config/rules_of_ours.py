@@ -211,7 +211,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **_EXPERIMENT,
         "lesson": TEXT,
         "network": function("a network", 1, "@NatureNetwork"),
-        "start": function("a function of a lesson and parameters", 2, "@fresh_student"),
+        "start": function(
+            "a function of teacher data and parameters", 2, "@fresh_student"
+        ),
         "eps": POSITIVE,
     },
     "RegressionProbe": {
@@ -221,8 +223,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "start": function(
             "a function of (drawn, environment_id, seed)", 3, "@fresh_network"
         ),
-        "perturb": function("a function of a moment", 1, "@undisturbed"),
-        "search": function("a function of a moment and a learning rate", 2, "@adam"),
+        "perturb": function("a function of a task switch", 1, "@undisturbed"),
+        "search": function(
+            "a function of a task switch and a learning rate", 2, "@adam"
+        ),
         "first_epochs": whole("epochs", 0),
         "distance": number("a number in [0, 2]", lambda x: 0 <= x <= 2),
         "num_samples": whole("samples", 2, bytes_each=lambda: 8 * OTHER_STATE),
@@ -239,14 +243,14 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "root": TEXT,
         "arm": TEXT,
     },
-    "undisturbed": given("moment"),
-    "redrawn": given("moment"),
-    "disturb_zero_gradient": {**given("moment"), "std": NOT_NEGATIVE},
-    "disturb_at_random": {**given("moment"), "std": NOT_NEGATIVE},
-    "adam": given("moment", "learning_rate"),
-    "adam_on_trapped_layer": given("moment", "learning_rate"),
+    "undisturbed": given("switch"),
+    "redrawn": given("switch"),
+    "disturb_zero_gradient": {**given("switch"), "std": NOT_NEGATIVE},
+    "disturb_at_random": {**given("switch"), "std": NOT_NEGATIVE},
+    "adam": given("switch", "learning_rate"),
+    "adam_on_trapped_layer": given("switch", "learning_rate"),
     "evolution_on_trapped_layer": {
-        **given("moment", "learning_rate"),
+        **given("switch", "learning_rate"),
         "population_size": whole("candidates", 2, most=1_000_000),
         "std": POSITIVE,
     },

@@ -1,8 +1,8 @@
-"""Reads the configuration that a checkpoint holds as data: nothing of it is run.
+"""Read the configuration that a checkpoint holds as data: nothing of it is run.
 
-What comes in: the text that `provenance.operative_config` gave, or that says so. What
-leaves: bindings of known names to literals and to known names. Gin would follow the
-text's imports, includes and registrations; so gin gets none of it but these bindings.
+The text is what `provenance.operative_config` gave, or says that it is. Gin would
+follow its imports, includes and registrations; so gin gets none of it but bindings of
+known names to literals and to known names.
 """
 
 import contextlib
@@ -21,7 +21,21 @@ from redo_dopamine.errors import UserError, shortened
 
 _MAX_CHARACTERS = 100_000  # Of runs so far, the longest has 6,000.
 _OWN = "redo_dopamine."  # And what may have settings besides:
+# Dopamine's networks, whose layers are derived.
+_NETWORKS = (
+    "dopamine.jax.continuous_networks.ActorCriticNetwork",
+    "dopamine.jax.continuous_networks.PPOActorCriticNetwork",
+    "dopamine.jax.networks.ClassicControlDQNNetwork",
+    "dopamine.jax.networks.FullRainbowNetwork",
+    "dopamine.jax.networks.ImpalaDQNNetwork",
+    "dopamine.jax.networks.JaxFourierDQNNetwork",
+    "dopamine.jax.networks.NatureDQNNetwork",
+)
 _DOPAMINES = (
+    *_NETWORKS,
+    "dopamine.jax.continuous_networks.PPOActorNetwork",
+    "dopamine.jax.networks.ImpalaEncoder",
+    "dopamine.jax.networks.Stack",
     "dopamine.discrete_domains.atari_lib.AtariPreprocessing",
     "dopamine.discrete_domains.atari_lib.create_atari_environment",
     "dopamine.discrete_domains.run_experiment.Runner",
@@ -42,6 +56,7 @@ _DOPAMINES = (
 )
 # What may be referred to besides what is ours: that makes no directory and no file.
 _DOPAMINES_REFERENCES = (
+    *_NETWORKS,
     "dopamine.discrete_domains.atari_lib.create_atari_environment",
     "dopamine.jax.agents.dqn.dqn_agent.identity_epsilon",
     "dopamine.jax.agents.dqn.dqn_agent.linearly_decaying_epsilon",
@@ -105,10 +120,13 @@ def _import(modules: Sequence[str]) -> None:
     for module in modules:
         try:
             importlib.import_module(module)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # It may end the process, too.
             raise UserError(
-                f"--trust_modules must name modules, but {module} cannot be imported: "
-                f"{type(error).__name__}: {error}. Put its directory on PYTHONPATH."
+                f"--trust_modules must name modules, but {shortened(repr(module))} "
+                f"cannot be imported: {type(error).__name__}: {shortened(error)}. Put "
+                "its directory on PYTHONPATH."
             ) from error
 
 

@@ -41,6 +41,54 @@ def whole(value: Any, minimum: int, rule: str, remedy: str) -> int:
     return int(value)
 
 
+def layer_name(name: Any) -> str:
+    """The name of a layer, which stands in a line of metrics.csv.
+
+    Raises:
+        ValueError: it is no text, is empty, or holds a comma or what is not printed.
+    """
+    fits = isinstance(name, str) and name.strip() and name.isprintable()
+    if not fits or "," in name:
+        raise ValueError(
+            "A layer's name must be printable text without a comma, such as "
+            f"'Dense_0', but is {name!r}. Name the module that feeds it."
+        )
+    return str(name)
+
+
+def whole_setting(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
+    """Give a setting as an int: gin may hand over 1e4.
+
+    Raises:
+        ValueError: no whole number from `low` to `high`.
+    """
+    rule = f"whole and in [{low}, {high}]"
+    check_setting(name, value, lambda x: x == int(x) and low <= x <= high, rule)
+    return int(value)
+
+
+def check_positive(**settings: Any) -> None:
+    """Check that settings are finite numbers > 0.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, value in settings.items():
+        check_setting(name, value, lambda x: x > 0, "a finite number > 0")
+
+
+def check_setting(
+    name: str, value: Any, fits: Callable[[Any], bool], rule: str
+) -> None:
+    """Check that a setting is a finite number that fits a rule.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not (is_number(value) and fits(value)):
+        raise ValueError(f"{name} must be {rule}, but is {value!r}. Give another.")
+
+
 _LONGEST = 200  # Characters of what a function has raised.
 
 

@@ -14,41 +14,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-Path = tuple[str, ...]
+from redo_dopamine.core.layer import Edge, Indexed, Layer, Path, Weights
+from redo_dopamine.core.neuron_index import Along, NeuronIndex, fits, overlap
+
 Params = Any  # A pytree of arrays in nested mappings.
-
-
-class Edge(NamedTuple):
-    """A kernel that reads a layer.
-
-    Attributes:
-        kernel: path of the kernel in the parameter tree; its axis -2 is the input.
-        copies: how many times the layer's neurons stand side by side on that
-            axis. It is 1 between layers of a kind, and H * W where a convolution
-            [H, W, N] is flattened, channel last, into a dense layer.
-    """
-
-    kernel: Path
-    copies: int = 1
-
-
-class Layer(NamedTuple):
-    """A row of N neurons.
-
-    Attributes:
-        name: the layer's name, and the key of its activations.
-        kernel: path of the incoming weights; the last axis is the neuron.
-        bias: path of the bias [N], or None.
-        outgoing: every kernel that reads the layer; two for a dueling head.
-        recyclable: False where several layers write the same channels (a
-            residual stream), so that no single kernel feeds a neuron.
-    """
-
-    name: str
-    kernel: Path
-    bias: Path | None
-    outgoing: tuple[Edge, ...]
-    recyclable: bool = True
 
 
 class NetworkGraph(NamedTuple):
@@ -81,6 +50,29 @@ def leaves_by_path(params: Params) -> dict[Path, Any]:
     return {leaf_path(key_path): leaf for key_path, leaf in leaves}
 
 
+def shapes_by_path(params: Params) -> dict[Path, tuple[int, ...]]:
+    """Shape of every leaf of a parameter tree under its path."""
+    return {path: np.shape(leaf) for path, leaf in leaves_by_path(params).items()}
+
+
+def widths(graph: NetworkGraph, params: Params) -> dict[str, int]:
+    """Number of neurons of every layer, by its name."""
+    shapes = shapes_by_path(params)
+    return {layer.name: layer.width(shapes) for layer in graph.layers}
+
+
+def resolve(graph: NetworkGraph, params: Params) -> NetworkGraph:
+    """The same graph with every index written out, for a tree of parameters.
+
+    Args:
+        graph: one that fits the parameters (`validate`).
+        params: the tree that `network.init` returned, or its shapes.
+    """
+    shapes = shapes_by_path(params)
+    layers = tuple(layer.resolve(shapes) for layer in graph.layers)
+    return NetworkGraph(layers, graph.heads)
+
+
 def of_layers(layers: Sequence[Layer], recorded: Mapping[str, Any]) -> dict[str, Any]:
     """What a network recorded, for the layers of its graph.
 
@@ -96,8 +88,8 @@ def of_layers(layers: Sequence[Layer], recorded: Mapping[str, Any]) -> dict[str,
     if missing:
         raise ValueError(
             f"A network must record every layer of its graph, but {missing} are "
-            f"missing among what it recorded: {sorted(recorded)}. Give record() the "
-            "graph's names."
+            f"missing among what it recorded: {sorted(map(str, recorded))}. Give "
+            "record() the graph's names."
         )
     return {layer.name: recorded[layer.name] for layer in layers}
 
@@ -117,7 +109,7 @@ def validate(graph: NetworkGraph, params: Params) -> None:
             message names the layer, the values and the remedy.
     """
     _validate_types(graph)
-    shapes = {path: np.shape(leaf) for path, leaf in leaves_by_path(params).items()}
+    shapes = shapes_by_path(params)
     repeated = [n for n, k in Counter(x.name for x in graph.layers).items() if k > 1]
     if repeated:
         raise ValueError(
@@ -126,8 +118,8 @@ def validate(graph: NetworkGraph, params: Params) -> None:
         )
     for layer in graph.layers:
         _validate_layer(layer, shapes)
-    _validate_ownership(graph)
-    read = {edge.kernel for layer in graph.layers for edge in layer.outgoing}
+    _validate_ownership(graph, shapes)
+    read = {edge.path for layer in graph.layers for edge in layer.outgoing}
     for head in graph.heads:
         if head not in read:
             raise ValueError(
@@ -136,9 +128,24 @@ def validate(graph: NetworkGraph, params: Params) -> None:
             )
 
 
+def require_graph(graph: Any) -> None:
+    """Refuse what is no graph.
+
+    Raises:
+        TypeError: it is something else.
+        ValueError: it has no layer.
+    """
+    _require(isinstance(graph, NetworkGraph), "A graph", "a NetworkGraph", graph)
+    if not graph.layers:
+        raise ValueError(
+            "A graph must have a layer at least, but NetworkGraph.layers is empty. "
+            "Describe the hidden layers of the network."
+        )
+
+
 def _validate_types(graph: NetworkGraph) -> None:
     """The short forms that are easily written and are none; '' names all layers."""
-    _require(isinstance(graph, NetworkGraph), "A graph", "a NetworkGraph", graph)
+    require_graph(graph)
     _validate_tuple("NetworkGraph.layers", graph.layers, Layer)
     for head in graph.heads if isinstance(graph.heads, tuple | list) else [graph.heads]:
         _validate_path("a head of the graph", head)
@@ -147,12 +154,25 @@ def _validate_types(graph: NetworkGraph) -> None:
         is_name, known = isinstance(layer.name, str), isinstance(layer.recyclable, bool)
         _require(is_name and layer.name != "", name, "named by text", layer.name)
         _require(known, f"{name}: recyclable", "True or False", layer.recyclable)
-        _validate_path(f"{name}: kernel", layer.kernel)
-        if layer.bias is not None:
-            _validate_path(f"{name}: bias", layer.bias)
-        _validate_tuple(f"{name}: outgoing", layer.outgoing, Edge)
+        count = layer.num_neurons
+        whole = count is None or (
+            isinstance(count, Integral) and not isinstance(count, bool)
+        )
+        _require(whole, f"{name}: num_neurons", "a whole number or None", count)
+        _validate_tuple(f"{name}: incoming", layer.incoming, Weights)
+        for weights in layer.incoming:
+            what = "kernel" if weights.is_kernel else "bias"
+            _validate_path(f"{name}: {what}", weights.path)
+            known = isinstance(weights.is_kernel, bool)
+            of = f"{name}: is_kernel of {_show(weights.path)}"
+            _require(known, of, "True or False", weights.is_kernel)
+        _validate_tuple(f"{name}: outgoing", layer.outgoing, Edge, Weights)
         for edge in layer.outgoing:
-            _validate_path(f"{name}: kernel of an outgoing edge", edge.kernel)
+            _validate_path(f"{name}: kernel of an outgoing edge", edge.path)
+        for part in (*layer.incoming, *layer.outgoing):
+            is_index = isinstance(part.neurons, NeuronIndex | Along)
+            what = f"{name}: the neurons of {_show(part.path)}"
+            _require(is_index, what, "a NeuronIndex or along(...)", part.neurons)
 
 
 def _require(
@@ -162,10 +182,11 @@ def _require(
         raise TypeError(f"{what} must be {rule}, but is {value!r}. {remedy}")
 
 
-def _validate_tuple(what: str, value: Any, kind: type) -> None:
+def _validate_tuple(what: str, value: Any, *kinds: type) -> None:
     # A layer and an edge are tuples themselves.
-    whole = isinstance(value, tuple | list) and not isinstance(value, Layer | Edge)
-    holds, one = whole and all(isinstance(x, kind) for x in value), kind.__name__
+    whole = isinstance(value, tuple | list)
+    whole = whole and not isinstance(value, Layer | Edge | Weights)
+    holds, one = whole and all(isinstance(x, kinds) for x in value), kinds[0].__name__
     remedy = f"Write ({one}(...),) for one, with the comma."
     _require(holds, what, f"a tuple of {one}s", value, remedy)
 
@@ -176,32 +197,47 @@ def _validate_path(what: str, path: Any) -> None:
     _require(named, what, "a path, a tuple of names", path, remedy)
 
 
-def _validate_ownership(graph: NetworkGraph) -> None:
+def _validate_ownership(
+    graph: NetworkGraph, shapes: Mapping[Path, tuple[int, ...]]
+) -> None:
     """A neuron can be recycled only where no other layer shares its weights."""
-    feeds = [(layer, "fed by", layer.kernel) for layer in graph.layers]
-    feeds += [(x, "fed by", x.bias) for x in graph.layers if x.bias is not None]
-    reads = [(x, "read by", edge.kernel) for x in graph.layers for edge in x.outgoing]
+    layers = graph.layers
+    feeds = [(layer, "fed by", x) for layer in layers for x in layer.fed_by(shapes)]
+    reads = [(layer, "read by", x) for layer in layers for x in layer.read_by(shapes)]
     for links in (feeds, reads):
-        for layer, verb, path in links:
-            sharing = [other.name for other, _, p in links if p == path]
+        of_path: dict[Path, list[tuple[Layer, str, Indexed]]] = {}
+        for link in links:
+            of_path.setdefault(link[2].path, []).append(link)
+        for layer, verb, weights in links:
+            sharing = [
+                other.name
+                for other, _, x in of_path[weights.path]
+                if overlap(x.neurons, weights.neurons)
+            ]
             if layer.recyclable and len(sharing) > 1:
                 raise ValueError(
                     f"Layer {layer.name!r}: the weights of a recyclable layer must "
                     f"be its own, but layers {sharing} are all {verb} "
-                    f"{_show(path)}. Correct the path, or mark the layers "
+                    f"{_show(weights.path)}. Correct the path, or mark the layers "
                     "recyclable=False to track them only."
                 )
 
 
 def _validate_layer(layer: Layer, shapes: Mapping[Path, tuple[int, ...]]) -> None:
-    kernel_shape = _shape_of(layer, layer.kernel, shapes)
-    num_neurons = kernel_shape[-1]
-    if layer.bias is not None:
-        bias_shape = _shape_of(layer, layer.bias, shapes)
-        if bias_shape != (num_neurons,):
+    for weights in layer.incoming:
+        _shape_of(layer, weights.path, shapes)
+    if not layer.incoming or layer.width(shapes) < 1:
+        raise ValueError(
+            f"Layer {layer.name!r}: a layer must have a neuron and a weight that "
+            f"feeds it, but has num_neurons={layer.num_neurons} and "
+            f"incoming={layer.incoming}. Name the weights that feed its neurons."
+        )
+    if layer.num_neurons is None and layer.bias is not None:
+        kernel_shape, bias_shape = shapes[layer.kernel], shapes[layer.bias]
+        if bias_shape != kernel_shape[-1:]:
             raise ValueError(
                 f"Layer {layer.name!r}: the bias must have one entry per neuron, "
-                f"({num_neurons},) as in kernel {_show(layer.kernel)} "
+                f"({kernel_shape[-1]},) as in kernel {_show(layer.kernel)} "
                 f"{kernel_shape}, but {_show(layer.bias)} has shape {bias_shape}. "
                 "Name the bias that belongs to this kernel."
             )
@@ -211,14 +247,18 @@ def _validate_layer(layer: Layer, shapes: Mapping[Path, tuple[int, ...]]) -> Non
             "kernel, but outgoing is (). Name the kernels that read it, or leave "
             "an output head out of the graph."
         )
+    num_neurons = layer.width(shapes)
     for edge in layer.outgoing:
-        _validate_edge(layer, num_neurons, edge, shapes)
+        shape = _shape_of(layer, edge.path, shapes)
+        if isinstance(edge, Edge):
+            _validate_edge(layer, num_neurons, edge, shape)
+    for part in (*layer.incoming, *layer.outgoing):
+        _validate_index(layer, num_neurons, part, shapes[part.path])
 
 
 def _validate_edge(
-    layer: Layer, num_neurons: int, edge: Edge, shapes: Mapping[Path, tuple[int, ...]]
+    layer: Layer, num_neurons: int, edge: Edge, shape: tuple[int, ...]
 ) -> None:
-    shape = _shape_of(layer, edge.kernel, shapes)
     if not isinstance(edge.copies, Integral) or edge.copies < 1:
         raise ValueError(
             f"Layer {layer.name!r}: copies must be a whole number and at least 1, but "
@@ -228,13 +268,41 @@ def _validate_edge(
     expected = num_neurons * edge.copies
     if len(shape) < 2 or shape[-2] != expected:
         inputs = shape[-2] if len(shape) >= 2 else 0
-        fits = inputs > 0 and inputs % num_neurons == 0
-        hint = f"copies={inputs // num_neurons} would fit." if fits else ""
+        divides = inputs > 0 and inputs % num_neurons == 0
+        hint = f"copies={inputs // num_neurons} would fit." if divides else ""
         raise ValueError(
             f"Layer {layer.name!r}: an outgoing kernel must have neurons * copies = "
             f"{num_neurons} * {edge.copies} = {expected} inputs, but "
             f"{_show(edge.kernel)} has shape {shape}. Name the kernel that reads "
             f"this layer and the number of flattened positions. {hint}".rstrip()
+        )
+
+
+def _validate_index(
+    layer: Layer,
+    num_neurons: int,
+    weights: Weights | Edge,
+    shape: tuple[int, ...],
+) -> None:
+    where = f"Layer {layer.name!r}: the neurons of {_show(weights.path)} {shape}"
+    rule = weights.neurons
+    if isinstance(rule, Along):
+        rank = len(shape)
+        length = shape[rule.axis] if -rank <= rule.axis < rank else 0
+        used = rule.start + num_neurons * rule.repeat * rule.copies
+        if used > length or rule.start < 0 or rule.repeat < 1 or rule.copies < 1:
+            raise ValueError(
+                f"{where} must stand on axis {rule.axis}, but start + neurons * "
+                f"repeat * copies = {rule.start} + {num_neurons} * {rule.repeat} * "
+                f"{rule.copies} = {used}, and the axis has {length} entries. "
+                "Correct along(...)."
+            )
+        return
+    ids = rule.array
+    if not fits(rule, shape) or ids.max() >= num_neurons or ids.min() < -1:
+        raise ValueError(
+            f"{where} must broadcast to its shape and be in [-1, {num_neurons}), but "
+            f"their index is {rule}. Give the neuron of each entry, -1 for none."
         )
 
 

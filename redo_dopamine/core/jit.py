@@ -1,6 +1,7 @@
 """Compile functions, with random numbers that are quick on a CPU."""
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,47 @@ import jaxlib
 from jax.extend import random as extend
 
 # XLA has two ways to run a program on a CPU. The newer, its default since jaxlib
-# 0.4.32, does not vectorise Adam's step and is slower at convolutions; from 0.7 on,
-# which the pinned tensorflow-probability does not allow, it is the only one.
+# 0.4.32, does not vectorize Adam's step and is slower at convolutions; from 0.7 on it
+# is the only one.
 HAS_OLD_RUNTIME = jaxlib.version.__version_info__ < (0, 7)
+
+
+# Settings of JAX that numbers depend on, or that its checks read from the environment.
+# Runs look for NaN themselves; JAX's own search takes a measure of nothing for one.
+_SETTINGS = {
+    "jax_enable_x64": False,
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_random_seed_offset": 0,
+    "jax_legacy_prng_key": "allow",
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_debug_nans": False,
+    "jax_debug_infs": False,
+}
+
+
+def ignore_environment() -> None:
+    """Give JAX the settings that runs are made with, whatever the shell has set.
+
+    For commands: a run that is resumed from another shell is the same run.
+    """
+    for name, value in _SETTINGS.items():
+        jax.config.update(name, value)
+    _keep_programs_by_cores()
+
+
+def _keep_programs_by_cores() -> None:
+    """Share compiled programs with processes of as many cores only.
+
+    XLA's convolutions are compiled for a number of threads. In a process that has
+    another number a cached program ends it ("Failed XLA_LIGHTWEIGHT_QCHECK").
+    """
+    directory = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if directory and not directory.endswith("_cores"):
+        cores = len(os.sched_getaffinity(0))
+        own = os.path.join(directory, f"{cores}_cores")
+        jax.config.update("jax_compilation_cache_dir", own)
 
 
 def in_old_runtime() -> bool:

@@ -4,12 +4,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from redo_dopamine.core.checks import is_number
 
 
-def validate_threshold(tau: float, name: str = "tau") -> None:
-    """Check a dormancy threshold.
+def threshold(tau: float, name: str = "tau") -> float:
+    """A dormancy threshold as a number of the host.
 
     Raises:
         ValueError: tau is negative or not a finite number.
@@ -19,6 +20,8 @@ def validate_threshold(tau: float, name: str = "tau") -> None:
             f"{name} must be a finite number >= 0, but is {tau}. A neuron is dormant "
             "where its score is <= tau; the paper uses 0.1, 0.025 and 0."
         )
+    # A whole number may be too large for the device; -0.0 is 0.
+    return abs(float(tau))
 
 
 def dormant(score: jax.Array, tau: float) -> jax.Array:
@@ -34,10 +37,15 @@ def dormant(score: jax.Array, tau: float) -> jax.Array:
         Booleans [N].
 
     Raises:
+        TypeError: the scores are no array.
         ValueError: tau is negative or not a finite number.
     """
-    validate_threshold(tau)
-    return score <= float(tau)  # A whole number may be too large for the device.
+    if not isinstance(score, jax.Array | np.ndarray):
+        raise TypeError(
+            "score must be an array [N], as dormancy_score gives it, but is a "
+            f"{type(score).__name__}."
+        )
+    return score <= threshold(tau)
 
 
 def lowest(score: jax.Array, count: Any) -> jax.Array:

@@ -78,7 +78,7 @@ def map_moments(
         ValueError: an optimizer that does not keep moments weight by weight.
     """
     _refuse(opt_state)
-    shapes = {path: x.shape for path, x in leaves_by_path(params).items()}
+    shapes = {path: jnp.shape(x) for path, x in leaves_by_path(params).items()}
 
     def change_leaf(
         key_path: tuple[Any, ...], moment: jax.Array, initial: jax.Array
@@ -109,6 +109,19 @@ def map_moments(
     return _map_per_weight(change_tree, optimizer, opt_state)
 
 
+def require_optimizer(optimizer: Any) -> None:
+    """Refuse what is no optax transformation.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not all(callable(getattr(optimizer, x, None)) for x in ("init", "update")):
+        raise TypeError(
+            "An optimizer must be an optax transformation such as optax.adam(1e-3), "
+            f"but is a {type(optimizer).__name__}."
+        )
+
+
 def validate_optimizer(optimizer: optax.GradientTransformation, params: Params) -> None:
     """Check that what an optimizer keeps can be rewritten weight by weight.
 
@@ -117,8 +130,10 @@ def validate_optimizer(optimizer: optax.GradientTransformation, params: Params) 
         params: the parameters that it is for.
 
     Raises:
+        TypeError: it is no optax transformation.
         ValueError: one that `map_moments` does not take.
     """
+    require_optimizer(optimizer)
     jax.eval_shape(
         lambda x: map_moments(
             lambda path, old, new: new, x, optimizer.init(x), optimizer

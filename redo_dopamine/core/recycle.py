@@ -1,21 +1,25 @@
 """A mask of dormant neurons in, new parameters and optimizer state out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from redo_dopamine.core.graph import (
-    Layer,
     NetworkGraph,
     Params,
     Path,
     leaf_path,
     leaves_by_path,
+    shapes_by_path,
     validate,
+    widths,
 )
+from redo_dopamine.core.layer import Indexed
 from redo_dopamine.core.moments import map_moments
+from redo_dopamine.core.neuron_index import spread
 
 
 def recycle(
@@ -65,17 +69,18 @@ def recycle(
     _validate_masks(graph, dormant, params)
     _validate_fresh(params, fresh_params)
     layers = [x for x in graph.recyclable_layers if x.name in dormant]
-    incoming = _incoming_masks(layers, dormant)
-    outgoing = _outgoing_masks(layers, dormant)
+    shapes = shapes_by_path(params)
+    incoming = _masks(((x.name, w) for x in layers for w in x.fed_by(shapes)), dormant)
+    outgoing = _masks(((x.name, w) for x in layers for w in x.read_by(shapes)), dormant)
 
-    def renew(key_path, current, fresh):
+    def renew(key_path: Any, current: jax.Array, fresh: jax.Array) -> jax.Array:
         path = leaf_path(key_path)
-        renewed = _select(incoming.get(path), fresh, current)
-        return _select(outgoing.get(path), jnp.zeros_like(current), renewed)
+        renewed = _select(incoming.get(path, ()), fresh, current)
+        return _select(outgoing.get(path, ()), jnp.zeros_like(current), renewed)
 
     def forget(path: Path, moment: jax.Array, initial: jax.Array) -> jax.Array:
-        touched = _select(incoming.get(path), initial, moment)
-        return _select(outgoing.get(path), initial, touched)
+        touched = _select(incoming.get(path, ()), initial, moment)
+        return _select(outgoing.get(path, ()), initial, touched)
 
     new_params = jax.tree_util.tree_map_with_path(renew, params, fresh_params)
     return new_params, map_moments(forget, new_params, opt_state, optimizer)
@@ -89,19 +94,18 @@ def _validate_masks(
             "Masks must be a mapping from layer names to booleans [N], but are a "
             f"{type(dormant).__name__}. Write {{layer.name: mask}}."
         )
-    weights = leaves_by_path(params)
-    widths = {layer.name: weights[layer.kernel].shape[-1] for layer in graph.layers}
+    expected = widths(graph, params)
     for name, mask in dormant.items():
-        if name not in widths:
+        if name not in expected:
             raise ValueError(
                 f"A mask must belong to a layer of the graph, but {name!r} is none. "
-                f"Use names among {list(widths)}."
+                f"Use names among {list(expected)}."
             )
         shape, dtype = getattr(mask, "shape", None), getattr(mask, "dtype", None)
-        if shape != (widths[name],) or dtype != jnp.bool_:
+        if shape != (expected[name],) or dtype != jnp.bool_:
             found = type(mask).__name__ if shape is None else f"{dtype} {list(shape)}"
             raise ValueError(
-                f"Layer {name!r}: the mask must be booleans [{widths[name]}], but is "
+                f"Layer {name!r}: the mask must be booleans [{expected[name]}], but is "
                 f"{found}. Make it with masks.dormant(score)."
             )
 
@@ -129,30 +133,23 @@ def _validate_fresh(params: Params, fresh_params: Params) -> None:
             )
 
 
-def _incoming_masks(
-    layers: list[Layer], dormant: Mapping[str, jax.Array]
-) -> dict[Path, jax.Array]:
-    """Masks over the last axis, by the path of the kernel or bias they belong to."""
-    masks = {layer.kernel: dormant[layer.name] for layer in layers}
-    biases = {x.bias: dormant[x.name] for x in layers if x.bias is not None}
-    return masks | biases
+def _masks(
+    weights: Iterable[tuple[str, Indexed]], dormant: Mapping[str, jax.Array]
+) -> dict[Path, list[jax.Array]]:
+    """By path, a mask for each set of weights of a layer; each broadcasts to the leaf.
 
-
-def _outgoing_masks(
-    layers: list[Layer], dormant: Mapping[str, jax.Array]
-) -> dict[Path, jax.Array]:
-    """Masks over axis -2 [inputs, 1], by the path of the kernel they belong to.
-
-    A flatten is channel last: position by position, all channels in order. So the
-    layer's mask repeats as a whole, which is `tile` and not `repeat`.
+    They are not joined: two masks over different axes would make one of full size.
     """
-    return {
-        edge.kernel: jnp.tile(dormant[layer.name], edge.copies)[:, None]
-        for layer in layers
-        for edge in layer.outgoing
-    }
+    masks: dict[Path, list[jax.Array]] = {}
+    for name, (path, index, _) in weights:
+        masks.setdefault(path, []).append(spread(dormant[name], index))
+    return masks
 
 
-def _select(mask: jax.Array | None, chosen: jax.Array, other: jax.Array) -> jax.Array:
-    """`chosen` where the mask holds, broadcast from the right; no full-size mask."""
-    return other if mask is None else jnp.where(mask, chosen, other)
+def _select(
+    masks: Iterable[jax.Array], chosen: jax.Array, other: jax.Array
+) -> jax.Array:
+    """`chosen` where a mask holds, `other` elsewhere."""
+    for mask in masks:
+        other = jnp.where(mask, chosen, other)
+    return other

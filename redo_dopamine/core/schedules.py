@@ -46,6 +46,7 @@ class Periodic:
 
     def __call__(self, step: Step) -> Any:
         """Whether `step` is one to act at."""
+        step = _wide(step)
         due = (step > 0) & (step % self.period == 0) & (step >= self.start)
         return due if self.stop is None else due & (step < self.stop)
 
@@ -89,10 +90,24 @@ def cosine(value: float = 0.1, stop: int = 2_500_000) -> Fraction:
     last = _whole_steps("stop", stop, minimum=1)
 
     def share(step: Step) -> Any:
+        step = _wide(step)
         angle = 0.5 * math.pi * (step / last)
         return jnp.where(step < last, value * jnp.cos(angle), 0.0)
 
     return share
+
+
+def _wide(step: Step) -> Any:
+    """A step that compares as it counts: in a few bits a period would wrap around."""
+    if isinstance(step, int) and not isinstance(step, bool):
+        return step
+    wide = jnp.asarray(step)
+    if wide.shape or not jnp.issubdtype(wide.dtype, jnp.integer):
+        raise TypeError(
+            f"A step must be a whole number of gradient steps, but is {step!r}. Count "
+            "updates in an int or an int32."
+        )
+    return wide.astype(jnp.int32) if wide.dtype.itemsize < 4 else wide
 
 
 def _validate_share(value: float) -> None:

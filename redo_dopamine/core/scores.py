@@ -88,12 +88,26 @@ def utility(
             f"A utility needs the kernel that feeds the {num_neurons} neurons, but its "
             f"shape is {incoming.shape}. Its last axis is the neuron."
         )
-    spread = jnp.mean(jnp.abs(h - jnp.mean(h, axis=0)), axis=0)
     w_in = jnp.sum(jnp.abs(incoming).reshape(-1, num_neurons), axis=0)
     w_out = sum(
         jnp.sum(jnp.abs(w).reshape(-1, num_neurons, w.shape[-1]), axis=(0, 2))
         for w in outgoing
     )
+    return utility_of_sums(activation, w_in, w_out)
+
+
+def utility_of_sums(
+    activation: jax.Array, w_in: jax.Array, w_out: jax.Array | int
+) -> jax.Array:
+    """`utility`, from the sums of the magnitudes of each neuron's weights.
+
+    Args:
+        activation: post-activation outputs [B, ..., N].
+        w_in: sums over the incoming weights [N].
+        w_out: sums over the outgoing weights [N].
+    """
+    h = by_neuron(activation)
+    spread = jnp.mean(jnp.abs(h - jnp.mean(h, axis=0)), axis=0)
     return jnp.where(w_in == 0, 0.0, spread * w_out / jnp.where(w_in == 0, 1.0, w_in))
 
 

@@ -1,8 +1,7 @@
 """Atari environments that cost less, and whose full state can be kept.
 
-What comes in: a Dopamine environment. What leaves: the same steps without screens
-that nobody looks at; and its state as arrays by name, and the way back from them, so
-that a run can stop anywhere.
+The same steps as Dopamine's, without screens that nobody looks at. Their state goes to
+arrays by name and back, so that a run can stop anywhere.
 """
 
 from collections.abc import Mapping
@@ -56,7 +55,7 @@ class HasPersistentState(Protocol):
 class DirectAtari:
     """An Atari environment of Dopamine's that talks to the emulator itself.
 
-    Gymnasium's, which Dopamine's steps go through, fetches a screen in colours for
+    Gymnasium's, which Dopamine's steps go through, fetches a screen in colors for
     every frame, of which Dopamine uses none.
 
     Args:

@@ -1,7 +1,6 @@
 """MinAtar's games as Dopamine plays them, and their state on the way and back.
 
-What comes in: a game's name, as Atari has it. What leaves: an environment for
-Dopamine's runner, whose observations are bytes, 0 or 1.
+Observations are bytes, 0 or 1.
 """
 
 import json

@@ -1,19 +1,13 @@
-"""`python -m redo_dopamine.inspect --checkpoint=DIR_OR_FILE`.
+"""`redo-dopamine inspect --checkpoint=DIR_OR_FILE` measures a checkpoint.
 
-In: a run's base_dir, or one of its checkpoints. Out: tables on the terminal, and with
-`--output=DIR` two CSV files and a picture. Exit status 2 and one line on standard error
-where that cannot be.
+Takes a run's base_dir, or one of its checkpoints. Prints tables, and with
+`--output=DIR` writes two CSV files and a picture.
 """
 
-from redo_dopamine import compat  # isort: skip  Before Dopamine.
-
-import ale_py
-import tensorflow as tf
-from absl import flags, logging
+from absl import flags
 
 from redo_dopamine.cli import flags as command_line
-from redo_dopamine.cli import flags as typed_numbers
-from redo_dopamine.inspect import command, show
+from redo_dopamine.cli import process
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint",
@@ -37,13 +31,13 @@ _BATCH_SIZE = command_line.define_number(
     "batch_size",
     None,
     "States from the replay buffer; as many as tracking if absent.",
-    typed_numbers.whole("--batch_size", 1, 1_000_000),
+    command_line.whole("--batch_size", 1, 1_000_000),
 )
 _OUTPUT = flags.DEFINE_string(
     "output",
     None,
-    f"Directory for {show.MEASURED}, {show.SCORES} and {show.PICTURE}; made if "
-    "missing. If absent, nothing is written.",
+    "Directory for two CSV files and a picture; made if missing. If absent, nothing is "
+    "written.",
 )
 _TRUST_MODULES = flags.DEFINE_list(
     "trust_modules",
@@ -55,25 +49,23 @@ _TRUST_MODULES = flags.DEFINE_list(
 
 def main(argv: list[str]) -> int:
     """Entry point behind the flags; returns the exit status."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.ERROR)
-        ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    # Seconds: flags are read, and help shown, first.
+    with process.importing():
+        from redo_dopamine import training
+        from redo_dopamine.inspect import command
+
+    training.prepare(quiet=not flags.FLAGS["verbosity"].present)
     return command.run(
-        command.Request(
-            checkpoint=_CHECKPOINT.value,
-            states=_STATES.value,
-            metrics=_METRICS.value,
-            taus=_TAUS.value,
-            batch_size=_BATCH_SIZE.value,
-            output=_OUTPUT.value,
-            trust_modules=_TRUST_MODULES.value,
-            rest=argv[1:],
-        )
+        argv[1:],
+        checkpoint=_CHECKPOINT.value,
+        states=_STATES.value,
+        metrics=_METRICS.value,
+        taus=_TAUS.value,
+        batch_size=_BATCH_SIZE.value,
+        output=_OUTPUT.value,
+        trust_modules=_TRUST_MODULES.value,
     )
 
 
 if __name__ == "__main__":
-    # TensorFlow comes with Dopamine, and must leave the accelerator to jax.
-    with compat.silenced():
-        tf.config.set_visible_devices([], "GPU")
     command_line.run(main)

@@ -1,84 +1,62 @@
-"""One inspection, from what was typed to what is shown.
+"""Carry out one inspection, from what was typed to what is shown."""
 
-What comes in: a `Request`. What leaves: tables on the terminal, files where they were
-asked for, and an exit status of `redo_dopamine.cli.exit_status`.
-"""
-
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from rich.console import Console
 
-from redo_dopamine.cli import exit_status, flags, paths
+from redo_dopamine.cli import flags, paths, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import show
-from redo_dopamine.inspect import show as table
 from redo_dopamine.inspect.measure import inspect_checkpoint
 
 
-class Request(NamedTuple):
-    """What was typed; None where nothing was.
+def run(words: Sequence[str] = (), **flags: Any) -> int:
+    """Inspect, show, write; or say what is wrong. Returns the exit status.
 
-    Attributes:
-        checkpoint: a run's directory, or a checkpoint.
-        states: path of a .npy file.
-        metrics: names.
-        taus: thresholds, as text.
-        batch_size: states from the replay buffer.
-        output: a directory.
-        trust_modules: names of modules.
-        rest: words that are no flags.
+    Args:
+        words: of the command line that are no flags.
+        **flags: of the command, as typed.
     """
-
-    checkpoint: str | None
-    states: str | None = None
-    metrics: Sequence[str] | None = None
-    taus: Sequence[str] | None = None
-    batch_size: int | None = None
-    output: str | None = None
-    trust_modules: Sequence[str] = ()
-    rest: Sequence[str] = ()
+    return process.status_of(lambda: _run(Console(), words, **flags))
 
 
-def run(request: Request) -> int:
-    """Inspect, show, write; or say what is wrong. Returns the exit status."""
-    try:
-        _run(request, Console())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return exit_status.USER_ERROR
-    return exit_status.COMPLETE
-
-
-def _run(request: Request, console: Console) -> None:
-    if request.rest:
+def _run(
+    console: Console,
+    words: Sequence[str],
+    checkpoint: str | None,
+    states: str | None = None,
+    taus: Sequence[str] | None = None,
+    output: str | None = None,
+    **others: Any,
+) -> None:
+    if words:
         raise UserError(
-            f"An inspection takes flags only, but {list(request.rest)} are none. Write "
+            f"An inspection takes flags only, but {list(words)} are none. Write "
             "--checkpoint=DIR_OR_FILE."
         )
-    if request.checkpoint is None:
+    if checkpoint is None:
         raise UserError(
             "--checkpoint must name a run's directory or a checkpoint, but is not "
             "given. Add --checkpoint=DIR_OR_FILE."
         )
-    output = paths.optional("--output", request.output)
-    inspection = inspect_checkpoint(
-        paths.given("--checkpoint", request.checkpoint),
-        states=paths.optional("--states", request.states),
-        metrics=request.metrics,
-        taus=_numbers(request.taus),
-        batch_size=request.batch_size,
-        trust_modules=request.trust_modules,
-    )
+    path = paths.given("--checkpoint", checkpoint)
+    to = None if output is None else paths.writable("--output", output)
+    with console.status("Restoring the agent, compiling and measuring ..."):
+        inspection = inspect_checkpoint(
+            path,
+            states=paths.optional("--states", states),
+            taus=_numbers(taus),
+            **others,
+        )
     _print_path(console, inspection.checkpoint)
-    console.print(table.tables(inspection, console.width))
-    if output is None:
+    console.print(show.tables(inspection, console.width))
+    if to is None:
         console.print("For CSV and a picture of the scores add --output=DIR.")
     else:
-        for path in show.write(inspection, output):
-            _print_path(console, path)
+        for written in show.write(inspection, to):
+            _print_path(console, written)
 
 
 def _print_path(console: Console, path: Path) -> None:

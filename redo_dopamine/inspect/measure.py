@@ -1,8 +1,4 @@
-"""Every metric of a checkpoint, as values.
-
-What comes in: a checkpoint, and what to measure on which states. What leaves: an
-`Inspection`.
-"""
+"""Measure every metric of a checkpoint."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -106,7 +102,7 @@ def inspect_checkpoint(
                 "for the run's replay."
             )
     try:
-        tracking = tracked.others(
+        tracking = tracked.with_metrics(
             restored.initial_params,
             taus=taus,
             metrics=[x for x in chosen if x.name not in left_out],
@@ -123,7 +119,11 @@ def inspect_checkpoint(
         taus=tracking.taus,
         scores=found_scores,
         measured=found,
-        notes=(look.origin, *_notes(agent, tracked, tracking, left_out)),
+        notes=(
+            look.origin,
+            *agent.network_notes,
+            *_notes(agent, tracked, tracking, left_out),
+        ),
     )
 
 
@@ -155,7 +155,7 @@ def _cannot_be_measured(
     agent = restored.agent
     names = {}
     for metric in metrics:
-        alone = agent._plasticity.tracking.others(
+        alone = agent._plasticity.tracking.with_metrics(
             restored.initial_params, taus=(), metrics=[metric]
         )
         params = agent.online_params, agent.target_network_params
@@ -194,10 +194,10 @@ def _notes(
             "the run: these are the neurons after it."
         )
     last_update = last // agent.update_period * agent.update_period
-    synchronised = any(map(agent.is_target_update_step, range(last_update, last + 1)))
-    if synchronised and tracking.metrics and agent._plasticity.tracks_at(step):
+    synchronized = any(map(agent.is_target_update_step, range(last_update, last + 1)))
+    if synchronized and tracking.metrics and agent._plasticity.tracks_at(step):
         notes.append(
-            "The target network was synchronised after this gradient step: metrics of "
+            "The target network was synchronized after this gradient step: metrics of "
             "the loss differ from what the run measured before that."
         )
     new = [x.name for x in tracking.metrics if x not in tracked.metrics]

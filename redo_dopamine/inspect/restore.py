@@ -1,8 +1,4 @@
-"""What an inspection looks at: states of the run's replay buffer, or of a file.
-
-What comes in: a restored agent. What leaves: a batch as the agent's network takes it,
-and words on where it comes from.
-"""
+"""Find the states of an inspection: of the run's replay buffer, or of a file."""
 
 from redo_dopamine import compat as compat  # isort: skip  Before Dopamine.
 
@@ -17,8 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
-from redo_dopamine.config import load as configure
-from redo_dopamine.config import stored
+from redo_dopamine.config import load, stored
 from redo_dopamine.core.graph import Params
 from redo_dopamine.errors import UserError
 from redo_dopamine.plasticity.learner import Batch
@@ -105,8 +100,8 @@ def restore(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) -> R
     if not whole:
         raise UserError(
             f"A checkpoint must have its replay buffer beside it, but state.{number} "
-            f"is not whole in {path.parent / 'replay'}. Copy it there, or give states "
-            "by --states=FILE.npy."
+            f"is not whole in {path.parent / 'replay'}. Copy it there, give states by "
+            "--states=FILE.npy, or try again where the run itself is at work."
         )
     return Restored(path, agent, initial_params)
 
@@ -118,13 +113,26 @@ def atari_agent(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) 
         UserError: as there, or it plays something else.
     """
     agent = restore(path, replay=replay, trust_modules=trust_modules).agent
-    environment = configure.bound("Runner.create_environment_fn")
-    if environment is not None and "create_atari_environment" not in str(environment):
-        raise UserError(
-            f"A data set must be of an Atari game, but the agent of {path} plays "
-            f"{configure.task()}. Give a run of an Atari game."
-        )
+    check_plays_atari(f"the agent of {path}")
     return agent
+
+
+def check_plays_atari(who: str) -> None:
+    """Refuse a configuration, the one that gin has, that is of no Atari game.
+
+    Raises:
+        UserError: it is of something else, or of nothing.
+    """
+    environment = load.bound("Runner.create_environment_fn")
+    game = load.bound(load.GAME)
+    other = environment is not None and "create_atari_environment" not in str(
+        environment
+    )
+    if other or game is None:
+        raise UserError(
+            f"A data set must be of an Atari game, but {who} plays {load.task()}. "
+            "Give an agent of an Atari game."
+        )
 
 
 def _read(path: Path, replay: bool) -> tuple[checkpoint.Arrays, str]:
@@ -159,8 +167,8 @@ def _build(path: Path, bindings: Sequence[str], seed: Any) -> Any:
     try:
         if seed is not None:
             # A run without a seed of its own drew one.
-            own += [f"{name} = {int(seed)}" for name in configure.SEEDS]
-        configure.load_gin_configs([], [*bindings, *own])
+            own += [f"{name} = {int(seed)}" for name in load.SEEDS]
+        load.load_gin_configs([], [*bindings, *own])
         with tempfile.TemporaryDirectory(prefix="redo_dopamine_inspect.") as scratch:
             return experiment(scratch).agent
     # Settings may be anything: what they lead to is the checkpoint's fault.
@@ -168,7 +176,7 @@ def _build(path: Path, bindings: Sequence[str], seed: Any) -> Any:
         logging.debug("While building the agent:", exc_info=True)
         raise UserError(
             f"The agent of {path} must be built from the configuration that it "
-            f"holds, but cannot: {configure.brief(error)} Use the version of "
+            f"holds, but cannot: {load.brief(error)} Use the version of "
             "redo-dopamine, and the modules of your own, that wrote it."
         ) from error
 
@@ -209,7 +217,7 @@ def _load(path: str | Path) -> np.ndarray:
     try:
         # In memory: an archive is refused below, so nothing is read of it later.
         states = np.load(io.BytesIO(files.read_bytes(path)), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise UserError(
             f"--states must be a file that numpy.save wrote, but {str(path)!r} cannot "
             f"be read ({error}). Write one by numpy.save(FILE, states)."

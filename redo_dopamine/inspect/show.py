@@ -1,8 +1,4 @@
-"""An inspection as files.
-
-What comes in: an `Inspection`, and a directory. What leaves in it: `measured.csv` and
-`scores.csv`, one line a number, and `scores.png`.
-"""
+"""Write an inspection to files: `measured.csv`, `scores.csv` and `scores.png`."""
 
 import csv
 import io
@@ -24,7 +20,7 @@ from rich.text import Text
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect.measure import Inspection
 from redo_dopamine.report import style
-from redo_dopamine.report.files import encode, png, write_whole
+from redo_dopamine.report.files import image
 from redo_dopamine.rundir import files
 from redo_dopamine.rundir.metrics_csv import plain_decimal
 
@@ -183,8 +179,8 @@ def _draw_layer(axes: Axes, scores: np.ndarray, taus: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for index, tau in enumerate(taus):
         mark = _tau_line(index)
-        colour = mark.get_color()
-        axes.axhline(tau, color=colour, linestyle="--", linewidth=1.2, zorder=1)
+        color = mark.get_color()
+        axes.axhline(tau, color=color, linestyle="--", linewidth=1.2, zorder=1)
         # At the right, where the curve is high above.
         axes.annotate(
             f"{np.mean(scores <= tau):.1%} dormant",
@@ -195,7 +191,7 @@ def _draw_layer(axes: Axes, scores: np.ndarray, taus: Sequence[float]) -> None:
             ha="right",
             va="bottom",
             fontsize=9,
-            color=colour,
+            color=color,
             bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
         )
 
@@ -240,13 +236,13 @@ def write(inspection: Inspection, directory: str | Path) -> list[Path]:
                 for neuron, score in enumerate(scores)
             ),
         ),
-        PICTURE: png(sorted_scores(inspection)),
+        PICTURE: image(sorted_scores(inspection), "png"),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _check_ours(folder)
         for name, content in contents.items():
-            write_whole(folder / name, content)
+            files.write_bytes(folder / name, content)
     except OSError as error:
         raise UserError(
             f"--output must be a directory that can be written, but {str(directory)!r} "
@@ -258,7 +254,7 @@ def write(inspection: Inspection, directory: str | Path) -> list[Path]:
 def _check_ours(folder: Path) -> None:
     """Files of an earlier inspection are replaced, others by the same names are not."""
     there = [x for x in (MEASURED, SCORES, PICTURE) if os.path.lexists(folder / x)]
-    begins = encode(",".join(_WHERE))
+    begins = ",".join(_WHERE).encode()
     if there and not (
         MEASURED in there and files.read_bytes(folder / MEASURED).startswith(begins)
     ):
@@ -277,4 +273,4 @@ def _table(
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*_WHERE, *columns))
     writer.writerows((*where, *row) for row in rows)
-    return encode(text.getvalue())
+    return text.getvalue().encode("utf-8", "backslashreplace")

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from redo_dopamine.cli import exit_status, paths
-from redo_dopamine.errors import UserError
+from redo_dopamine import errors
+from redo_dopamine.cli import flags, paths, process
 from redo_dopamine.launch import processes
 from redo_dopamine.rundir import lock
 from redo_dopamine.rundir import status as run_status
@@ -23,9 +23,14 @@ TAKEN = "taken elsewhere"
 MISSING = "not started"
 
 
-def parser(description: str) -> argparse.ArgumentParser:
+def parser(command: str, description: str) -> argparse.ArgumentParser:
     """A parser with the options that say what to run and where."""
-    options = argparse.ArgumentParser(description=description)
+    options = flags.Parser(
+        prog=command,
+        description=description,
+        epilog=f"example: {command} --study=laptop_replay_ratio --base_dir=runs "
+        "--games=SpaceInvaders --seeds=1",
+    )
     options.add_argument(
         "--study",
         required=True,
@@ -60,13 +65,13 @@ def main(
         arguments: in the place of the command line's.
         launch: does what the options ask for, and returns the exit status.
     """
-    try:
+
+    def run() -> int:
         found = options.parse_args(arguments)
         found.base_dir = paths.given("--base_dir", found.base_dir)
         return launch(found)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return exit_status.USER_ERROR
+
+    return process.status_of(run)
 
 
 def plan_from(options: argparse.Namespace) -> list[plan.Run]:
@@ -112,13 +117,13 @@ def state(run: plan.Run) -> str:
 
 def why(directory: Path, code: int) -> str:
     """Why a run's process ended as it did: its exit status, and its own words."""
-    if code == exit_status.USER_ERROR:  # Said before there was a status to write.
+    if code == errors.USER_ERROR:  # Said before there was a status to write.
         said = processes.end_of_log(directory, lines=1)
         return f"{processes.ended(code)}: {said}" if said else processes.ended(code)
     status = run_status.read(directory)
     if status is None:
         return processes.ended(code)
-    if code == exit_status.STOPPED and status.state == run_status.STOPPED:
+    if code == errors.STOPPED and status.state == run_status.STOPPED:
         return status.message
     failed = status.state == run_status.FAILED
     return processes.ended(code) + (f": {status.message}" if failed else "")

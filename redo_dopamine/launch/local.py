@@ -1,8 +1,8 @@
-"""A study on this machine: `python launch/local.py --study=NAME --base_dir=DIR`.
+"""A study on this machine: `redo-dopamine launch local --study=NAME --base_dir=DIR`.
 
-What comes in: options. What leaves: run directories, and `study.json` for the report.
-Finished runs are skipped and others resumed, so the same command may be given again at
-any time. Exit status 0 if all runs are done, 2 for a mistake in what was typed, else 1.
+Writes run directories, and `study.json` for the report. Finished runs are skipped and
+others resumed, so the same command may be given again at any time. Exit status 0 if
+all runs are done, 2 for a mistake in what was typed, 75 if a signal stopped it, else 1.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from redo_dopamine import errors
 from redo_dopamine.cli import flags, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.launch import common, display, processes
@@ -24,7 +25,6 @@ from redo_dopamine.studies.plan import Run
 
 _TIME_LIMIT = "3600"  # seconds
 _MOST_WORKERS = 10_000
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _workers(text: str, num_cores: int) -> int:
@@ -52,7 +52,9 @@ def _time_limit(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    options = common.parser("Runs a study on this machine.")
+    options = common.parser(
+        "redo-dopamine launch local", "Runs a study on this machine."
+    )
     options.add_argument(
         "--workers",
         default="auto",
@@ -104,7 +106,9 @@ def _launch(options: argparse.Namespace, command: Callable[[Run], list[str]]) ->
     shown.summary(tasks)
     study = Path(options.base_dir) / runs[0].study
     print(f"Report: redo-dopamine report --base_dir={shlex.quote(str(study))}")
-    return 0 if all(task.state == status.DONE for task in tasks) else 1
+    if all(task.state == status.DONE for task in tasks):
+        return errors.COMPLETE
+    return errors.STOPPED if pool.stopped else errors.CRASHED
 
 
 @contextlib.contextmanager
@@ -113,7 +117,7 @@ def _stopped_by_signals(pool: Pool) -> Iterator[None]:
         pool.stop()
 
     # Not those that we were started to ignore, as by nohup.
-    heeded = [x for x in _SIGNALS if signal.getsignal(x) != signal.SIG_IGN]
+    heeded = [x for x in process.SIGNALS if signal.getsignal(x) != signal.SIG_IGN]
     before = {x: signal.signal(x, stop) for x in heeded}
     try:
         yield

@@ -1,17 +1,18 @@
-"""A pool of processes that works through runs and survives each of them.
+"""Run commands in a pool of processes that survives each of them.
 
-What comes in: runs, and a function that gives a run's command. What leaves: a `Task`
-per run with how it ended. Touches processes, clocks and each run's `log.txt`.
+Gives a `Task` per run with how it ended. Touches processes, clocks and each run's
+`log.txt`.
 """
 
 import collections
+import contextlib
 import dataclasses
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-from redo_dopamine.cli import exit_status
+from redo_dopamine import errors
 from redo_dopamine.launch import common, processes
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.studies.plan import Run
@@ -19,7 +20,7 @@ from redo_dopamine.studies.plan import Run
 _POLL_SECONDS = 0.2
 # The run's own answer to a signal, and its end by one that came before it listened.
 _STOPPED = (
-    exit_status.STOPPED,
+    errors.STOPPED,
     *(-x for x in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)),
 )
 
@@ -109,10 +110,16 @@ class Pool:
         # Only a note: this is called by a signal, in the midst of anything.
         self._stops += 1
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stops > 0
+
     def run(self) -> list[Task]:
         """Work until nothing is left or `stop` was called; returns all tasks."""
         for task in self.tasks:
-            self._look(task)
+            with contextlib.suppress(OSError):  # Its start will say so.
+                self._look(task)
         try:
             self._work()
         finally:
@@ -152,19 +159,20 @@ class Pool:
 
     def _start(self, task: Task, cores: Sequence[int]) -> bool:
         """Start a run; False if it needs none, or could not be."""
-        self._look(task)
-        if task.state in (run_status.DONE, common.TAKEN):
-            if task.state == common.TAKEN:
-                self._leave(task)
-            return False
         try:
+            self._look(task)
+            if task.state in (run_status.DONE, common.TAKEN):
+                if task.state == common.TAKEN:
+                    self._leave(task)
+                return False
             process = processes.start(
                 self._command(task.run),
                 task.run.directory,
                 cores,
                 shared=len(self._core_sets) > 1,
             )
-        except OSError as error:  # No memory, no space: others may fare better.
+        # No memory, no space, no permission: others may fare better.
+        except OSError as error:
             self._give_up(task, run_status.FAILED, f"not started: {error}")
             return False
         task.state = run_status.RUNNING
@@ -204,19 +212,19 @@ class Pool:
     def _finish(self, active: _Active) -> None:
         """Book a run whose process has ended."""
         task, code = active.task, active.process.returncode
-        if code == exit_status.COMPLETE:
+        if code == errors.COMPLETE:
             task.state, task.message = run_status.DONE, ""
             self._look_at_steps(task)
             self._on_event(f"{task.run.name}: done")
         elif self._stops:
             task.state, task.message = run_status.STOPPED, active.ended_by
-        elif code == exit_status.IN_USE:
+        elif code == errors.IN_USE:
             self._leave(task)
         else:
             why = active.ended_by or common.why(task.run.directory, code)
             # One that we had to end, for no progress, is no better than a crash.
             stopped = code in _STOPPED and not active.ended_by
-            self._try_again(task, why, stopped, code not in exit_status.FINAL)
+            self._try_again(task, why, stopped, code not in errors.FINAL)
 
     def _try_again(self, task: Task, why: str, stopped: bool, any_use: bool) -> None:
         """Put a run that did not end well into the line again, unless it was enough.

@@ -85,4 +85,6 @@ def ended(code: int) -> str:
     """How a process ended, in words."""
     if code >= 0:
         return f"exit status {code}"
+    if -code not in {*signal.Signals}:  # One that Python has no name for.
+        return f"killed by signal {-code}"
     return f"killed by {signal.Signals(-code).name}"

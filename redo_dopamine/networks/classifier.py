@@ -44,7 +44,7 @@ class ConvClassifier(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Logits [num_classes] of one standardised image [H, W, C]."""
+        """Logits [num_classes] of one standardized image [H, W, C]."""
         kernel_init = nn.initializers.xavier_uniform()
         nonlinearity = Nonlinearity(self.activation, self.normalize)
         for i, (size, stride) in enumerate(zip(_CHANNELS, _STRIDES, strict=True)):

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer, zeros
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
-from redo_dopamine.networks.gaussian import ActionLimits, Gaussian
 from redo_dopamine.networks.layers import (
+    ActionLimits,
     Activation,
+    Gaussian,
     MakeNormalization,
     Nonlinearity,
     kernel,

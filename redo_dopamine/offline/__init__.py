@@ -2,5 +2,5 @@
 
 The files are those of the DQN Replay data set (Agarwal et al., "An Optimistic
 Perspective on Offline Reinforcement Learning", ICML 2020): `layout` describes them.
-`python -m redo_dopamine.offline record` writes such files.
+`redo-dopamine data record` writes such files.
 """

@@ -1,9 +1,9 @@
-"""`python -m redo_dopamine.offline record --checkpoint=RUN_DIR --output=DIR ...`.
+"""`redo-dopamine data record --checkpoint=RUN_DIR --output=DIR ...`.
 
 Of a run's directory or checkpoint, or of a game's name for an agent that plays at
 random, it makes files in the layout of the DQN Replay data set.
 
-`python -m redo_dopamine.offline lesson --teacher=RUN_DIR --student=RUN_DIR ...`.
+`redo-dopamine data teacher --teacher=RUN_DIR --student=RUN_DIR ...`.
 
 Of two runs it makes what a network is distilled from.
 
@@ -11,22 +11,12 @@ Out: files, and their path on the terminal. Exit status 2 and one line on standa
 where that cannot be.
 """
 
-from redo_dopamine import compat  # isort: skip  Before Dopamine.
-
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-import ale_py
-import tensorflow as tf
-from absl import logging
-
-from redo_dopamine.cli import exit_status, paths, process
+from redo_dopamine.cli import flags, paths, process
 from redo_dopamine.cli.flags import LARGEST_SEED, number, whole
-from redo_dopamine.errors import UserError
-from redo_dopamine.offline import arrays
-from redo_dopamine.tools import record, teacher_data
 
 _MOST = 10**9
 _SEED = whole("--seed", 0, LARGEST_SEED)
@@ -36,12 +26,21 @@ _PATHS = ("output", "checkpoint", "teacher", "student")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m redo_dopamine.offline", description="Fixed data sets."
+    parser = flags.Parser(
+        prog="redo-dopamine data",
+        description="Fixed data sets.",
+        epilog="example: redo-dopamine data record --game=Pong --num_steps=10000 "
+        "--output=data/dqn",
     )
     commands = parser.add_subparsers(required=True)
     _add_record(commands.add_parser("record", help="have an agent play, write it down"))
-    _add_lesson(commands.add_parser("lesson", help="have a teacher judge its replay"))
+    _add_teacher(
+        commands.add_parser(
+            "teacher",
+            aliases=["lesson"],  # Its old name.
+            help="have a teacher judge its replay",
+        )
+    )
     return parser
 
 
@@ -97,8 +96,8 @@ def _add_record(options: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_lesson(options: argparse.ArgumentParser) -> None:
-    options.set_defaults(command=_lesson)
+def _add_teacher(options: argparse.ArgumentParser) -> None:
+    options.set_defaults(command=_teacher)
     add = options.add_argument
     run = "a run's base_dir, or one of its checkpoints"
     add("--teacher", required=True, metavar="DIR_OR_FILE", help=f"{run}, with replay")
@@ -124,7 +123,7 @@ def _add_trust_modules(options: argparse.ArgumentParser) -> None:
     options.add_argument(
         "--trust_modules",
         default=(),
-        type=lambda text: text.split(","),
+        type=lambda text: [x for x in text.split(",") if x],
         metavar="MODULE,...",
         help="modules of your own that a run's configuration names: they are imported, "
         "and nothing else that a checkpoint names",
@@ -132,36 +131,41 @@ def _add_trust_modules(options: argparse.ArgumentParser) -> None:
 
 
 def _record(settings: dict[str, Any]) -> str:
+    # Seconds: the command line is read, and help shown, first.
+    with process.importing():
+        from redo_dopamine import training
+        from redo_dopamine.offline import arrays
+        from redo_dopamine.tools import record
+
+    training.prepare(quiet=True)
     directory = record.record(record.Request(**settings))
     splits = arrays.splits_in(directory)
     return f"{settings['num_steps']:,} steps are in {directory}, splits {splits}."
 
 
-def _lesson(settings: dict[str, Any]) -> str:
+def _teacher(settings: dict[str, Any]) -> str:
+    with process.importing():
+        from redo_dopamine import training
+        from redo_dopamine.tools import teacher_data
+
+    training.prepare(quiet=True)
     path = teacher_data.make(teacher_data.Request(**settings))
-    return f"A lesson of {settings['num_states']:,} states is in {path}."
+    return f"Teacher data of {settings['num_states']:,} states are in {path}."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    logging.use_absl_handler()
-    logging.set_verbosity(logging.ERROR)
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    try:
-        settings = vars(_parser().parse_args(arguments))
-        command = settings.pop("command")
-        for name in _PATHS:
-            if settings.get(name) is not None:
-                settings[name] = paths.given(f"--{name}", settings[name])
-        print(command(settings))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return exit_status.USER_ERROR
-    return exit_status.COMPLETE
+    return process.status_of(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    settings = vars(_parser().parse_args(arguments))
+    command = settings.pop("command")
+    for name in _PATHS:
+        if settings.get(name) is not None:
+            settings[name] = paths.given(f"--{name}", settings[name])
+    print(command(settings))
 
 
 if __name__ == "__main__":
-    # TensorFlow comes with Dopamine, and must leave the accelerator to jax.
-    with compat.silenced():
-        tf.config.set_visible_devices([], "GPU")
     process.run(main)

@@ -1,7 +1,7 @@
-"""A gzipped .npy file as a stream of rows, and back.
+"""Read and write a gzipped .npy file as a stream of rows.
 
-What comes in: a path. What leaves: blocks of rows, so that no more of the file is in
-memory than a block; the checksum at its end is always compared.
+No more of the file is in memory than a block of rows. The checksum at its end is
+always compared.
 """
 
 import contextlib
@@ -62,6 +62,14 @@ def splits_in(directory: Path) -> list[int]:
         return []
     matches = (_OBSERVATIONS.fullmatch(path.name) for path in directory.iterdir())
     return sorted(int(match[1]) for match in matches if match)
+
+
+def files_in(directory: Path) -> list[str]:
+    """The names of all files that are of a split, whole or not, in order."""
+    if not directory.is_dir():
+        return []
+    names = sorted(path.name for path in directory.iterdir())
+    return [name for name in names if "_ckpt." in name]
 
 
 def invalid_rows(cursor: int, rows: int, stack_size: int, horizon: int) -> list[int]:
@@ -233,6 +241,11 @@ class RowFile:
         """Write the next row."""
         self._file.write(np.ascontiguousarray(row, self._dtype).tobytes())
         self._rows += 1
+
+    def discard(self) -> None:
+        """Let go of the file, which its owner deletes."""
+        with contextlib.suppress(OSError, ValueError):
+            self._compressed.close()
 
     def close(self) -> None:
         """Put the header before the rows, and the file in its place."""

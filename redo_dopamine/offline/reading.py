@@ -1,6 +1,5 @@
-"""From the files of a data set to frames and transitions, a block at a time.
+"""Read a data set into frames and transitions, a block at a time.
 
-What comes in: a directory of splits. What leaves: the contents of a replay buffer.
 Frames go from the file into the store block by block, where each strip of a picture
 that did not change is kept once; room is made for all of them at once, which the
 system hands out as it is used. So a split never takes more than its own size.

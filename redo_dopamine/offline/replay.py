@@ -1,7 +1,6 @@
 """A replay buffer whose contents are a data set and never change.
 
-What comes in: a data set's directory, by gin. What leaves: batches, as from the replay
-buffer of a run that plays. Its checkpoints hold no data, only where the draws stand.
+Its checkpoints hold no data, only where the draws stand.
 """
 
 import os

@@ -1,8 +1,4 @@
-"""From the steps of an agent to a data set's files.
-
-What comes in: steps in the order they were played, as a replay buffer is given them.
-What leaves: splits, each there as soon as it is full.
-"""
+"""Write an agent's steps as a data set, each split as soon as it is full."""
 
 from pathlib import Path
 from typing import Any
@@ -28,6 +24,13 @@ class _Split:
 
     def __len__(self) -> int:
         return len(self._action)
+
+    def discard(self) -> None:
+        """Delete its files, finished or not."""
+        self._frames.discard()
+        for name in arrays.files_in(self._directory):
+            if f"_ckpt.{self._number}." in name:
+                (self._directory / name).unlink(missing_ok=True)
 
     def append(
         self,
@@ -91,11 +94,12 @@ class Tape:
                 f"--split_rows must be at least {4 * stack_size}, but is {split_rows}. "
                 "The public data have 1_000_000."
             )
-        there = arrays.splits_in(directory)
+        there = arrays.files_in(directory)
         if there:
             raise UserError(
-                f"A recording needs a directory of its own, but {directory} has splits "
-                f"{there}. Give another --output or --run, or delete them."
+                f"A recording needs a directory of its own, but {directory} has "
+                f"{len(there)} files of a data set, such as {there[0]}. Give another "
+                "--output or --run, or delete them."
             )
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
@@ -134,6 +138,12 @@ class Tape:
             self._split.close(self._zeros, self._stack_size)
             self._split = None
             self._num_splits += 1
+
+    def discard(self) -> None:
+        """Delete what there is of a split that cannot be finished."""
+        if self._split is not None:
+            self._split.discard()
+            self._split = None
 
     def _append(self, frame: np.ndarray, *step: Any) -> None:
         if self._split is None:

@@ -1,7 +1,7 @@
-"""One gradient update as a pure function of a pytree and a batch."""
+"""Compile one gradient update, a pure function of a pytree and a batch."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -51,11 +51,18 @@ class Learner(NamedTuple):
     opt_state: optax.OptState
 
 
-def descend(
-    optimizer: optax.GradientTransformation, learner: Learner, grads: Params
-) -> Learner:
-    """A learner after the optimizer's step along these gradients."""
-    updates, opt_state = optimizer.update(grads, learner.opt_state, learner.params)
+def descend(optimizer: Any, learner: Learner, grads: Params, **extra: Any) -> Learner:
+    """Take the optimizer's step along these gradients.
+
+    Args:
+        optimizer: an optax transformation.
+        learner: before the step.
+        grads: of its parameters.
+        **extra: what the optimizer takes besides.
+    """
+    updates, opt_state = optimizer.update(
+        grads, learner.opt_state, learner.params, **extra
+    )
     return Learner(optax.apply_updates(learner.params, updates), opt_state)
 
 
@@ -83,6 +90,38 @@ def make_update(loss: Loss, optimizer: optax.GradientTransformation) -> UpdateFn
             learner.params, target_params, batch
         )
         return step(learner, grads), value
+
+    return compiled(update, donate_argnums=0)
+
+
+# Of parameters and a batch, scalars by name, among them `loss`.
+Objective = Callable[[Params, Batch], Mapping[str, jax.Array]]
+
+
+def make_fit(
+    objective: Objective, optimizer: optax.GradientTransformation
+) -> Callable[[Learner, Batch], tuple[Learner, Mapping[str, jax.Array]]]:
+    """Compile `(learner, batch) -> (learner, what the objective says)`.
+
+    An update without a target network, in one program. The learner is donated.
+
+    Args:
+        objective: its `loss` is what to descend.
+        optimizer: an optax transformation; one that takes a `value_fn` is given the
+            loss of the batch, as a function of parameters.
+    """
+    optimizer = optax.with_extra_args_support(optimizer)
+
+    def update(
+        learner: Learner, batch: Batch
+    ) -> tuple[Learner, Mapping[str, jax.Array]]:
+        def loss_and_all(params: Params) -> tuple[jax.Array, Mapping[str, jax.Array]]:
+            found = objective(params, batch)
+            return found["loss"], found
+
+        grads, found = jax.grad(loss_and_all, has_aux=True)(learner.params)
+        value_fn = lambda params: objective(params, batch)["loss"]  # noqa: E731
+        return descend(optimizer, learner, grads, value_fn=value_fn), found
 
     return compiled(update, donate_argnums=0)
 

@@ -1,8 +1,8 @@
-"""Tracking and intervening: what every agent of this package shares.
+"""Track a network and intervene on it, in any training loop.
 
-An agent calls `Plasticity.after_update` once per gradient update, with the number
-of updates made so far. What it hands in is a learner and a way to draw batches; what
-it gets back is a learner and the metrics of this step, which are mostly none.
+A loop calls `Plasticity.after_update` once per gradient update, with the number of
+updates made so far. It passes a learner and a way to draw batches, and gets back a
+learner and the metrics of this step, which are mostly none.
 """
 
 import functools
@@ -23,17 +23,18 @@ from redo_dopamine.core.schedules import Periodic, Schedule, never
 from redo_dopamine.plasticity import rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss
 from redo_dopamine.plasticity.tracker import (
+    Memories,
     Subject,
     Tracking,
-    gradients_of_layers,
     looking,
-    recorded_widths,
 )
+from redo_dopamine.plasticity.watched import watched
+from redo_dopamine.tracing.traced import TracedNetwork
 
 # A batch of transitions, states as the network takes them, from `(batch_size, rng)`.
 DrawBatch = Callable[[int, np.random.Generator], Batch]
 
-# The random streams, apart from each other and from training's.
+# An agent's random streams, apart from each other and from training's.
 _TRACKING, _INTERVENTION = 1, 2
 
 
@@ -47,7 +48,9 @@ class Plasticity:
     Args:
         apply: `(params, input) -> output` of the network for one input.
         inputs: what the network takes of a batch.
-        graph: the network's layers; must fit `params` (`core.graph.validate`).
+        graph: the network's layers; must fit `params` (`core.graph.validate`). Or what
+            `trace_network` returned: then the network need not record anything, and
+            takes one input or a batch, as it did when it was traced.
         params: the network's parameters.
         loss: the loss that the updates descend.
         intervention: what to do, and when.
@@ -57,6 +60,7 @@ class Plasticity:
         tracking_batch_size: states that a measurement averages over.
         seed: of the random streams.
         metrics: what to measure besides, on the same batches, such as `srank()`.
+        streams: numbers of the random streams of tracking and of interventions.
 
     Attributes:
         tracking: what is measured, and what was found before.
@@ -67,14 +71,14 @@ class Plasticity:
     Raises:
         ValueError: a setting out of its range, a graph that does not fit, or a
             layer whose activations the network does not record.
-        TypeError: metrics that are none.
+        TypeError: a setting of another kind, or metrics that are none.
     """
 
     def __init__(
         self,
         apply: Callable[..., Any],
         inputs: Callable[[Batch], Any],
-        graph: graph_lib.NetworkGraph,
+        graph: graph_lib.NetworkGraph | TracedNetwork,
         params: graph_lib.Params,
         loss: Loss,
         intervention: Intervention,
@@ -85,17 +89,29 @@ class Plasticity:
         tracking_batch_size: int,
         seed: int,
         metrics: Sequence[Metric] = (),
+        streams: tuple[int, int] = (_TRACKING, _INTERVENTION),
     ):
+        for name, function in (("apply", apply), ("inputs", inputs), ("loss", loss)):
+            if not callable(function):
+                raise TypeError(f"{name} must be a function, but is {function!r}.")
+        if not isinstance(intervention, Intervention):
+            raise TypeError(
+                "intervention must be bound to its network, as "
+                f"redo()(graph, draw_params, optimizer) is, but is {intervention!r}."
+            )
+        self._tracking_stream, self._intervention_stream = streams
         self.tracking_batch_size = whole(
             tracking_batch_size,
             1,
             "tracking_batch_size must be a whole number of states",
             "The paper scores on 64.",
         )
-        graph_lib.validate(graph, params)
-        widths = recorded_widths(apply, graph, params, example)
+        network = watched(apply, graph)
+        if network.graph.layers or taus or metrics:  # Else there is nothing to look at.
+            graph_lib.validate(network.graph, params)
+        subject = Subject(network, inputs, loss, network.widths(params, example))
         self.tracking = Tracking(
-            Subject(apply, inputs, graph, loss, widths),
+            subject,
             params,
             taus=taus,
             metrics=metrics,
@@ -104,9 +120,13 @@ class Plasticity:
         self._tracking_due: Schedule = Periodic(tracking_period) if measures else never
         self._intervention = intervention
         self._intervention_state = intervention.init(params)
-        self._seed = seed
+        if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+            raise ValueError(
+                f"seed must be a whole number from 0 to 2^63 - 1, but is {seed!r}."
+            )
+        self._seed = int(seed)
         self.dormant_fraction = float("nan")
-        self._loss_gradients = compiled(gradients_of_layers(apply, inputs, graph, loss))
+        self._loss_gradients = compiled(subject.loss_gradients)
         # The learner is donated, as in an update.
         self._intervene = compiled(intervention.apply, donate_argnums=(1, 2))
         self._constrain = intervention.constrain and compiled(intervention.constrain)
@@ -117,7 +137,7 @@ class Plasticity:
 
     def tracking_rng(self, gradient_step: int) -> np.random.Generator:
         """What that measurement's batch is drawn with."""
-        return self._rng(_TRACKING, gradient_step)
+        return self._rng(self._tracking_stream, gradient_step)
 
     def intervenes_at(self, gradient_step: int) -> bool:
         """Whether the intervention acts after that update, and any measurement."""
@@ -129,6 +149,7 @@ class Plasticity:
         target_params: graph_lib.Params,
         gradient_step: int,
         draw_batch: DrawBatch,
+        draw_tracked: DrawBatch | None = None,
     ) -> tuple[Learner, dict[str, np.number]]:
         """Measure, then intervene, where the schedules say so.
 
@@ -140,29 +161,33 @@ class Plasticity:
             target_params: parameters of the target network.
             gradient_step: how many updates have been made, this one included.
             draw_batch: gives transitions to look at.
+            draw_tracked: gives those that are measured; None where `draw_batch` does.
 
         Returns:
-            The learner, and metrics by name.
+            The learner, and metrics by name: what was measured, what the intervention
+            says of itself, and what was measured after it.
         """
         if self._constrain is not None:
             held = self._constrain(*learner, self._intervention_state)
             learner = Learner(*held)
-        found: dict[str, jax.Array] = {}
+        found: list[Mapping[str, jax.Array]] = []
         tracks = self.tracks_at(gradient_step)
         intervenes = self.intervenes_at(gradient_step)
         tracked: Batch | None = None
         if tracks or (intervenes and self.tracking.taus):
             rng = self.tracking_rng(gradient_step)
-            tracked = draw_batch(self.tracking_batch_size, rng)
-            found |= self._measure(learner.params, target_params, tracked, tracks)
+            tracked = (draw_tracked or draw_batch)(self.tracking_batch_size, rng)
+            found.append(self._measure(learner.params, target_params, tracked, tracks))
         if intervenes:
-            rng = self._rng(_INTERVENTION, gradient_step)
+            rng = self._rng(self._intervention_stream, gradient_step)
             observer = looking(
                 *(self.tracking.activations, self._loss_gradients),
                 *(learner.params, target_params),
                 lambda size: draw_batch(size, rng),
             )
-            stream = jax.random.fold_in(jax.random.PRNGKey(self._seed), _INTERVENTION)
+            stream = jax.random.fold_in(
+                jax.random.PRNGKey(self._seed), self._intervention_stream
+            )
             params, opt_state, self._intervention_state, done = self._intervene(
                 jax.random.fold_in(stream, gradient_step),
                 learner.params,
@@ -172,10 +197,11 @@ class Plasticity:
                 jnp.int32(gradient_step),
             )
             learner = Learner(params, opt_state)
-            found |= done
+            found.append(done)
             if tracked is not None:
-                found |= self.tracking.measure_after(learner.params, tracked)
-        told = say_unscored(jax.device_get(found), gradient_step)
+                found.append(self.tracking.measure_after(learner.params, tracked))
+        values = {k: v for part in jax.device_get(found) for k, v in part.items()}
+        told = say_unscored(values, gradient_step)
         return learner, {k: v[()] for k, v in told.items()}
 
     def rehearse(
@@ -230,17 +256,17 @@ class Plasticity:
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold, as numpy arrays."""
-        leaves = [np.asarray(x) for x in jax.tree.leaves(self._state)]
+        leaves = [np.asarray(x) for x in jax.tree.leaves(self.state)]
         return {"leaves": leaves, "seed": self._seed, "metrics": self._metric_names}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take up the state of a checkpoint.
+        """Restore the state of a checkpoint.
 
         Raises:
             ValueError: it belongs to other layers, thresholds, interventions or
                 metrics.
         """
-        leaves, structure = jax.tree.flatten(self._state)
+        leaves, structure = jax.tree.flatten(self.state)
         shapes = [x.shape for x in leaves]
         saved_shapes = [x.shape for x in saved["leaves"]]
         saved_names = [str(name) for name in saved["metrics"]]
@@ -251,13 +277,17 @@ class Plasticity:
                 f"expected arrays {shapes}, found {saved_shapes} with metrics "
                 f"{saved_names}. Restore the settings of that run."
             )
-        restored = jax.tree.unflatten(structure, map(jnp.asarray, saved["leaves"]))
-        self._intervention_state, self.tracking.memories = restored
+        self.state = jax.tree.unflatten(structure, map(jnp.asarray, saved["leaves"]))
         self._seed = int(saved["seed"])
 
     @property
-    def _state(self) -> tuple[Any, Any]:
+    def state(self) -> tuple[Any, Memories]:
+        """The intervention's state, and what measurements compare with."""
         return self._intervention_state, self.tracking.memories
+
+    @state.setter
+    def state(self, state: tuple[Any, Memories]) -> None:
+        self._intervention_state, self.tracking.memories = state
 
     @property
     def _metric_names(self) -> list[str]:

@@ -7,6 +7,8 @@ not hours later, when it would first act.
 """
 
 import contextlib
+import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +21,9 @@ from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import Intervention
 
 OTHERWISE = "Bind another one."
+MEMORY_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+# A network, its target network, a gradient, and two moments of the optimizer.
+_COPIES = 5
 
 
 @contextlib.contextmanager
@@ -180,4 +185,29 @@ def ordering(
         raise SettingError(
             f"order must be a function of {of}, but {shown(order)} gives "
             f"{found.dtype} of shape {found.shape}. Use @contiguous_minibatches."
+        )
+
+
+def check_memory(draw_params: Callable[[jax.Array], Any]) -> None:
+    """Refuse a network that cannot be trained in this memory, before it is drawn.
+
+    Args:
+        draw_params: new parameters from a key; it is only asked for their shapes.
+
+    Raises:
+        SettingError: the network cannot be drawn.
+        ValueError: it is too large.
+    """
+    with of("network", "draw parameters from one state of this environment"):
+        try:
+            drawn = jax.eval_shape(draw_params, jax.random.PRNGKey(0))
+        except ValueError as error:  # It has a rule of its own, as for its width.
+            raise SettingError(str(error)) from error
+    shapes = jax.tree.leaves(drawn)
+    needed = _COPIES * sum(math.prod(x.shape) * x.dtype.itemsize for x in shapes)
+    if needed > MEMORY_BYTES:
+        raise ValueError(
+            "width must leave room for the network, its gradient and the optimizer, "
+            f"but they need {needed / 2**30:,.0f} GiB and this machine has "
+            f"{MEMORY_BYTES / 2**30:,.0f}. Make the network narrower."
         )

@@ -1,17 +1,12 @@
-"""What an agent measures of its network, and what it remembers in between.
-
-What comes in: parameters and a batch of transitions. What leaves: metrics by name.
-"""
+"""Measure a network, and remember what the next measurement compares with."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
-from redo_dopamine.core import graph as graph_lib
 from redo_dopamine.core import masks
-from redo_dopamine.core.graph import NetworkGraph, Params, of_layers
+from redo_dopamine.core.graph import NetworkGraph, Params
 from redo_dopamine.core.interventions import Activations
 from redo_dopamine.core.jit import compiled
 from redo_dopamine.core.metrics.base import (
@@ -29,9 +24,9 @@ from redo_dopamine.core.metrics.dormancy import (
     measure_dormancy,
     no_record,
 )
-from redo_dopamine.networks.capture import collect, loss_gradients
 from redo_dopamine.plasticity import rehearsal
 from redo_dopamine.plasticity.learner import Batch, Loss
+from redo_dopamine.plasticity.watched import Watched
 
 
 class Observer(NamedTuple):
@@ -39,25 +34,6 @@ class Observer(NamedTuple):
 
     activations: Callable[[int], Activations]
     loss_gradients: Callable[[int], Activations]
-
-
-def gradients_of_layers(
-    apply: Callable[..., Any],
-    inputs: Callable[[Batch], Any],
-    graph: graph_lib.NetworkGraph,
-    loss: Loss,
-) -> Callable[[Params, Params, Batch], Activations]:
-    """Gradients of each example's loss, of `(params, target_params, batch)`."""
-    return lambda params, target_params, batch: graph_lib.of_layers(
-        graph.layers,
-        loss_gradients(
-            apply,
-            lambda p, b: loss(p, target_params, b),
-            params,
-            batch,
-            inputs,
-        ),
-    )
 
 
 def looking(
@@ -74,45 +50,37 @@ def looking(
     )
 
 
-def recorded_widths(
-    apply: Callable[..., Any],
-    graph: graph_lib.NetworkGraph,
-    params: graph_lib.Params,
-    example: Any,
-) -> dict[str, int]:
-    """Neurons per layer, after a check that the network records what graph says."""
-    inputs = jax.tree.map(lambda x: jnp.asarray(x)[None], example)
-    shapes = jax.eval_shape(lambda p, x: collect(apply, p, x), params, inputs)
-    kernels = graph_lib.leaves_by_path(params)
-    widths = {layer.name: kernels[layer.kernel].shape[-1] for layer in graph.layers}
-    for name, width in widths.items():
-        found = shapes[name].shape if name in shapes else None
-        if found is None or found[-1] != width:
-            raise ValueError(
-                f"The network must record an activation [..., {width}] for layer "
-                f"{name!r} of its graph, but it recorded {found} there (in all: "
-                f"{sorted(shapes)}). Call record(self, {name!r}, activation) after "
-                "the layer's activation function."
-            )
-    return widths
-
-
 class Subject(NamedTuple):
-    """A network, apart from its parameters.
+    """What is measured, apart from its parameters.
 
     Attributes:
-        apply: `(params, input) -> output` of the network for one input.
+        network: its layers, and the way to look at them.
         inputs: what the network takes of a batch.
-        graph: its layers.
         loss: the loss that the updates descend.
         widths: neurons per layer.
     """
 
-    apply: Callable[..., Any]
+    network: Watched
     inputs: Callable[[Batch], Any]
-    graph: NetworkGraph
     loss: Loss
     widths: Mapping[str, int]
+
+    @property
+    def graph(self) -> NetworkGraph:
+        """The network's layers."""
+        return self.network.graph
+
+    def activations(self, params: Params, inputs: Any) -> Activations:
+        """Post-activation outputs [B, ..., N] per layer."""
+        return self.network.activations(params, inputs)
+
+    def loss_gradients(
+        self, params: Params, target_params: Params, batch: Batch
+    ) -> Activations:
+        """Gradients of each example's loss in them [B, ..., N] per layer."""
+        return self.network.loss_gradients(
+            self.loss, self.inputs, params, target_params, batch
+        )
 
 
 class Memory(NamedTuple):
@@ -165,18 +133,19 @@ class Tracking:
         taus: Sequence[float],
         metrics: Sequence[Metric],
     ):
+        if not isinstance(taus, Sequence) or len(set(taus)) < len(taus):
+            raise ValueError(
+                "taus must be thresholds that differ, such as (0.0, 0.1), but is "
+                f"{taus!r}."
+            )
         for tau in taus:
-            masks.validate_threshold(tau)
+            masks.threshold(tau)
         validate_metrics(metrics)
         self.subject = subject
         self.taus = tuple(float(tau) for tau in taus)
         self.metrics = tuple(metrics)
         self.begin_with(params)
-        apply, graph = subject.apply, subject.graph
-
-        def observe(params: Params, inputs: Any) -> Activations:
-            return of_layers(graph.layers, collect(apply, params, inputs))
-
+        observe = subject.activations
         self._activations = compiled(observe)
         self._measure = compiled(self._take_all)
         self._dormant_fractions = compiled(
@@ -249,7 +218,7 @@ class Tracking:
             alone = Tracking(self.subject, params, taus=(), metrics=[metric])
             alone.rehearse(params, target_params, batch)
 
-    def others(
+    def with_metrics(
         self,
         params: Params,
         *,
@@ -257,7 +226,7 @@ class Tracking:
         metrics: Sequence[Metric],
         before: bool = False,
     ) -> "Tracking":
-        """Measure the same network otherwise.
+        """Make a tracking of the same network at other taus, by other metrics.
 
         Args:
             params: those that the run started with.
@@ -297,9 +266,7 @@ class Tracking:
         inputs = subject.inputs(batch)
 
         def observe(params: Params) -> Activations:
-            return of_layers(
-                subject.graph.layers, collect(subject.apply, params, inputs)
-            )
+            return subject.activations(params, inputs)
 
         view = View(
             graph=subject.graph,
@@ -308,7 +275,7 @@ class Tracking:
             inputs=inputs,
             activations=observe(params),
             observe=observe,
-            apply=subject.apply,
+            apply=subject.network.apply,
             loss=lambda params: subject.loss(params, target_params, batch),
         )
         found, record = measure_dormancy(view.activations, self.taus, memory.dormancy)

@@ -1,13 +1,16 @@
-"""A replay buffer in the place of Dopamine's: the same batches, sooner and smaller.
+"""Store an agent's steps and draw batches: those of Dopamine's buffer, sooner.
 
-What comes in: an agent's steps. What leaves: batches of transitions. It keeps frames
-where Dopamine keeps stacks of them, and stacks them when a batch is drawn.
+It keeps frames where Dopamine keeps stacks of them, and stacks them when a batch is
+drawn.
 """
 
 import collections
+from collections.abc import Callable
 from typing import Any
 
 import gin
+import jax
+import jax.numpy as jnp
 import numpy as np
 from dopamine.jax.replay_memory import elements, samplers
 
@@ -23,6 +26,9 @@ from redo_dopamine.replay.windows import (
     rehearse,
 )
 
+Batch = dict[str, Any]
+_STATES = ("state", "next_state")
+
 
 def stack_first(states: np.ndarray) -> np.ndarray:
     """Stacks [B, *shape, stack] as [B, stack, *shape], the order they are stored in."""
@@ -33,6 +39,49 @@ def stack_first(states: np.ndarray) -> np.ndarray:
 def _stack_last(frames: np.ndarray) -> np.ndarray:
     """The way back; not by np.moveaxis, which takes longer than all else here."""
     return frames.transpose(0, *range(2, frames.ndim), 1)
+
+
+def as_batch(drawn: elements.ReplayElement) -> Batch:
+    """Name the arrays of a batch, its states [B, stack, ...] as they lie in memory."""
+    return {
+        "state": stack_first(drawn.state),
+        "next_state": stack_first(drawn.next_state),
+        "action": drawn.action,
+        "reward": drawn.reward,
+        "terminal": drawn.is_terminal,
+    }
+
+
+def example_batch(
+    size: int, stack_shape: tuple[int, ...], dtype: Any, action: jax.ShapeDtypeStruct
+) -> Batch:
+    """Give the shapes of an `as_batch`.
+
+    Args:
+        size: B, of transitions.
+        stack_shape: [stack, ...], of a state as it lies in memory.
+        dtype: of observations.
+        action: of actions [B, ...].
+    """
+    states = jax.ShapeDtypeStruct((size, *stack_shape), dtype)
+    return {
+        "state": states,
+        "next_state": states,
+        "action": action,
+        "reward": jax.ShapeDtypeStruct((size,), np.float32),
+        "terminal": jax.ShapeDtypeStruct((size,), bool),
+    }
+
+
+def network_inputs(preprocess: Callable[[Any], Any], batch: Batch) -> Batch:
+    """Move the stack of a batch's states to the end: as they enter the network.
+
+    Args:
+        preprocess: of states [B, ..., stack].
+        batch: from `as_batch`; on the device, where moving an axis costs little.
+    """
+    moved = {name: preprocess(jnp.moveaxis(batch[name], 1, -1)) for name in _STATES}
+    return batch | moved
 
 
 def _stacks(

@@ -1,7 +1,6 @@
-"""Checkpoints of a replay buffer of which each writes only what is new.
+"""Write checkpoints of a replay buffer, each with only what is new.
 
-What comes in: a buffer's contents and what else it must remember. What leaves: in
-`<checkpoint directory>/replay/`, a `state.<iteration>.json` that lists the segments it
+In `<checkpoint directory>/replay/`, a `state.<iteration>.json` lists the segments it
 needs, `segment.<iteration>.<token>.npz`. A segment is never changed, nor its name
 used again, so that a state means the same contents for as long as it is there.
 """

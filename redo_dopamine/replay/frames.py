@@ -1,8 +1,7 @@
-"""Frames in, frames out: each stored once, what did not change shared.
+"""Store each frame once, and share what did not change between two of them.
 
-What comes in: observations in the order of time. What leaves: arrays of them, by
-number. A frame is kept as bands, horizontal strips of about 256 bytes; a band that
-equals the same band of the frame before is not stored again.
+A frame is kept as bands, horizontal strips of about 256 bytes; a band that equals the
+same band of the frame before is not stored again.
 """
 
 import concurrent.futures
@@ -283,7 +282,7 @@ class FrameStore:
             return
         ids = np.arange(self.first, number + 1) & (len(self._table) - 1)
         rows = self._table.take(ids, axis=0)
-        # Only neighbours share a band: what the next frame does not use is dead.
+        # Only neighbors share a band: what the next frame does not use is dead.
         dead = rows[:-1] != rows[1:]
         if number == self.end:
             dead[-1] = True

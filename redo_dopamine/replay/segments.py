@@ -1,7 +1,6 @@
-"""The contents of a replay buffer as named arrays, and back.
+"""Turn the contents of a replay buffer into named arrays, and back.
 
-What comes in: frames and records. What leaves: a segment, arrays of plain types by
-name: the records, and the frames in blocks. A block has the bands of its first frame
+A segment holds records, and frames in blocks. A block has the bands of its first frame
 and those that changed in the further ones, compressed, and which they are, as bits. A
 buffer is restored one block at a time: its frames are never all in memory twice.
 """

@@ -1,11 +1,9 @@
-"""From the steps of an episode to transitions.
-
-What comes in: the last steps of a running episode, the newest of which has just been
-added. What leaves: the transitions that are complete now, as records.
+"""Turn the steps of an episode into transitions, as soon as each is complete.
 
 A window function is called once a step and gets a trajectory of at most
-`update_horizon + stack_size` steps; after the last step of an episode the caller
-clears it. Records must come in the order of their states.
+`update_horizon + stack_size` steps, the newest of which has just been added; after the
+last step of an episode the caller clears it. Records must come in the order of their
+states.
 """
 
 from collections.abc import Callable, Iterator, Sequence

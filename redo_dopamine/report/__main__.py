@@ -1,19 +1,15 @@
-"""`python -m redo_dopamine.report --base_dir=DIR`: writes the report of DIR's runs.
+"""`redo-dopamine report --base_dir=DIR` writes the report of DIR's runs.
 
-In: the base_dir of one run, a directory of such, or that of a study. Out: the path of
-the page, on standard output. Exit status 2 and one line on standard error where that
+It prints the path of the page. Exit status 2 and one line on standard error where that
 cannot be.
 """
 
-import sys
-
 from absl import flags
 
-from redo_dopamine.cli import exit_status, paths
 from redo_dopamine.cli import flags as command_line
-from redo_dopamine.cli import flags as typed_numbers
+from redo_dopamine.cli import paths, process
 from redo_dopamine.errors import UserError
-from redo_dopamine.report.write import BOOTSTRAP_REPEATS, write_report
+from redo_dopamine.report import BOOTSTRAP_REPEATS
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir",
@@ -27,13 +23,16 @@ _BOOTSTRAP_REPEATS = command_line.define_number(
     "bootstrap_repeats",
     BOOTSTRAP_REPEATS,
     "Of a study of several games: how many draws are behind each 95% interval.",
-    typed_numbers.whole("--bootstrap_repeats", 1, 10_000_000),
+    command_line.whole("--bootstrap_repeats", 1, 10_000_000),
 )
 
 
 def main(argv: list[str]) -> int:
-    """Writes the report and returns the exit status."""
-    try:
+    """Write the report; return the exit status."""
+    with process.importing():  # Seconds: after the flags.
+        from redo_dopamine.report import write_report
+
+    def write() -> None:
         if len(argv) > 1:
             raise UserError(
                 f"the report takes flags only; seen {' '.join(argv[1:])!r}. "
@@ -41,10 +40,8 @@ def main(argv: list[str]) -> int:
             )
         base_dir = paths.given("--base_dir", _BASE_DIR.value)
         print(write_report(base_dir, _BOOTSTRAP_REPEATS.value))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return exit_status.USER_ERROR
-    return 0
+
+    return process.status_of(write)
 
 
 if __name__ == "__main__":

@@ -1,176 +1,142 @@
-"""Reads one `metrics.csv`.
-
-In: the path of a long-form, append-only file. Out: a DataFrame in time order with
-typed columns, and sentences about whatever had to be left out of it.
-"""
+"""Reads one `metrics.csv`, and says what had to be left out of it."""
 
 import bisect
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir.metrics_csv import COLUMNS
 
-# The part of a name before its first slash.
-_FRACTIONS = {
-    "dormant_fraction",
-    "dormant_fraction_after",
-    "dormant_of_zero_gradient",
-    "overlap",
-    "overlap_with_history",
-    "weight_near_zero_fraction",
-    "zero_gradient_dormant_overlap",
-    "zero_gradient_fraction",
-    "zero_gradient_of_dormant",
-    "zero_gradient_overlap",
-}
-_WHOLE_NAMES = {"train/accuracy", "train_accuracy"}
+_FRACTIONS = re.compile(
+    r"train[/_]accuracy"
+    r"|(dormant_fraction|dormant_fraction_after|dormant_of_zero_gradient|overlap"
+    r"|overlap_with_history|weight_near_zero_fraction|zero_gradient_dormant_overlap"
+    r"|zero_gradient_fraction|zero_gradient_of_dormant|zero_gradient_overlap)(/.*)?"
+)
 _COUNTS = {"recycled", "reset_layers"}
 _LARGEST_COUNT = 2**53  # Beyond it a float64 skips whole numbers.
 _ROUNDING = 1e-5  # A mean of float32 may end just above 1.
+_COUNTERS = ["agent_step", "gradient_step", "iteration"]
+_LONGEST_NUMBER = 400  # A float64 written out has 327 characters at most.
+_SHOWN = 200
+_CUT = "metrics.csv ends inside a line"
+_DAMAGE = (_CUT, "metrics.csv has")
 
 
 def is_fraction(name: str) -> bool:
     """Whether a metric is in [0, 1]."""
-    return name in _WHOLE_NAMES or name.partition("/")[0] in _FRACTIONS
+    return _FRACTIONS.fullmatch(name) is not None
 
 
 def is_possible(name: str, values: np.ndarray) -> np.ndarray:
-    """Tells which values a metric can have: NaN is none for a count.
+    """Tell which values a metric can have: NaN is none for a count.
 
     A fraction of nothing is NaN, and a loss or a return that diverged is infinite.
     """
     if name.partition("/")[0] in _COUNTS:
-        return (values >= 0) & (values <= _LARGEST_COUNT) & (values == np.floor(values))
+        return _are_counts(values)
     if is_fraction(name):
         inside = (values >= -_ROUNDING) & (values <= 1 + _ROUNDING)
         return inside | np.isnan(values)
     return np.ones(len(values), bool)
 
 
-class OutOfOrder(NamedTuple):
-    """The rows to leave out.
-
-    Attributes:
-        superseded: a resumed run wrote them again, as a mask [rows].
-        damaged: no resume explains them, as a mask [rows].
-        resumes: how many resumes superseded rows.
-    """
-
-    superseded: np.ndarray
-    damaged: np.ndarray
-    resumes: int
+def _are_counts(values: Any) -> Any:
+    """Tell which values, of an array or a frame, are whole numbers; NaN is none."""
+    return (values >= 0) & (values <= _LARGEST_COUNT) & (values == np.floor(values))
 
 
 def out_of_order(
     names: np.ndarray, counters: Sequence[np.ndarray], most_resumes: int | None
-) -> OutOfOrder:
-    """Returns the rows that are out of order.
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Mark rows that a resumed run wrote again, and those that no resume explains.
+
+    And count the resumes that superseded rows.
 
     Args:
         names: of the metrics, as whole numbers from 0 [rows].
         counters: agent steps first, then others that only grow, each [rows].
         most_resumes: how often the run was resumed; None where that is not known.
     """
-    superseded = np.zeros(len(names), bool)
+    superseded, damaged = np.zeros((2, len(names)), bool)
     resumes = 0
     if most_resumes != 0 and _falls(names, counters[0]).any():
         resumes = _supersede(names, counters[0], most_resumes, superseded)
-    damaged = np.zeros(len(names), bool)
     for counter in counters:
         rows = np.flatnonzero(~(superseded | damaged))
         fell = _falls(names[rows], counter[rows])
         for name in np.unique(names[rows][fell]):
             of_name = rows[names[rows] == name]
             damaged[of_name] = ~_longest_rise(counter[of_name])
-    return OutOfOrder(superseded, damaged, resumes)
+    return superseded, damaged, resumes
 
 
 def _falls(names: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Tells which rows are below the row of the same name before them."""
-    order = np.argsort(names, kind="stable")
-    fell = np.zeros(len(names), bool)
-    same = names[order[1:]] == names[order[:-1]]
-    fell[order[1:]] = same & (steps[order[1:]] < steps[order[:-1]])
-    return fell
+    """Tell which rows are below the row of the same name before them."""
+    return (pd.Series(steps).groupby(names).diff() < 0).to_numpy()
 
 
 def _supersede(
     names: np.ndarray, steps: np.ndarray, most: int | None, superseded: np.ndarray
 ) -> int:
-    """Marks what resumed runs wrote again; returns how many resumes there were.
+    """Mark what resumed runs wrote again; return how many resumes there were.
 
     One pass: of each name the rows that stand are on a stack, and a resume takes
     those beyond its checkpoint off. A row is put on and taken off once.
     """
-    number = int(names.max()) + 1
-    places = [np.flatnonzero(names == name) for name in range(number)]
-    standing: list[list[int]] = [[] for _ in range(number)]  # Steps,
-    indices: list[list[int]] = [[] for _ in range(number)]  # and their rows.
-    seen = [0] * number  # How many rows of each name came before.
+    step_of = steps.tolist().__getitem__
+    places = [np.flatnonzero(names == x).tolist() for x in range(names.max() + 1)]
+    standing: list[list[int]] = [[] for _ in places]
+
+    def first(rows: list[int], step: int) -> int:
+        return bisect.bisect_left(rows, step, key=step_of)
+
+    def coming(row: int) -> list[list[int]]:
+        """Return the step of each name's next row, from this one on, if any."""
+        nexts = [(x, bisect.bisect_left(x, row)) for x in places]
+        return [[step_of(y) for y in x[place : place + 1]] for x, place in nexts]
+
     resumes = 0
-    for row, (name, step) in enumerate(
-        zip(names.tolist(), steps.tolist(), strict=True)
-    ):
-        of_name = standing[name]
-        if of_name and step < of_name[-1]:
-            again = [_next(places[m], seen[m], steps) for m in range(number)]
-            # Its own row is the one in question: the one after it has to tell.
-            again[name] = _next(places[name], seen[name] + 1, steps)
-            if (most is None or resumes < most) and _is_resume(standing, again, step):
+    for row, name in enumerate(names.tolist()):
+        rows, step = standing[name], step_of(row)
+        if rows and step < step_of(rows[-1]):
+            lost = [len(x) - first(x, step + 1) for x in standing]
+            # The row itself is in question: those after it have to tell.
+            after = zip(standing, lost, coming(row + 1), strict=True)
+            again = [(n, min(n, len(x) - first(x, *y))) for x, n, y in after if y]
+            if most != resumes and _is_resume(sum(lost), again):
                 resumes += 1
-                for m in range(number):
+                for x, now in zip(standing, coming(row), strict=True):
                     # At the checkpoint's own step only what is written again goes.
-                    first = _next(places[m], seen[m], steps)
-                    kept = bisect.bisect_left(standing[m], step + (first != step))
-                    superseded[indices[m][kept:]] = True
-                    del standing[m][kept:], indices[m][kept:]
-            elif sum(len(x) - bisect.bisect_right(x, step) for x in standing) == 1:
-                # One row that is too high, not all others that are too low.
-                of_name.pop()
-                indices[name].pop()
-        if not of_name or step >= of_name[-1]:
-            of_name.append(step)
-            indices[name].append(row)
-        seen[name] += 1
+                    kept = first(x, step + (step not in now))
+                    superseded[x[kept:]] = True
+                    del x[kept:]
+            elif sum(lost) == 1:
+                rows.pop()  # One row that is too high, not all others too low.
+        if not rows or step >= step_of(rows[-1]):
+            rows.append(row)
     return resumes
 
 
-def _next(places: np.ndarray, number: int, steps: np.ndarray) -> int | None:
-    """Returns the step of a name's row of that number, from 0; None where none is."""
-    return int(steps[places[number]]) if number < len(places) else None
+def _is_resume(total: int, again: Sequence[tuple[int, int]]) -> bool:
+    """Whether most rows beyond a step, of names that go on, are written again.
 
-
-def _is_resume(
-    standing: Sequence[Sequence[int]], again: Sequence[int | None], step: int
-) -> bool:
-    """Whether all names are written again from `step` on.
-
-    Most rows beyond it must lie beyond what the same names are written with next,
-    and be more than one: a single row is as likely to be a wrong digit.
-
-    Args:
-        standing: the steps of each name so far, in rising order.
-        again: the next step of each name; None where it has no more rows.
-        step: of that row.
+    And there is more than one: a single row is as likely to be a wrong digit. `again`
+    counts the rows of each such name beyond it, and those of them that are rewritten.
     """
-    beyond = rewritten = total = 0
-    for steps, following in zip(standing, again, strict=True):
-        lost = len(steps) - bisect.bisect_right(steps, step)
-        total += lost
-        if following is not None:
-            beyond += lost
-            rewritten += min(lost, len(steps) - bisect.bisect_left(steps, following))
-    return total > 1 and 2 * rewritten > beyond
+    beyond, rewritten = np.sum(again, axis=0) if again else (0, 0)
+    return bool(total > 1 and 2 * rewritten > beyond)
 
 
 def _longest_rise(steps: np.ndarray) -> np.ndarray:
-    """Marks the longest subsequence that never falls, by patience sorting."""
+    """Mark the longest subsequence that never falls, by patience sorting."""
     tails: list[int] = []
     at_tail: list[int] = []
     before = np.full(len(steps), -1)
@@ -187,19 +153,10 @@ def _longest_rise(steps: np.ndarray) -> np.ndarray:
     return kept
 
 
-COLUMNS = ("iteration", "agent_step", "gradient_step", "name", "value")
-_COUNTERS = ["agent_step", "gradient_step", "iteration"]
-_LARGEST_COUNTER = 2**53  # Beyond it a float64 skips whole numbers.
-_LONGEST_NUMBER = 400  # A float64 written out has 327 characters at most.
-_SHOWN = 200
-_CUT = "metrics.csv ends inside a line"
-_DAMAGE = (_CUT, "metrics.csv has")
-
-
 def read_metrics(
     path: Path, resumes: int | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Reads the metrics of a run, finished, killed, resumed or still going.
+    """Read the metrics of a run, finished, killed, resumed or still going; and notes.
 
     Left out, each kind with a note: a last line without its line end (the writer was
     stopped inside it, so its value may be cut short); lines that are not five fields
@@ -208,12 +165,8 @@ def read_metrics(
     are out of order although no resume explains it.
 
     Args:
-        path: a file that begins `iteration,agent_step,gradient_step,name,value`.
-        resumes: how often the run was resumed, by its `run.json`; None where that is
-            not known.
-
-    Returns:
-        The metrics, with the columns of the file, and the notes.
+        path: of the file.
+        resumes: how many `run.json` has; None where it does not say.
 
     Raises:
         UserError: the first line is something else.
@@ -236,26 +189,23 @@ def read_metrics(
         )
     metrics, malformed = _parse(lines)
     notes += _damage(malformed, "malformed line(s)")
-    possible = _possible(metrics)
-    notes += _damage(
-        metrics.index[~possible], "row(s) with a value that their metric cannot have"
-    )
+    by_name = metrics.groupby("name")["value"]
+    possible = by_name.transform(lambda x: is_possible(str(x.name), x)).astype(bool)
+    what = "row(s) with a value that their metric cannot have"
+    notes += _damage(metrics.index[~possible], what)
     metrics = metrics[possible]
     names, _ = pd.factorize(metrics["name"])
     counters = [metrics[column].to_numpy() for column in _COUNTERS]
-    found = out_of_order(names, counters, resumes)
-    notes += _damage(
-        metrics.index[found.damaged],
-        "row(s) out of order, which no resume of the run explains",
-    )
-    if found.resumes:
+    superseded, damaged, found = out_of_order(names, counters, resumes)
+    what = "row(s) out of order, which no resume of the run explains"
+    notes += _damage(metrics.index[damaged], what)
+    if found:
         notes.append(
-            f"The run was resumed from a checkpoint {found.resumes} time(s); "
-            f"{int(found.superseded.sum())} row(s) written before and again after "
+            f"The run was resumed from a checkpoint {found} time(s); "
+            f"{int(superseded.sum())} row(s) written before and again after "
             "are shown once, as written last."
         )
-    kept = metrics[~(found.damaged | found.superseded)]
-    return kept.reset_index(drop=True), tuple(notes)
+    return metrics[~(damaged | superseded)].reset_index(drop=True), tuple(notes)
 
 
 def is_damage(note: str) -> bool:
@@ -264,7 +214,7 @@ def is_damage(note: str) -> bool:
 
 
 def _damage(lines: Sequence[int] | pd.Index, what: str) -> list[str]:
-    """Returns a note that says how many lines are left out, and the first of them."""
+    """Return a note that says how many lines are left out, and the first of them."""
     if not len(lines):
         return []
     shown = ", ".join(str(number) for number in lines[:5])
@@ -273,65 +223,29 @@ def _damage(lines: Sequence[int] | pd.Index, what: str) -> list[str]:
 
 
 def _parse(lines: list[str]) -> tuple[pd.DataFrame, list[int]]:
-    """Returns the well-formed rows by 1-based file line, and the lines of others."""
-    parsed = _parse_whole(lines)
-    malformed: list[int] = []
-    if parsed is None:
-        parsed, malformed = _parse_each(lines)
+    """Return the well-formed rows by 1-based file line, and the lines of others."""
+    commas = len(COLUMNS) - 1
+    whole = [line.count(",") == commas and "\0" not in line for line in lines]
+    numbers = np.flatnonzero(whole)
+    raw = pd.read_csv(
+        io.StringIO("\n".join(lines[row] for row in numbers)),
+        header=None,
+        names=COLUMNS,
+        dtype=str,
+        quoting=csv.QUOTE_NONE,
+        keep_default_na=False,
+    )
+    raw.index = pd.Index(numbers + 2)
+    parsed = raw.assign(**{x: _numbers(raw[x]) for x in (*_COUNTERS, "value")})
     counters = parsed[_COUNTERS]
     well_formed = (
-        # A count is a whole number; NaN fails this comparison too.
-        (counters == counters.round()).all(axis=1)
-        & (counters >= 0).all(axis=1)
-        & (counters <= _LARGEST_COUNTER).all(axis=1)
+        _are_counts(counters).all(axis=1)
+        & (parsed["value"].notna() | (raw["value"].str.lower() == "nan"))
         & parsed["name"].isin([x for x in parsed["name"].unique() if _is_name(x)])
     ).astype(bool)
     good = parsed[well_formed].astype({column: "int64" for column in _COUNTERS})
-    return good, sorted([*malformed, *parsed.index[~well_formed]])
-
-
-def _parse_whole(lines: list[str]) -> pd.DataFrame | None:
-    """Returns the rows of a file without a malformed line, in a tenth of the time."""
-    body = "\n".join(lines)
-    commas = len(COLUMNS) - 1
-    if not all(lines) or body.count(",") != commas * len(lines) or "\0" in body:
-        return None
-    try:
-        parsed = pd.read_csv(
-            io.StringIO(body),
-            header=None,
-            names=COLUMNS,
-            dtype=dict.fromkeys(COLUMNS, "float64") | {"name": str},
-            quoting=csv.QUOTE_NONE,
-            keep_default_na=False,
-            na_values={"value": ["nan"]},
-            skip_blank_lines=False,
-        )
-    except (ValueError, OverflowError):
-        return None
-    parsed.index = pd.RangeIndex(2, len(parsed) + 2)
-    return parsed if len(parsed) == len(lines) else None
-
-
-def _parse_each(lines: list[str]) -> tuple[pd.DataFrame, list[int]]:
-    """Returns the rows with numbers where they belong, and the lines of the others."""
-    fields = [(number, line.split(",")) for number, line in enumerate(lines, 2) if line]
-    whole = [(number, row) for number, row in fields if len(row) == len(COLUMNS)]
-    numbers = pd.Index([number for number, _ in whole], dtype="int64")
-    raw = pd.DataFrame([row for _, row in whole], columns=COLUMNS, index=numbers)
-    parsed = raw.copy()
-    for column in (*_COUNTERS, "value"):
-        parsed[column] = _numbers(raw[column])
-    readable = parsed["value"].notna() | (raw["value"].str.lower() == "nan")
-    good = parsed[readable.astype(bool)]
-    return good, sorted({number for number, _ in fields} - set(good.index))
-
-
-def _numbers(texts: pd.Series) -> pd.Series:
-    """Returns numbers, NaN for what is none."""
-    # A number of hundreds of digits would become a whole number of Python's.
-    short = texts.where(texts.str.len() <= _LONGEST_NUMBER, "")
-    return pd.to_numeric(short, errors="coerce").astype("float64")
+    empty = {number for number, line in enumerate(lines, 2) if not line}
+    return good, sorted({*range(2, len(lines) + 2)} - {*good.index} - empty)
 
 
 def _is_name(text: str) -> bool:
@@ -339,10 +253,8 @@ def _is_name(text: str) -> bool:
     return bool(text) and text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text
 
 
-def _possible(metrics: pd.DataFrame) -> np.ndarray:
-    """Tells which rows have a value that their metric can have."""
-    possible = np.ones(len(metrics), bool)
-    values = metrics["value"].to_numpy()
-    for name, rows in metrics.groupby("name").indices.items():
-        possible[rows] = is_possible(str(name), values[rows])
-    return possible
+def _numbers(texts: pd.Series) -> pd.Series:
+    """Return numbers, NaN for what is none."""
+    # A number of hundreds of digits would become a whole number of Python's.
+    short = texts.where(texts.str.len() <= _LONGEST_NUMBER, "")
+    return pd.to_numeric(short, errors="coerce").astype("float64")

@@ -1,301 +1,248 @@
-"""Writes the page of a run, or of several runs side by side.
+"""The page of runs side by side: their returns, dormancy, recycling and loss.
 
-In: a base directory. Out: `<base_dir>/report/index.html`, one file that opens without
-a network, and the same figures as PNG files next to it.
+A run keeps its color from figure to figure: it goes by the run's place in the list.
+`write_report` writes the page of a study where there is one.
 """
 
 import dataclasses
-import shlex
-from collections.abc import Callable
+import functools
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from redo_dopamine.cli import paths
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import files, html, run_figures, summary
-from redo_dopamine.report import run_figures as figures
-from redo_dopamine.report.runs import Run, find_runs
+from redo_dopamine.report import BOOTSTRAP_REPEATS, files, statistics, style, summary
+from redo_dopamine.report.files import Table
+from redo_dopamine.report.runs import FRAMES_PER_AGENT_STEP, Run, find_runs
+from redo_dopamine.report.style import GRADIENT_STEPS, Curve
+from redo_dopamine.studies import spec
+
+FRAMES = f"frames ({FRAMES_PER_AGENT_STEP} per agent step)"
+_NAMES = files.data("names.toml")
+
+
+class _Marks(NamedTuple):
+    """How a metric is drawn; with a window as its running mean.
+
+    A legend that has a label for it shows its look, without what is `more`.
+    """
+
+    metric: str
+    look: Mapping[str, Any]
+    label: str = ""
+    window: int = 0
+    more: Mapping[str, Any] = {}
 
 
 @dataclasses.dataclass(frozen=True)
-class Section:
-    """One figure of the page.
+class RunFigure(files.FigureRow):
+    """A figure of runs: marks in one panel, or a metric against gradient steps.
 
     Attributes:
-        slug: the name of its PNG file, without the ending.
-        heading: what it is about.
-        caption: how to read it, in one to three sentences.
-        draw: draws the runs; None where no run recorded what it shows.
-        needs: the metrics it is drawn from, as named in `metrics.csv`.
+        metric: as metrics.csv calls it, without threshold and layer.
+        panels: what each is of: a `threshold`, of all layers; a `layer`, at the largest
+            threshold; or a `count` of a layer's neurons, without recycles marked.
+        title: of the figure, with what the x axis counts in braces.
+        y: the label of the y axis, with the threshold where all panels have one.
+        highest: what the y axis ends above, whatever the data.
+        marks: of metrics, each as `_Marks` has it.
     """
 
-    slug: str
-    heading: str
-    caption: str
-    draw: Callable[[list[Run]], Figure | None]
-    needs: str
+    marks: Sequence[Mapping[str, Any]] = ()
+    highest: float | None = None
+
+    def draw(self, shown: list[Run]) -> Figure | None:
+        """Return the figure; None where no run recorded what it shows."""
+        return self._in_one_panel(shown) if self.marks else self._in_panels(shown)
+
+    def _in_panels(self, runs: list[Run]) -> Figure | None:
+        """Draw a curve of each run in each panel, and its recycles."""
+        count = self.panels == "count"
+        steps = [summary.recycle_steps(run) for run in runs]
+        found, taus = self._rows(runs)
+        curves: dict[str, list[Curve]] = {}
+        for index, of_run in enumerate(found):
+            look = {"linewidth": 1.7, **style.look(index)}
+            for name, x in of_run.items():
+                line = _curve(x["gradient_step"], x["value"], **look)
+                curves.setdefault(name, []).extend([line] if len(x) else [])
+        if not curves:
+            return None
+        fractions = functools.partial(
+            style.fractions, rug=style.needs_rug(steps), highest=self.highest
+        )
+        figure, drawn = style.plot_curves(
+            self.title,
+            curves,
+            GRADIENT_STEPS,
+            ", ".join([self.y, *(f"τ = {tau:g}" for tau in taus)]),
+            limits=_counts if count else fractions,
+            ticks=_whole_numbers if count else None,
+        )
+        marks: list[Artist] = []
+        for axes in () if count else drawn:
+            marks = style.mark_recycles(axes, steps)
+        _legend(figure, runs, marks)
+        return figure
+
+    def _rows(
+        self, runs: list[Run]
+    ) -> tuple[list[dict[str, pd.DataFrame]], list[float]]:
+        """Return what each run measured, by panel, and the threshold of all panels."""
+        taus = summary.taus(*runs)
+        if self.panels == "threshold":
+            of_all = summary.pooled_dormant_fraction
+            found = [{f"τ = {x:g}": of_all(run, x) for x in taus} for run in runs]
+            return found, taus if len(taus) == 1 else []
+        last = [] if self.panels == "count" else taus[-1:]
+        if self.panels == "layer" and not last:
+            return [], []
+        return [summary.per_layer(run, self.metric, *last) for run in runs], last
+
+    def _in_one_panel(self, runs: list[Run]) -> Figure | None:
+        """Draw the marks of each run."""
+        marks = [_Marks(**mark) for mark in self.marks]
+        clock, label = "gradient_step", GRADIENT_STEPS
+        if self.slug == "return":
+            of_frames = all(run.units_per_step > 1 for run in runs)
+            clock = "frames" if of_frames else "agent_step"
+            label = FRAMES if of_frames else "agent steps"
+        curves = []
+        for index, run in enumerate(runs):
+            line = style.look(index)
+            line["markerfacecolor"] = line["color"]
+            for mark in marks:
+                rows = summary.series(run, mark.metric)
+                y = rows["value"]
+                y = running_mean(y, mark.window) if mark.window else y
+                look = line | {**mark.look, **mark.more}
+                curves += [_curve(rows[clock], y, **look)] if len(rows) else []
+        if not curves:
+            return None
+        title = self.title.format(x=label.partition(" (")[0])
+        figure, _ = style.plot_curves(title, {self.y: curves}, label, self.y)
+        shown = {curve.look["gid"] for curve in curves}
+        told = [
+            Line2D([], [], color=style.SHARED, label=mark.label, **mark.look)
+            for mark in marks
+            if mark.label and mark.look["gid"] in shown
+        ]
+        _legend(figure, runs, told)
+        return figure
 
 
-SECTIONS = (
-    Section(
-        "return",
-        "Return",
-        "Each faint dot is one training episode; the strong line is the mean of the "
-        "last 10 episodes, or of the last fortieth of the run's episodes where that "
-        "is more. Squares are the averages of a training iteration, diamonds those of "
-        "an evaluation. One agent step is 4 frames.",
-        run_figures.returns,
-        "train/episode_return, train/average_return, eval/average_return",
-    ),
-    Section(
-        "dormant_fraction",
-        "Dormant neurons",
-        "The score of neuron i is s_i = mean|h_i(x)| divided by the layer's mean of "
-        "that, over a batch (and over space for a convolution channel), with h the "
-        "output after the activation; the neuron is dormant where s_i ≤ τ. "
-        "Vertical lines, or triangles at the foot, mark recycles that recycled at "
-        "least one neuron; dormancy is measured just before, so look for their effect "
-        "at the next measurement.",
-        figures.dormant_fraction,
-        "dormant_fraction/<tau>",
-    ),
-    Section(
-        "dormant_fraction_per_layer",
-        "Dormant neurons by layer",
-        "The same fraction within each layer, at the largest τ that was tracked; "
-        "all panels have the same scale. Recycles are marked as above.",
-        figures.dormant_fraction_per_layer,
-        "dormant_fraction/<tau>/<layer>",
-    ),
-    Section(
-        "overlap_per_layer",
-        "Overlap of dormant neurons",
-        "The overlap coefficient |X ∩ Y| / min(|X|, |Y|) of the dormant set now, X, "
-        "and at the previous measurement, Y. At 1 the smaller set lies within the "
-        "larger: neurons stay dormant; at 0 no neuron is in both. The curve has a gap "
-        "where either set is empty.",
-        figures.overlap_per_layer,
-        "overlap/<tau>/<layer>",
-    ),
-    Section(
-        "recycled_per_layer",
-        "Neurons recycled",
-        "How many neurons of each layer a recycle gave new incoming weights and zero "
-        "outgoing weights. A recycle that found no dormant neuron counts 0.",
-        figures.recycled_per_layer,
-        "recycled/<layer>",
-    ),
-    Section(
-        "loss",
-        "Loss",
-        "The training loss as recorded (faint) and its running mean over a fortieth "
-        "of the recorded values (strong). Its scale follows the value function, so "
-        "compare shapes rather than heights between games.",
-        run_figures.loss,
-        "loss",
-    ),
-)
+def _curve(x: pd.Series, y: pd.Series, **look: Any) -> Curve:
+    return Curve(x.to_numpy(), statistics.point(y.to_numpy(float)), look)
 
 
-def overview_table(runs: list[Run]) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Returns `summary.overview` under readable headings, and its decimals."""
-    table = summary.overview(runs)
-    headings = {
-        "game": ("game", None),
-        "agent": ("agent", None),
-        "seed": ("seed", None),
-        "agent_steps": ("agent steps", 0),
-        "gradient_steps": ("gradient steps", 0),
-        "episodes": ("episodes", 0),
-        "final_return": (f"return, last {summary.LAST_EPISODES} episodes", 1),
-        "recycled": ("neurons recycled", 0),
-        "steps_per_second": ("agent steps per s", 1),
-    }
-    for name in table.columns:
-        if name.startswith("dormant_fraction/"):
-            # Without breaks, so that a narrow column keeps the equation whole.
-            equation = f"τ = {name.split('/')[1]}".replace(" ", "\N{NO-BREAK SPACE}")
-            headings[name] = (f"dormant at {equation}", 3)
-    return _with_headings(table, headings)
+def _legend(figure: Figure, runs: list[Run], extra: Sequence[Artist] = ()) -> None:
+    looks = {run.label: style.look(index) for index, run in enumerate(runs)}
+    style.legend(figure, looks, extra)
 
 
-def recycling_table(runs: list[Run]) -> tuple[pd.DataFrame, dict[str, int]] | None:
-    """Returns what recycling did, by run and τ, and the table's decimals.
+def _whole_numbers(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
-    None where no run has recycled a neuron between two measurements.
+
+def _counts(axes: Axes, curves: Sequence[Curve]) -> None:
+    top = max(1.0, 1.08 * max(float(curve.y.value.max()) for curve in curves))
+    axes.set_ylim(-0.02 * top, top)
+
+
+def running_mean(values: pd.Series, at_least: int) -> pd.Series:
+    """Average each value with those before it.
+
+    The window is `at_least` values, or a fortieth of all of them if that is more, so
+    that a long run's curve is as smooth as a short one's.
     """
-    rows = []
-    for run in runs:
-        for tau in summary.taus(run):
-            effect = summary.before_and_after(run, tau)
-            if effect.recycles:
-                rows.append({"run": run.label, "tau": f"{tau:g}", **effect._asdict()})
-    if not rows:
-        return None
-    headings = {
-        "tau": ("τ", None),
-        "before": ("dormant at the recycle", 3),
-        "after": ("dormant at the next measurement", 3),
-        "recycles": ("recycles averaged", 0),
-    }
-    return _with_headings(pd.DataFrame(rows).set_index("run"), headings)
+    window = max(at_least, math.ceil(len(values) / 40))
+    return values.rolling(window, min_periods=1).mean()
 
 
-def recycled_table(runs: list[Run]) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Returns the neurons recycled over each whole run, by layer."""
-    totals = {run.label: summary.recycled_per_layer(run) for run in runs}
-    # Built row by row: the layers keep the order in which they were written.
-    names = [layer for row in totals.values() for layer in row.index]
-    layers = list(dict.fromkeys(names))
-    table = pd.DataFrame(
-        [row.reindex(layers, fill_value=0) for row in totals.values()],
-        index=pd.Index(list(totals), name="run"),
-        columns=layers,
-    )
-    return table, {layer: 0 for layer in layers}
+FIGURES = files.figure_rows("run", RunFigure)
 
 
-def _with_headings(
-    table: pd.DataFrame, headings: dict[str, tuple[str, int | None]]
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Renames columns; returns the decimals of those that hold numbers."""
-    renamed = table.rename(columns={name: new for name, (new, _) in headings.items()})
-    decimals = {new: digits for new, digits in headings.values() if digits is not None}
-    return renamed, decimals
-
-
-def write_page(base_dir: str | Path) -> Path:
-    """Writes the page of the runs in `base_dir`, over an earlier one if there.
+def write_report(
+    base_dir: str | Path, bootstrap_repeats: int = BOOTSTRAP_REPEATS
+) -> Path:
+    """Write the report of what is in `base_dir`, over an earlier one if there.
 
     Args:
-        base_dir: a run directory, or a directory of run directories.
+        base_dir: a run directory, a directory of run directories, or that of a study.
+        bootstrap_repeats: of a study: the draws behind each interval.
 
     Returns:
         The path of the page.
 
     Raises:
-        UserError: there are no runs, a run is not readable, or the report cannot be
-            written.
+        UserError: there are no runs, or the report cannot be read or written.
     """
-    runs = find_runs(base_dir)
-    images = _draw(runs)
-    target = Path(base_dir) / "report"
-    try:
-        files.make_directory(target)
-        for section in SECTIONS:
-            png = target / f"{section.slug}.png"
-            if section.slug in images:
-                files.write_whole(png, images[section.slug])
-            else:
-                # An earlier report's figure would not belong to this page.
-                png.unlink(missing_ok=True)
-        page = target / "index.html"
-        files.write_whole(page, files.encode(render(runs, images)))
-    except OSError as error:
+    if type(bootstrap_repeats) is not int or bootstrap_repeats < 1:
         raise UserError(
-            f"the report is written to {target}; that failed with: {error}. "
-            "Make the directory writable, or copy the runs to one that is."
-        ) from error
-    return page
+            "bootstrap_repeats must be a whole number of 1 or more; it is "
+            f"{bootstrap_repeats!r}. Leave it out for {BOOTSTRAP_REPEATS}."
+        )
+    base_dir = paths.usable("base_dir", str(base_dir))
+    if not (Path(base_dir) / spec.NAME).is_file():
+        return write_page(base_dir)
+    # Here, since a page of runs needs nothing of it.
+    from redo_dopamine.report.study import write_study
+
+    return write_study(Path(base_dir), bootstrap_repeats)
 
 
-def render(runs: list[Run], images: dict[str, bytes]) -> str:
-    """Returns the page as HTML.
-
-    Args:
-        runs: what the tables, notes and configurations are about.
-        images: the PNG of each section that has one, by slug.
-    """
-    games = sorted({str(run.info["game"]) for run in runs if run.info.get("game")})
-    subject = ", ".join(games) or "unknown game"
-    title = f"Dormant neurons in {subject}"
-    labels = ", ".join(run.label for run in runs)
-    runs_word = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-    parts = [
-        f"<header><h1>{html.text(title)}</h1>",
-        f'<p class="lead">{html.text(f"{runs_word}: {labels}")}</p></header>',
-        "<main>",
-        _notes(runs, images),
-        "<h2>Overview</h2>",
-        html.table(*overview_table(runs)),
-        _recycling(runs),
-    ]
-    for section in SECTIONS:
-        if section.slug in images:
-            uri = files.data_uri(images[section.slug])
-            alt = f"{section.heading}, plotted for {labels}"
-            parts.append(f"<section><h2>{html.text(section.heading)}</h2>")
-            parts.append(html.figure(uri, alt, section.caption))
-            parts.append("</section>")
-    parts.append("<h2>How the runs were made</h2>")
-    parts += [_provenance(run) for run in runs]
-    parts.append("</main>")
-    return html.page(f"{title}: {labels}", "\n".join(part for part in parts if part))
+def write_page(base_dir: str | Path) -> Path:
+    """Write the page of the runs in `base_dir`, and its figures as PNG."""
+    runs = find_runs(base_dir)
+    contents = files.drawn(FIGURES, runs, ["png"])
+    notes = files.words("run_notes", runs=runs, figures=FIGURES, images=contents)
+    contents["index.html"] = files.render(
+        "run.html",
+        runs=runs,
+        games=sorted({str(run.info["game"]) for run in runs if run.info.get("game")}),
+        notes=notes,
+        tables={"overview": _overview, "recycled": _recycled, "recycling": _recycling},
+        figures=FIGURES,
+        images=contents,
+    )
+    return files.write(Path(base_dir) / "report", contents, "runs")
 
 
-def _draw(runs: list[Run]) -> dict[str, bytes]:
-    """Returns the PNG of each section that has something to show."""
-    images = {}
-    for section in SECTIONS:
-        figure = section.draw(runs)
-        if figure is not None:
-            images[section.slug] = files.png(figure)
-    return images
+def _overview(runs: list[Run]) -> Table:
+    """Return `summary.overview` under readable headings."""
+    table = summary.overview(runs)
+    headings = dict(_NAMES["overview"])
+    for name in table.columns:
+        if name.startswith("dormant_fraction/"):
+            # Without breaks, so that a narrow column keeps the equation whole.
+            equation = f"τ = {name.split('/')[1]}".replace(" ", "\N{NO-BREAK SPACE}")
+            headings[name] = (f"dormant at {equation}", 3)
+    return Table.of(table, {name: headings[name] for name in table.columns})
 
 
-def _notes(runs: list[Run], images: dict[str, bytes]) -> str:
-    """Returns what the reader should know before trusting the rest."""
-    notes = [f"{run.label}: {note}" for run in runs for note in run.notes]
-    notes += [
-        f"{section.heading} is not shown: no run recorded {section.needs}."
-        for section in SECTIONS
-        if section.slug not in images
-    ]
-    return html.bullets(notes, "notes") if notes else ""
+def _recycling(runs: list[Run]) -> Table:
+    """Return what recycling did, by run and τ; no row where it did nothing."""
+    rows, columns = [], _NAMES["recycling"]
+    for run in runs:
+        for tau in summary.taus(run):
+            effect = summary.before_and_after(run, tau)
+            if effect.recycles:
+                rows.append({"run": run.label, "tau": f"{tau:g}", **effect._asdict()})
+    table = pd.DataFrame(rows, columns=["run", *columns]).set_index("run")
+    return Table.of(table, columns)
 
 
-def _recycling(runs: list[Run]) -> str:
-    """Returns the tables of what was recycled, and of what came of it."""
-    totals, decimals = recycled_table(runs)
-    if not len(totals.columns):
-        return ""
-    parts = ["<h3>Neurons recycled over the run, by layer</h3>"]
-    parts.append(html.table(totals, decimals))
-    effect = recycling_table(runs)
-    if effect is not None:
-        parts.append("<h3>Dormant fraction before and after a recycle</h3>")
-        parts.append(html.table(*effect))
-    return "\n".join(parts)
-
-
-def _provenance(run: Run) -> str:
-    """Returns the seed, commit, command, versions and configuration of a run."""
-    info = run.info
-    pairs: list[tuple[str, object]] = [("directory", run.path)]
-    if info:
-        command = info.get("command")
-        if isinstance(command, list):
-            command = shlex.join(str(word) for word in command)
-        pairs += [(key, info.get(key)) for key in ("game", "agent", "seed")]
-        pairs += [("command", command), ("git", _git(info.get("git")))]
-        pairs += [("start", info.get("start")), ("end", info.get("end"))]
-        versions = info.get("versions")
-        if isinstance(versions, dict):
-            versions = ", ".join(f"{name} {v}" for name, v in sorted(versions.items()))
-        pairs.append(("versions", versions))
-    parts = [f"<h3>{html.text(run.label)}</h3>", html.definitions(pairs)]
-    if run.config is not None:
-        parts.append(html.details("Configuration (config.gin)", run.config))
-    return "\n".join(parts)
-
-
-def _git(git: object) -> str | None:
-    """Returns the commit in words, or None where it is not known."""
-    if not isinstance(git, dict) or not git.get("commit"):
-        return None
-    dirty = git.get("dirty")
-    if dirty is None:
-        return f"commit {git['commit']}"
-    state = "with uncommitted changes" if dirty else "clean"
-    return f"commit {git['commit']}, {state}"
+def _recycled(runs: list[Run]) -> Table:
+    """Return the neurons recycled over each whole run, by layer."""
+    totals = [summary.recycled_per_layer(run).rename(run.label) for run in runs]
+    table = pd.DataFrame(totals).fillna(0).rename_axis("run")
+    return Table(table, dict.fromkeys(table, 0))

@@ -1,15 +1,17 @@
-"""How the figures look: colours, panels, legends, recycle marks.
+"""How figures look: colors, panels, curves with bands, legends, recycle marks.
 
-In: runs and what to draw of them. Out: artists on an object-oriented matplotlib
-Figure; no pyplot, so no state is shared between figures or with the caller.
+On matplotlib's own Figure and not pyplot, so that no state is shared between figures
+or with the caller.
 """
 
+import itertools
 import math
 import textwrap
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from typing import Any, NamedTuple
 
-import pandas as pd
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -18,48 +20,48 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from redo_dopamine.report.runs import Run
+from redo_dopamine.report.statistics import Estimate
 
-# Okabe and Ito's colours for all kinds of colour vision, without the yellow, which
+# Okabe and Ito's colors for all kinds of color vision, without the yellow, which
 # is too pale for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":")
 SHARED = "#555555"
-# The x axis of all figures but that of the return.
 GRADIENT_STEPS = "gradient steps"
 # More recycles than this, over all runs, and lines would hide the data.
 MAX_RECYCLE_LINES = 40
+_FEW_POINTS = 40  # Of a curve, so that each has a mark.
+_MOST_PANELS = 40
 _WIDTH = 9.0
 _LEGEND_CHARACTERS = 105
 _PLACES_CHARACTERS = 84
-_RC: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.titlesize": 11.5,
-    "axes.labelsize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    # Vertical lines are kept for recycles.
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "legend.frameon": False,
-    "figure.titlesize": 13.5,
-    "figure.titleweight": "bold",
-}
+_SHEET = resources.files("redo_dopamine.report") / "data/figures.mplstyle"
 
 
-def look(index: int) -> dict[str, Any]:
-    """Returns the colour and line style of the run at this place of the list."""
-    cycle = index // len(COLOURS)
-    return {
-        "color": COLOURS[index % len(COLOURS)],
-        "linestyle": LINES[cycle % len(LINES)],
-    }
+class Curve(NamedTuple):
+    """Values along x, with their intervals: a line of a panel, and its band.
+
+    Where it is drawn, its look has a color at least.
+    """
+
+    x: np.ndarray
+    y: Estimate
+    look: Mapping[str, Any] = {}
+
+
+Look = dict[str, Any]  # Of matplotlib's lines.
+# What ends the y axes, once the curves are drawn.
+Limits = Callable[[Axes, Sequence[Curve]], object]
+
+
+def look(index: int) -> Look:
+    """Return the color and line style of the run at this place of the list."""
+    cycle, place = divmod(index, len(COLORS))
+    return {"color": COLORS[place], "linestyle": LINES[cycle % len(LINES)]}
 
 
 def plain(text: str) -> str:
-    """Returns text that matplotlib shows as it is: `$` starts no formula."""
+    """Return text that matplotlib shows as it is: `$` starts no formula."""
     return text.replace("$", r"\$")
 
 
@@ -71,30 +73,24 @@ def panels(
     *,
     share: bool = True,
 ) -> tuple[Figure, list[Axes]]:
-    """Returns a figure with one labelled panel per name.
+    """Return a figure with one labelled panel per name, which may share scales.
 
     A single panel gets no title of its own.
-
-    Args:
-        title: of the figure.
-        names: of the panels.
-        x_label: what the panels' x axes count.
-        y_label: what their y axes show.
-        share: whether all panels have the same scales.
     """
     count = len(names)
     columns = count if count < 4 else (2 if count == 4 else 3)
     rows = math.ceil(count / columns)
     height = 4.4 if count == 1 else (3.6 if rows == 1 else 2.75 * rows + 0.9)
-    with rc_context(_RC):
+    height += 0.25 * title.count("\n")
+    with rc_context(fname=str(_SHEET)):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         figure.suptitle(plain(title))
         grid = figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False)
-    flat = list(grid.flat)
-    for axes in flat[count:]:
+    flat, spare = list(grid.flat)[:count], list(grid.flat)[count:]
+    for axes in spare:
         axes.remove()
-    for place, (axes, name) in enumerate(zip(flat, names, strict=False)):
+    for place, (axes, name) in enumerate(zip(flat, names, strict=True)):
         if count > 1:
             axes.set_title(plain(name))
         axes.set_xlabel(x_label)
@@ -106,61 +102,114 @@ def panels(
         lowest = place + columns >= count
         axes.xaxis.label.set_visible(lowest)
         axes.tick_params(labelbottom=lowest or not share)
-    return figure, flat[:count]
+    return figure, flat
 
 
-def legend(figure: Figure, runs: Sequence[Run], extra: Sequence[Line2D] = ()) -> None:
-    """Names the runs, and any further marks, below the panels; makes room there."""
-    handles = [Line2D([], [], linewidth=2.2, **look(i)) for i in range(len(runs))]
-    labels = [plain(run.label) for run in runs]
+def plot_curves(
+    title: str,
+    curves: Mapping[str, Sequence[Curve]],
+    x_label: str,
+    y_label: str,
+    *,
+    share: bool = True,
+    limits: Limits | None = None,
+    ticks: Callable[[Axes], None] | None = None,
+) -> tuple[Figure, list[Axes]]:
+    """Draw curves with the bands of their intervals, in `panels`.
+
+    Of very many panels the first are drawn, and the title says so. `limits` ends the y
+    axis of the first, which others may share; `ticks` writes the numbers of each x
+    axis, where they are not engineers'.
+    """
+    if len(curves) > _MOST_PANELS:  # A panel takes a tenth of a second or more.
+        title = f"{title}: the first {_MOST_PANELS} of {len(curves)}"
+        curves = dict(itertools.islice(curves.items(), _MOST_PANELS))
+    figure, drawn = panels(title, list(curves), x_label, y_label, share=share)
+    for axes, of_panel in zip(drawn, curves.values(), strict=True):
+        for curve in of_panel:
+            _draw(axes, curve)
+        if ticks is not None:
+            ticks(axes)
+    if limits is not None:
+        limits(drawn[0], [curve for x in curves.values() for curve in x])
+    return figure, drawn
+
+
+def _draw(axes: Axes, curve: Curve) -> None:
+    marker = "o" if len(curve.x) <= _FEW_POINTS else None
+    look = {"marker": marker, "markersize": 3.5, "linewidth": 1.8, "gid": "curve"}
+    axes.plot(curve.x, curve.y.value, **look | {**curve.look})
+    if np.isfinite(curve.y.low).any():
+        band: Look = {"alpha": 0.18, "linewidth": 0, "gid": "interval"}
+        band |= {"color": curve.look["color"]}
+        axes.fill_between(curve.x, curve.y.low, curve.y.high, **band)
+
+
+def fractions(
+    axes: Axes,
+    curves: Sequence[Curve],
+    *,
+    rug: bool = False,
+    highest: float | None = None,
+) -> None:
+    """Start the axis of a fraction at 0 and end it above the data, at most at 1.
+
+    And above `highest`, whatever the data; with room below 0 for a `rug` of triangles.
+    """
+    ends = [np.ravel(end) for curve in curves for end in (curve.y.value, curve.y.high)]
+    found = np.concatenate([[np.nan if highest is None else highest], *ends])
+    found = found[~np.isnan(found)]
+    top = min(1.0, max(0.1, 1.12 * found.max())) if len(found) else 1.0
+    # A little air at both ends, so that a curve on 0 or 1 is not cut in half.
+    axes.set_ylim((-0.1 if rug else -0.02) * top, top * 1.02)
+
+
+def from_zero(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Start the axis of what has no upper end at 0, unless a curve is below it."""
+    # A policy's loss has either sign; the interval of another may reach below 0.
+    if min(float(np.min(curve.y.value)) for curve in curves) >= 0:
+        axes.set_ylim(bottom=0)
+
+
+def legend(
+    figure: Figure, looks: Mapping[str, Mapping[str, Any]], extra: Sequence[Artist] = ()
+) -> None:
+    """Name lines by their looks, and any further marks, below the panels."""
+    handles: list[Artist] = [
+        Line2D([], [], **{"linewidth": 2.2, "label": name, **look})
+        for name, look in looks.items()
+    ]
     handles += extra
-    labels += [str(mark.get_label()) for mark in extra]
-    legend_of(figure, handles, labels)
+    legend_of(figure, handles, [plain(str(x.get_label())) for x in handles])
 
 
 def legend_of(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """Explains these marks below the panels; makes room there."""
+    """Explain these marks below the panels; make room there."""
     widest = max(len(label) for label in labels) + 8
     columns = max(1, min(len(labels), _LEGEND_CHARACTERS // widest))
     rows = math.ceil(len(labels) / columns)
     figure.set_figheight(figure.get_figheight() + 0.22 * (rows - 1))
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=columns, frameon=False
-    )
+    look: Look = {"loc": "outside lower center", "frameon": False}
+    figure.legend(handles, labels, ncols=columns, **look)
 
 
 def name_places(axes: Axes, labels: Sequence[str], panels: int = 1) -> None:
-    """Writes a name at each of the places 0, 1, 2, ... of an x axis.
+    """Write a name at each of the places 0, 1, 2, ... of an x axis.
 
-    Names are wrapped to the room there is, or slanted where that is not enough.
-
-    Args:
-        axes: the panel.
-        labels: the names.
-        panels: how many panels share the figure's width.
+    Names are wrapped to the room in one of so many panels, or slanted where that is not
+    enough.
     """
     room = _PLACES_CHARACTERS // panels // len(labels)
     # An equation stays on one line.
-    labels = [
-        label.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
-        for label in labels
-    ]
+    equals = "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+    labels = [label.replace(" = ", equals) for label in labels]
     wrapped = [textwrap.wrap(label, max(room, 1)) for label in labels]
-    fits = all(len(lines) <= 3 for lines in wrapped) and all(
-        len(word) <= room for label in labels for word in label.split(" ")
-    )
+    longest = max(len(word) for label in labels for word in label.split(" "))
+    fits = longest <= room and max(map(len, wrapped)) <= 3
     names = ["\n".join(lines) for lines in wrapped] if fits else labels
     look: dict[str, Any] = {} if fits else {"rotation": 30, "ha": "right"}
     axes.set_xticks(range(len(labels)), [plain(name) for name in names], **look)
     axes.set_xlim(-0.6, len(labels) - 0.4)
-
-
-def draw_line(axes: Axes, index: int, x: pd.Series, y: pd.Series) -> None:
-    """Draws one run's curve, with its points where they are few."""
-    marker = "o" if len(x) <= 40 else None
-    axes.plot(
-        x, y, marker=marker, markersize=3.5, linewidth=1.7, gid="curve", **look(index)
-    )
 
 
 def needs_rug(steps: Sequence[Sequence[int]]) -> bool:
@@ -168,57 +217,27 @@ def needs_rug(steps: Sequence[Sequence[int]]) -> bool:
     return len(set().union(*steps)) > MAX_RECYCLE_LINES
 
 
-def mark_recycles(axes: Axes, steps: Sequence[Sequence[int]]) -> list[Line2D]:
-    """Marks recycles: light vertical lines, or triangles at the foot if many.
+def mark_recycles(axes: Axes, steps: Sequence[Sequence[int]]) -> list[Artist]:
+    """Mark recycles, at the `steps` of each run; return what a legend explains of them.
 
-    A line has the colour of its run, or is grey where several runs share it.
-
-    Args:
-        axes: the panel; its x axis counts gradient steps.
-        steps: for each run, the gradient steps at which it recycled neurons.
-
-    Returns:
-        What the legend explains: nothing where there was no recycle.
+    By light vertical lines in the color of the run, gray where several runs share one;
+    or by triangles at the foot if there are many.
     """
-    label = "recycle"
-    owners: dict[int, list[int]] = {}
-    for index, run_steps in enumerate(steps):
-        for step in run_steps:
-            owners.setdefault(step, []).append(index)
-    if not needs_rug(steps):
-        for step, indices in owners.items():
-            colour = look(indices[0])["color"] if len(indices) == 1 else SHARED
-            axes.axvline(
-                step, color=colour, alpha=0.25, linewidth=1, zorder=1, gid="recycle"
-            )
-        mark = Line2D([], [], color=SHARED, alpha=0.5, linestyle="none", marker="|")
-        mark.set(markersize=13, label=label)
-        return [mark] if owners else []
-    for index, run_steps in enumerate(steps):
-        if len(run_steps):
-            axes.plot(
-                run_steps,
-                [0.012 + 0.014 * (index % 4)] * len(run_steps),
-                transform=axes.get_xaxis_transform(),
-                linestyle="none",
-                marker="^",
-                markersize=3.5,
-                markeredgewidth=0,
-                color=look(index)["color"],
-                alpha=0.45,
-                gid="recycle",
-            )
-    return [Line2D([], [], color=SHARED, linestyle="none", marker="^", label=label)]
-
-
-def fraction_limits(axes: Axes, highest: float, rug: bool) -> None:
-    """Starts a fraction's axis at 0 and ends it above the data, at most at 1.
-
-    Args:
-        axes: the panel.
-        highest: the largest value of any curve; NaN where there is none.
-        rug: whether triangles at the foot need room below 0.
-    """
-    top = 1.0 if math.isnan(highest) else min(1.0, max(0.1, 1.12 * highest))
-    # A little air at both ends, so that a curve on 0 or 1 is not cut in half.
-    axes.set_ylim((-0.1 if rug else -0.02) * top, top * 1.02)
+    shared: Look = {"color": SHARED, "linestyle": "none", "label": "recycle"}
+    if needs_rug(steps):
+        shared |= {"marker": "^"}
+        small = shared | {"markersize": 3.5, "markeredgewidth": 0, "alpha": 0.45}
+        small |= {"transform": axes.get_xaxis_transform(), "gid": "recycle"}
+        for index, of_run in enumerate(steps):
+            places = [0.012 + 0.014 * (index % 4)] * len(of_run)
+            axes.plot(of_run, places, **small | {"color": look(index)["color"]})
+        return [Line2D([], [], **shared)]
+    colors: dict[int, str] = {}
+    for index, of_run in enumerate(steps):
+        for step in of_run:
+            colors[step] = SHARED if step in colors else look(index)["color"]
+    line: dict[str, Any] = {"alpha": 0.25, "linewidth": 1, "zorder": 1}
+    for step, color in colors.items():
+        axes.axvline(step, color=color, gid="recycle", **line)
+    tick = Line2D([], [], alpha=0.5, marker="|", markersize=13, **shared)
+    return [tick] if colors else []

@@ -1,7 +1,6 @@
-"""Checkpoints of a run: arrays and JSON, whole or not there, newest first.
+"""Write and read checkpoints: arrays and JSON, whole or not there, newest first.
 
-What comes in: arrays by name, and what else there is to remember. What leaves: files
-`checkpoint.<number>.npz`. Nothing here is ever unpickled.
+Files `checkpoint.<number>.npz`. Nothing here is ever unpickled.
 """
 
 import json
@@ -13,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from redo_dopamine.errors import shortened
@@ -201,6 +199,8 @@ def checksum(arrays: Arrays) -> int:
 
 def flatten(tree: Any, prefix: str) -> Arrays:
     """The leaves of a pytree by name; they may be arrays, numbers or text."""
+    import jax  # Here, so that a report, which has no trees, does without.
+
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     keystr = jax.tree_util.keystr
     return {f"{prefix}{keystr(path)}": np.asarray(leaf) for path, leaf in leaves}
@@ -236,6 +236,8 @@ def unflatten(template: Any, arrays: Arrays, prefix: str) -> Any:
             "A checkpoint must hold arrays of the shapes of this run's agent, but "
             f"{'; '.join(unlike)}. Restore the settings of that run."
         )
+    import jax
+
     leaves = [saved[name] for name in expected]
     return jax.tree.unflatten(jax.tree.structure(template), leaves)
 

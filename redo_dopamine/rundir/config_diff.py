@@ -1,9 +1,18 @@
-"""Compares the configuration of a checkpoint with the one asked for."""
+"""Compare the configuration of a checkpoint with the one asked for."""
 
 from redo_dopamine.errors import UserError
 
-# Asking for more iterations than before is how a run is prolonged.
-_MAY_CHANGE = ("Runner.num_iterations",)
+_MAY_CHANGE = (
+    # Asking for more of them than before is how a run is prolonged.
+    "Runner.num_iterations",
+    "LabelShuffle.num_epochs",
+    "Distillation.num_epochs",
+    "RegressionProbe.num_epochs",
+    # The same data may lie elsewhere: a checksum tells whether they are the same.
+    "fashion_mnist.data_dir",
+    "cifar10.data_dir",
+    "Distillation.lesson",
+)
 # With these changed it is another run, not the same one under other settings: the
 # environment's state would be of another game, and a checkpoint holds its own seed.
 _IDENTITY = (
@@ -19,12 +28,21 @@ _IDENTITY = (
 
 
 def parse_settings(config: str) -> dict[str, str]:
-    """`{"scope/Name.parameter": "value"}` of an operative configuration string."""
+    """`{"scope/Name.parameter": "value"}` of an operative configuration string.
+
+    A value that is a macro's is written out.
+    """
     settings = {}
     for line in config.splitlines():
         name, separator, value = line.partition(" = ")
         if separator and not line.startswith("#"):
             settings[name.strip()] = value.strip()
+    for name, value in settings.items():
+        for _ in settings:  # A macro may be another one's; in a circle it stays.
+            if not value.startswith("%"):
+                break
+            value = settings.get(value[1:], value)
+        settings[name] = value
     return settings
 
 
@@ -37,7 +55,7 @@ def check_same_config(saved: str, current: str, checkpoint: str) -> None:
         checkpoint: how the message names the checkpoint.
 
     Raises:
-        UserError: they differ in more than the number of iterations.
+        UserError: they differ in more than the length and the place of the data.
     """
     changes = differences(saved, current)
     if changes:
@@ -73,7 +91,7 @@ def check_allowed_changes(saved: str, current: str, checkpoint: str) -> list[str
 
 
 def differences(saved: str, current: str) -> list[str]:
-    """A line for each setting that differs, but for the number of iterations."""
+    """A line for each setting that differs, but for those that may."""
     before, now = parse_settings(saved), parse_settings(current)
     # An operative configuration has the defaults too, of what has been called so
     # far. So a setting that stands on one side only was not called yet, or belongs

@@ -277,13 +277,18 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     _sync_directory(path.parent)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(content)
+
+
 def write_text(path: Path, text: str) -> None:
     r"""Write a text file, whole or not at all.
 
     Bytes of a file's name that are no text stand in it as `\udc..`.
     """
-    with atomic_write(path) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,9 +1,9 @@
-"""An exclusive lock on a directory, so that no two processes write the same run.
+"""Lock a directory, so that no two processes write the same run.
 
-What comes in: a directory. What leaves: `run.lock` in it for as long as the lock is
-held. The lock is the kernel's (`flock`), so it goes with its process, however that
-ends; the file's content only tells a reader who has it. A directory that is deleted
-takes the lock along: its holder can ask whether it still is the holder.
+`run.lock` is there for as long as the lock is held. The lock is the kernel's (`flock`):
+it goes with its process, however that ends, and the file only tells a reader who has
+it. A directory that is deleted takes the lock along; its holder can ask whether it
+still is the holder.
 """
 
 import contextlib

@@ -1,13 +1,14 @@
-"""`metrics.csv`, whoever writes it: its columns, its numbers, and its length.
+"""Write `metrics.csv` row by row, and cut it to what a checkpoint counts on.
 
-What comes in: a run's directory. What leaves: the file, cut back to what a checkpoint
-counts on. Knows nothing of agents.
+Its columns, numbers and length are defined here. Knows nothing of agents.
 """
 
+import csv
+import io
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +31,33 @@ def plain_decimal(value: Any) -> str:
     if isinstance(number, np.integer | np.bool_):
         return str(int(number))
     return np.format_float_positional(number, trim="-")
+
+
+def lines(rows: Iterable[Sequence[Any]]) -> bytes:
+    """The bytes of rows, each of the `COLUMNS`."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8")
+
+
+def append(base_dir: str | Path, rows: Iterable[tuple[int, int, str, Any]]) -> None:
+    """Add rows of a run without an agent, and have them on the disk.
+
+    Args:
+        base_dir: of the run, whose lock the caller holds.
+        rows: `(iteration, gradient_step, name, value)`. Without an agent, an agent
+            step is a gradient step.
+
+    Raises:
+        OSError: the disk does not take them.
+        LockLostError: the directory is no longer this process's.
+    """
+    waiting = HEADER if current_size(base_dir) == 0 else b""
+    waiting += lines((i, step, step, x, plain_decimal(v)) for i, step, x, v in rows)
+    with open_append(base_dir) as file:
+        while waiting:
+            waiting = waiting[file.write(waiting) :]
+    sync(base_dir)
 
 
 def open_append(base_dir: str | Path) -> IO[bytes]:

@@ -1,8 +1,4 @@
-"""`run.json` and `config.gin`: where a run comes from.
-
-What comes in: the finished configuration and the process's own surroundings. What
-leaves: two files in the run's directory. Touches git, by asking it.
-"""
+"""Write `run.json` and `config.gin`: where a run comes from. Asks git."""
 
 import platform
 import re
@@ -16,7 +12,6 @@ from typing import Any
 import gin
 
 from redo_dopamine.rundir import files, lock
-from redo_dopamine.rundir import files as whole_files
 
 NAME = "run.json"
 CHECKPOINTED = "checkpointed"  # Whether a checkpoint was ever there.
@@ -50,7 +45,7 @@ def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
         # It only tells where the run comes from, and is no reason not to go on.
         files.set_aside(directory / NAME)
     lock.check(base_dir)
-    whole_files.write_text(directory / "config.gin", operative_config())
+    files.write_text(directory / "config.gin", operative_config())
     info = {
         "agent": agent,
         "game": game,
@@ -68,7 +63,7 @@ def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
         info["resumed"] = [*before["resumed"], _now()]
         # Of a version that did not note it, it is not known.
         info[CHECKPOINTED] = before.get(CHECKPOINTED)
-    whole_files.write_json(directory / NAME, info)
+    files.write_json(directory / NAME, info)
 
 
 def record_checkpoint(base_dir: str | Path) -> None:
@@ -85,7 +80,7 @@ def _record(base_dir: str | Path, key: str, value: Any) -> None:
     info = read(base_dir)
     if info is not None and info.get(key) != value:
         lock.check(base_dir)
-        whole_files.write_json(Path(base_dir) / NAME, info | {key: value})
+        files.write_json(Path(base_dir) / NAME, info | {key: value})
 
 
 def read(base_dir: str | Path) -> dict[str, Any] | None:

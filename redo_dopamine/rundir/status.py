@@ -1,7 +1,6 @@
-"""`status.json`: where a run stands, for launchers and reports.
+"""Write and read `status.json`: where a run stands, for launchers and reports.
 
-What comes in: the steps of a run as it goes. What leaves: one file in its directory,
-always whole. Only the process that holds the run's lock writes it.
+The file is always whole. Only the process that holds the run's lock writes it.
 """
 
 import contextlib
@@ -18,7 +17,6 @@ from typing import Any
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import files, lock
-from redo_dopamine.rundir import files as whole_files
 
 NAME = "status.json"
 FORMAT = 1
@@ -70,7 +68,7 @@ def write(directory: str | Path, status: Status) -> None:
     status = dataclasses.replace(
         status, pid=os.getpid(), host=socket.gethostname(), updated=_now()
     )
-    whole_files.write_json(Path(directory) / NAME, dataclasses.asdict(status))
+    files.write_json(Path(directory) / NAME, dataclasses.asdict(status))
 
 
 def read(directory: str | Path) -> Status | None:

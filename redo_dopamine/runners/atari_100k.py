@@ -10,9 +10,8 @@ from dopamine.discrete_domains import atari_lib
 
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 from redo_dopamine.environments import atari
-from redo_dopamine.runners.resume import ResumeOptions
+from redo_dopamine.runners.resume import ResumeOptions, TrainPhase
 from redo_dopamine.runners.runner import PlasticityRunner
-from redo_dopamine.runners.train_phase import TrainPhase
 
 # Actions [B] for observation stacks [B, H, W, stack].
 Policy = Callable[[np.ndarray], np.ndarray]

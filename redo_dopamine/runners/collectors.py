@@ -1,19 +1,16 @@
-"""Dopamine collectors that write `metrics.csv` and TensorBoard's events.
+"""Write statistics to `metrics.csv` and to TensorBoard's events.
 
-What comes in: statistics from the agent and the runner. What leaves: one line each
-in `<base_dir>/metrics.csv`, which only ever grows, but is cut back to its length at
-the last checkpoint when a run resumes. A full disk does not stop a run here: it stops
-its checkpoints, until all rows are in the file.
+`metrics.csv` only grows, but is cut back to its length at the last checkpoint when a
+run resumes. A full disk does not stop a run here: it stops its checkpoints, until all
+rows are in the file.
 """
 
 import contextlib
-import csv
 import functools
-import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 from dopamine.metrics import (
@@ -27,6 +24,7 @@ from redo_dopamine.rundir import lock
 from redo_dopamine.rundir.metrics_csv import (
     COLUMNS,
     FILE_NAME,
+    lines,
     open_append,
     plain_decimal,
 )
@@ -71,7 +69,7 @@ class CsvCollector(collector.Collector):
         self._waiting = b""
         self._warning = _Warning()
         if self._path.stat().st_size == 0:
-            self._waiting = _lines([COLUMNS])
+            self._waiting = lines([COLUMNS])
             self.flush()
 
     def get_name(self) -> str:
@@ -86,7 +84,7 @@ class CsvCollector(collector.Collector):
         Where the disk does not take them, they are kept for the next attempt.
         """
         clock = self._clock()
-        self._waiting += _lines(
+        self._waiting += lines(
             (*clock, x.name, plain_decimal(x.value))
             for x in statistics
             if self.check_type(x.type)
@@ -174,9 +172,3 @@ class _Warning:
 
     def over(self) -> None:
         self.said = False
-
-
-def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode("utf-8")

@@ -1,8 +1,4 @@
-"""A run in continuous control.
-
-What comes in: gin's `Runner.*` bindings, with an environment of
-`create_control_environment`. What leaves: what `PlasticityRunner` leaves.
-"""
+"""Run continuous control: environments of `create_control_environment`."""
 
 from collections.abc import Callable
 from typing import Any

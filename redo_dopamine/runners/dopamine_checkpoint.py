@@ -1,9 +1,8 @@
-"""Starts a run from a checkpoint that Dopamine itself has written.
+"""Start a run from a checkpoint that Dopamine itself has written.
 
-What comes in: the path of a `ckpt.<n>` of Dopamine's, which is a pickle. What leaves:
-an agent with its parameters, target parameters and optimizer state. A pickle may run
-any code when it is loaded, so this one is let make nothing but arrays and containers;
-and it is only read when a flag asks for it by name.
+Takes parameters, target parameters and optimizer state from a `ckpt.<n>`, which is a
+pickle. A pickle may run any code when it is loaded, so this one can make nothing but
+arrays and containers; and it is only read when a flag asks for it by name.
 """
 
 import pickle

@@ -1,8 +1,6 @@
-"""Watches a run's numbers, so that one that is not finite stops the run.
+"""Stop a run whose losses or parameters are not finite, by a `NotFiniteError`.
 
-What comes in: an agent, whose losses and parameters are looked at. What leaves:
-nothing, or a `NotFiniteError` that says when and where. In the loop nothing waits for
-the device: a number is looked at once it is there.
+In the loop nothing waits for the device: a number is looked at once it is there.
 """
 
 import math

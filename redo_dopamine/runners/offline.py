@@ -1,7 +1,6 @@
-"""A run on fixed data: training without a game, and evaluation in it if asked for.
+"""Train on fixed data, without a game, and evaluate in one if asked to.
 
-What comes in: gin's `Runner.*` bindings, where `training_steps` are train steps. What
-leaves: what `PlasticityRunner` leaves.
+`Runner.training_steps` are train steps here.
 """
 
 from typing import Any
@@ -12,9 +11,8 @@ import numpy as np
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
 from redo_dopamine.environments import atari
 from redo_dopamine.runners.progress import Progress
-from redo_dopamine.runners.resume import ResumeOptions
+from redo_dopamine.runners.resume import ResumeOptions, TrainPhase
 from redo_dopamine.runners.runner import PlasticityRunner
-from redo_dopamine.runners.train_phase import TrainPhase
 
 _EVALUATION = 7  # A random stream, apart from the others.
 

@@ -1,8 +1,4 @@
-"""The one progress bar of a run.
-
-What comes in: steps, returns and fractions as they happen. What leaves: a line on
-standard error.
-"""
+"""The one progress bar of a run, on standard error."""
 
 import contextlib
 import math

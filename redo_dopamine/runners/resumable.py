@@ -1,24 +1,25 @@
-"""Dopamine's Runner with checkpoints of its whole state, at any moment.
-
-What comes in: a base directory, and the options on which a run may be taken up. What
-leaves: checkpoints there, and the run as it stood at the last of them.
-"""
+"""Dopamine's Runner with checkpoints of its whole state, between any two steps."""
 
 import math
 import sys
 import time
 from typing import Any
 
+import numpy as np
 from dopamine.discrete_domains import run_experiment
 
 from redo_dopamine.environments import atari
-from redo_dopamine.errors import NotFiniteError
+from redo_dopamine.errors import NotFiniteError, shortened
 from redo_dopamine.rundir import provenance
 from redo_dopamine.rundir.signals import StopSwitch
 from redo_dopamine.runners import dopamine_checkpoint
 from redo_dopamine.runners.nan_watch import Watch
-from redo_dopamine.runners.resume import Checkpoints, ResumeOptions, Snapshot
-from redo_dopamine.runners.train_phase import TrainPhase
+from redo_dopamine.runners.resume import (
+    Checkpoints,
+    ResumeOptions,
+    Snapshot,
+    TrainPhase,
+)
 
 
 class ResumableRunner(run_experiment.Runner):
@@ -47,7 +48,9 @@ class ResumableRunner(run_experiment.Runner):
             self._options,
             self._agent_steps(),
         )
-        snapshot = self._checkpoints.resume(self._restore_environment)
+        snapshot = self._checkpoints.resume(
+            self._restore_environment, self._check_action
+        )
         if snapshot is not None:
             self._restore(snapshot)
         elif self._options.dopamine_checkpoint is not None:
@@ -69,6 +72,18 @@ class ResumableRunner(run_experiment.Runner):
 
     def _restore_environment(self, state: atari.State) -> None:
         atari.set_state(self._environment, state)
+
+    def _check_action(self, action: Any) -> None:
+        """Refuse an action of a checkpoint that the environment does not have."""
+        space = self._environment.action_space
+        if action is None:
+            return
+        if hasattr(space, "n"):
+            fits = isinstance(action, int) and action < space.n
+        else:
+            fits = isinstance(action, list) and np.shape(action) == space.shape
+        if not fits:
+            raise ValueError(f"{shortened(action)} is no action of it")
 
     def _checkpoint(self) -> None:
         self._watch.look_at_all()
@@ -121,7 +136,9 @@ class ResumableRunner(run_experiment.Runner):
             file=sys.stderr,
         )
         self._collector_dispatcher.flush()
-        snapshot = self._checkpoints.resume(self._restore_environment)
+        snapshot = self._checkpoints.resume(
+            self._restore_environment, self._check_action
+        )
         assert snapshot is not None  # There is a checkpoint, or this is a UserError.
         self._restore(snapshot)
         self._rollbacks += 1

@@ -1,34 +1,142 @@
-"""A run's checkpoints: when it stops at any moment, it goes on from the last one.
+"""Save where a run stands to `<base_dir>/checkpoints/`, and restore the last of them.
 
-What comes in: an agent, and where its run stands. What leaves: both in
-`<base_dir>/checkpoints/`, and `metrics.csv` cut back to what belongs to them.
+A restore cuts `metrics.csv` back to the rows that belong to its checkpoint.
 """
 
-import sys
+import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from absl import logging
 
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import UserError, shortened
-from redo_dopamine.rundir import (
-    checkpoint,
-    fresh_start,
-    lock,
-    metrics_csv,
-    provenance,
-)
+from redo_dopamine.rundir import checkpoint, lock, metrics_csv, resume
 from redo_dopamine.rundir.config_diff import (
     check_allowed_changes,
     check_same_config,
     differences,
 )
-from redo_dopamine.runners.train_phase import TrainPhase
 
-# The last one, and two to fall back on where that is damaged.
-_KEEP = 3
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:  # An integer that no float can hold.
+        return False
+
+
+def _is_action(value: Any) -> bool:
+    vector = isinstance(value, list) and all(map(_is_number, value))
+    return value is None or _is_count(value) or vector
+
+
+_SAVED = {
+    **dict.fromkeys(("num_steps", "num_starts", "num_episodes"), _is_count),
+    **dict.fromkeys(("sum_returns", "seconds", "episode_return"), _is_number),
+    "episode_steps": _is_count,
+    "action": _is_action,
+    "over": lambda value: isinstance(value, bool),
+}
+
+
+@dataclasses.dataclass
+class TrainPhase:
+    """The training of one iteration, as far as it has come.
+
+    Attributes:
+        num_steps: agent steps made.
+        num_starts: episodes begun.
+        num_episodes: episodes that came to their end.
+        sum_returns: of those episodes.
+        seconds: spent on it.
+        episode_steps: agent steps of the running episode.
+        episode_return: of the running episode.
+        action: the next one of the running episode, a number or a list of numbers;
+            None between two episodes.
+        over: whether all that is left of the iteration is its evaluation.
+    """
+
+    num_steps: int = 0
+    num_starts: int = 0
+    num_episodes: int = 0
+    sum_returns: float = 0.0
+    seconds: float = 0.0
+    episode_steps: int = 0
+    episode_return: float = 0.0
+    action: int | list[float] | None = None
+    over: bool = False
+
+    def begin_episode(self, action: Any) -> None:
+        """An episode has begun, and this is its first action."""
+        self.num_starts += 1
+        self.episode_steps, self.episode_return = 0, 0.0
+        self.go_on(action)
+
+    def go_on(self, action: Any) -> None:
+        """The running episode has a next action, a NumPy number or vector."""
+        self.action = np.asarray(action).tolist()
+
+    def count_step(self, reward: float) -> None:
+        """A step of the running episode gave this reward."""
+        self.num_steps += 1
+        self.episode_steps += 1
+        self.episode_return += float(reward)
+
+    def end_episode(self, finished: bool) -> None:
+        """The running episode is over; its return counts if it came to its end."""
+        self.action = None
+        if finished:
+            self.num_episodes += 1
+            self.sum_returns += self.episode_return
+
+    def next(self) -> "TrainPhase":
+        """The phase of the next iteration, which takes a running episode along."""
+        if self.action is None:
+            return TrainPhase()
+        return TrainPhase(
+            num_starts=1,
+            episode_steps=self.episode_steps,
+            episode_return=self.episode_return,
+            action=self.action,
+        )
+
+    @property
+    def average_return(self) -> float:
+        """Over the episodes that came to their end; NaN if none did."""
+        return self.sum_returns / self.num_episodes if self.num_episodes else math.nan
+
+    @property
+    def steps_per_second(self) -> float:
+        """Agent steps per second of training."""
+        return self.num_steps / self.seconds if self.seconds > 0 else math.nan
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` takes."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any]) -> "TrainPhase":
+        """The phase that was saved.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if not isinstance(saved, dict):
+            raise ValueError(f"a training phase is no {type(saved).__name__}")
+        for name, value in saved.items():
+            if name not in _SAVED or not _SAVED[name](value):
+                raise ValueError(f"no training phase has such a {shortened(name)!r}")
+        return cls(**saved)
+
+
 _AGENT, _ENVIRONMENT = "agent", "environment/"
 
 
@@ -83,7 +191,7 @@ class Checkpoints:
         agent_steps: int = 0,
     ):
         self._base_dir = base_dir
-        self._directory = Path(base_dir) / "checkpoints"
+        self._directory = resume.directory_of(base_dir)
         self._agent = agent
         self._config = config
         self._options = options
@@ -127,51 +235,52 @@ class Checkpoints:
                 **checkpoint.replay_state(self._directory, number),
             }
             arrays = {**checkpoint.flatten(bundle, _AGENT), **environment}
-            lock.check(self._base_dir)  # The replay buffer may have taken minutes.
-            checkpoint.write(self._directory, number, arrays, meta)
+            # It asks for the lock again: the replay buffer may have taken minutes.
+            resume.write(self._base_dir, number, arrays, meta)
             # Whatever fails from here on, the number is not used for another one.
             self._last = number
-            provenance.record_checkpoint(self._base_dir)
-            checkpoint.delete_all_but(self._directory, _KEEP)
+            resume.note_written(self._base_dir)
         except OSError as error:
-            _warn(
+            resume.warn(
                 f"A checkpoint could not be written to {self._directory} ({error}); "
                 "the run goes on, and would be resumed from the one before."
             )
 
     def resume(
-        self, restore_environment: Callable[[atari.State], None] = lambda _: None
+        self,
+        restore_environment: Callable[[atari.State], None] = lambda _: None,
+        check_action: Callable[[Any], None] = lambda _: None,
     ) -> Snapshot | None:
-        """Take up the newest checkpoint that is whole; None if there is none at all.
+        """Restore the newest checkpoint that is whole; None if there is none at all.
 
         Args:
             restore_environment: to the state of a snapshot.
+            check_action: raises where a snapshot's next action is none of the game's.
 
         Raises:
             UserError: it is of another configuration, or all are damaged; or there is
                 none, and to begin would lose what lies there.
             RunFinishedError: there is none, but the run is done.
         """
-        numbers = checkpoint.numbers(self._directory)
-        if not numbers:
-            if not self._options.allow_config_change:
-                fresh_start.check_config_unchanged(self._base_dir, self._config)
-            fresh_start.check(self._base_dir, self._config, self._agent_steps)
-            metrics_csv.cut_back(self._base_dir, 0)
-            return None
-        for number in numbers:
-            try:
-                return self._restore(number, restore_environment)
-            except (checkpoint.DamagedCheckpointError, FileNotFoundError) as error:
-                _warn(f"{error} The checkpoint before it is used.")
-        raise UserError(
-            f"A run is resumed from a checkpoint that is whole, but none in "
-            f"{self._directory} is, as told above. Restore what was changed, or start "
-            "over with another --base_dir."
+        snapshot = resume.restore_newest(
+            self._base_dir,
+            lambda number: self._restore(number, restore_environment, check_action),
+            passed_over=(checkpoint.DamagedCheckpointError, FileNotFoundError),
         )
+        if snapshot is None:
+            resume.begin(
+                self._base_dir,
+                self._config,
+                self._agent_steps,
+                same_config=not self._options.allow_config_change,
+            )
+        return snapshot
 
     def _restore(
-        self, number: int, restore_environment: Callable[[atari.State], None]
+        self,
+        number: int,
+        restore_environment: Callable[[atari.State], None],
+        check_action: Callable[[Any], None],
     ) -> Snapshot:
         path = checkpoint.path_of(self._directory, number)
         arrays, meta = checkpoint.read(path)
@@ -202,6 +311,7 @@ class Checkpoints:
             if name.startswith(_ENVIRONMENT)
         }
         try:
+            check_action(meta["phase"].get("action"))
             restore_environment(environment)
         # A state of another kind leads an environment to whatever it raises.
         except Exception as error:
@@ -227,7 +337,7 @@ class Checkpoints:
             return
         changes = check_allowed_changes(saved, self._config, str(path))
         if changes:
-            _warn(f"{path} goes on under other settings:\n" + "\n".join(changes))
+            resume.warn(f"{path} goes on under other settings:\n" + "\n".join(changes))
 
 
 def _check_meta(meta: dict[str, Any], path: Path) -> None:
@@ -244,7 +354,3 @@ def _check_meta(meta: dict[str, Any], path: Path) -> None:
     except ValueError as error:
         wrong.append(f"phase: {error}")
     checkpoint.check_meta(meta, path, ("iteration", "rollbacks"), also=wrong)
-
-
-def _warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr)

@@ -17,8 +17,7 @@ from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 from redo_dopamine.runners import collectors
 from redo_dopamine.runners.progress import Progress
 from redo_dopamine.runners.resumable import ResumableRunner
-from redo_dopamine.runners.resume import ResumeOptions
-from redo_dopamine.runners.train_phase import TrainPhase
+from redo_dopamine.runners.resume import ResumeOptions, TrainPhase
 
 # Sets the environment's random stream apart from those of the agent.
 _ENVIRONMENT_STREAM = 3

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from redo_dopamine.studies.catalogue import (
     he2026,
     minatar,
-    sac,
+    minatar_redo_gain,
     small_atari,
     sokar2023_ablations,
     sokar2023_causes,
@@ -21,8 +21,8 @@ _CATALOGUE = (
     sokar2023_ablations,
     sokar2023_causes,
     he2026,
-    sac,
     minatar,
+    minatar_redo_gain,
     small_atari,
 )
 STUDIES: Mapping[str, Study] = {

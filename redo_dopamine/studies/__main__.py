@@ -1,11 +1,10 @@
-"""`python -m redo_dopamine.studies`: what there is; `... show NAME`: one study."""
+"""`redo-dopamine studies`: what there is; `redo-dopamine studies NAME`: one study."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from redo_dopamine.cli import flags, process
-from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, scaling
 
 
@@ -44,7 +43,8 @@ def show(selection: plan.Selection, steps_per_second: float | None = None) -> st
         if steps_per_second is None
         else f"{steps_per_second:g} {unit.steps} per second"
     )
-    lines = [f"{study.name}: {study.claim}", f"after {study.source}", ""]
+    lines = [f"{study.name}: {study.claim}", f"after {study.source}"]
+    lines += [study.differs, ""] if study.differs else [""]
     bindings = {arm.name: scaling.arm_bindings(study, arm, scale) for arm in study.arms}
     common = set.intersection(*map(set, bindings.values()))
     for arm in selection.arms:
@@ -89,12 +89,16 @@ def warnings(selection: plan.Selection) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m redo_dopamine.studies", description="What the papers varied."
+    parser = flags.Parser(
+        prog="redo-dopamine studies",
+        description="List all studies; with a name, show one.",
+        epilog="example: redo-dopamine studies replay_ratio --games=Pong --seeds=1",
     )
     commands = parser.add_subparsers(dest="command")
-    details = commands.add_parser("show", help="tell of one study")
-    details.add_argument("study")
+    details = commands.add_parser(
+        "show", help="show one study; the word may be left out"
+    )
+    details.add_argument("study", help="its name, or a Python file that makes it")
     add_selection_options(details)
     details.add_argument(
         "--steps_per_second",
@@ -104,19 +108,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and not words[0].startswith("-") and words[0] not in commands.choices:
         words.insert(0, "show")
-    try:
+
+    def run() -> None:
         options = parser.parse_args(words)
         if options.command is None:
             print(list_studies())
-            return 0
+            return
         selection = plan.select(
             options.study, options.arms, options.games, options.seeds, options.scale
         )
         print(show(selection, options.steps_per_second))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return process.status_of(run)
 
 
 def add_selection_options(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import itertools
+import os
 import runpy
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TypeVar
 
 from redo_dopamine.cli.flags import LARGEST_SEED, as_whole, shown
 from redo_dopamine.errors import UserError, shortened
-from redo_dopamine.studies import STUDIES
+from redo_dopamine.studies import STUDIES, rules
 from redo_dopamine.studies.scaling import arm_bindings, check_scale, run_length
 from redo_dopamine.studies.study import Arm, Study
 
@@ -168,14 +169,25 @@ def from_file(path: str) -> Study:
     """The study that a Python file makes, which is run for that.
 
     Raises:
-        UserError: the file cannot be run, or does not make exactly one study.
+        UserError: the file cannot be run, does not make exactly one study, or makes
+            one that no run could be launched from.
     """
+    if not os.path.isfile(path):
+        near = difflib.get_close_matches(
+            Path(path).name, [x.name for x in Path(path).parent.glob("*.py")], 1, 0.6
+        )
+        hint = f"Did you mean {near[0]}?" if near else "Give the path of one."
+        raise UserError(
+            f"A study's file must be there, but {shortened(repr(path))} is not. {hint}"
+        )
     try:
         made = runpy.run_path(path)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() in the file, too.
         raise UserError(
             f"A study's file must be Python that runs, but {shortened(repr(path))} "
-            f"ends with {type(error).__name__}: {shortened(str(error))}. Fix the file."
+            f"ends with {_said(error)}. Fix the file."
         ) from error
     found = {id(x): x for x in made.values() if isinstance(x, Study)}
     if len(found) != 1:
@@ -184,7 +196,24 @@ def from_file(path: str) -> Study:
             f"{len(found)}. Keep one a file."
         )
     [study] = found.values()
+    try:
+        rules.check(study, shortened(repr(path)), SPEEDS)
+    except UserError:
+        raise
+    except Exception as error:  # Of an object that the file has made.
+        raise UserError(
+            "A study must be made of plain values, but that of "
+            f"{shortened(repr(path))} "
+            f"cannot be looked at: {_said(error)}. Fix the file."
+        ) from error
     return study
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {shortened(str(error))}"
+    except Exception:  # Its own words are broken, too.
+        return type(error).__name__
 
 
 def _named(name: str) -> Study:
@@ -223,6 +252,10 @@ def parse_seeds(text: str, of_study: Sequence[int]) -> tuple[int, ...]:
         raise UserError(
             "--seeds must be a number of seeds such as 2, or seeds such as 0,3 (a "
             f"single one as 3,) up to {LARGEST_SEED}, but is {shown(text)}."
+        )
+    if len(numbers) > _MOST_SEEDS:
+        raise UserError(
+            f"--seeds must name at most {_MOST_SEEDS} seeds, but names {len(numbers)}."
         )
     if "," in text:
         if len(set(numbers)) < len(numbers):

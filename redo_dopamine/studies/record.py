@@ -1,7 +1,6 @@
-"""`study.json`: what a launch asked for, which is what a report has to find.
+"""Write `study.json`: what launches asked for, which is what a report has to find.
 
-What comes in: the selection of each launch. What leaves: one file in the study's
-directory, always whole. Further arms, games and seeds extend it; other settings are
+The file is always whole. Further arms, games and seeds extend it; other settings are
 refused.
 """
 
@@ -12,56 +11,49 @@ from typing import Any
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import files, lock
-from redo_dopamine.rundir import files as whole_files
 from redo_dopamine.studies.plan import Selection
 from redo_dopamine.studies.scaling import arm_bindings, run_length
-from redo_dopamine.studies.study import PaperDormancy, Unit
+from redo_dopamine.studies.spec import NAME, ArmSpec, StudySpec, modern_lengths
 
-NAME = "study.json"
-FORMAT = 1
 _LOCK = "study.lock"
 # What a further launch must have in common with the first, beside its lengths.
 _FIXED = ("format", "name", "scale", "axis")
 
 
-def describe(selection: Selection) -> dict[str, Any]:
-    """The content of `study.json` for one launch."""
+def describe(selection: Selection) -> StudySpec:
+    """Return what one launch asks for."""
     study, scale = selection.study, selection.scale
     unit = study.protocol.unit
     names = {arm.name for arm in selection.arms}
-    return {
-        "format": FORMAT,
-        "name": study.name,
-        "claim": study.claim,
-        "source": study.source,
-        "scale": float(scale),
-        "games": list(selection.games),
-        "seeds": list(selection.seeds),
-        "unit": unit.name,
-        unit.name: {"paper": study.length, "run": unit.of(run_length(study, scale))},
-        "scored": study.protocol.score is not None,
-        "score": study.protocol.score,
-        "judged_by": study.protocol.judged_by,
-        "axis": study.axis,
-        "arms": [
-            {
-                "name": arm.name,
-                "label": arm.label,
-                "series": arm.series,
-                "x": arm.x,
-                "gin_file": arm.gin_file,
-                "bindings": list(arm_bindings(study, arm, scale)),
-            }
+    return StudySpec(
+        name=study.name,
+        claim=study.claim,
+        source=study.source,
+        differs=study.differs,
+        scale=float(scale),
+        unit=unit.name,
+        length_full=study.length,
+        length_run=unit.of(run_length(study, scale)),
+        score=study.protocol.score,
+        judged_by=study.protocol.judged_by,
+        games=tuple(selection.games),
+        seeds=tuple(str(seed) for seed in selection.seeds),
+        axis=study.axis,
+        arms=tuple(
+            ArmSpec(
+                arm.name,
+                arm.label,
+                arm.series,
+                arm.x,
+                arm.gin_file,
+                arm_bindings(study, arm, scale),
+            )
             for arm in selection.arms
-        ],
-        "paper": [dataclasses.asdict(x) for x in study.paper if x.arm in names],
-        "paper_dormant_percent": [
-            _dormancy(x, unit) for x in study.paper_dormancy if x.arm in names
-        ],
-        "paper_dormant_curve": [
-            dataclasses.asdict(x) for x in study.paper_curve if x.arm in names
-        ],
-    }
+        ),
+        paper=tuple(x for x in study.paper if x.arm in names),
+        paper_dormancy=tuple(x for x in study.paper_dormancy if x.arm in names),
+        paper_curve=tuple(x for x in study.paper_curve if x.arm in names),
+    )
 
 
 def write(selection: Selection, base_dir: str | Path) -> Path:
@@ -76,22 +68,16 @@ def write(selection: Selection, base_dir: str | Path) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with lock.held(directory, _LOCK, patience=30):
-            content = describe(selection)
+            content = describe(selection).to_json()
             if path.exists():
                 content = _merge(read(path), content, path, selection)
-            whole_files.write_json(path, content)
+            files.write_json(path, content)
     except OSError as error:
         raise UserError(
             f"--base_dir must be a directory that can be written, but {base_dir!s} "
             f"cannot: {error.strerror}. Give another one."
         ) from error
     return path
-
-
-def _dormancy(found: PaperDormancy, unit: Unit) -> dict[str, Any]:
-    content = dataclasses.asdict(found)
-    at = content.pop("at")
-    return content if at is None else content | {unit.name: at}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -105,7 +91,7 @@ def read(path: Path) -> dict[str, Any]:
         found = files.read_json(path)
         problem = _problem(found)
         if problem is None:
-            return found
+            return found | modern_lengths(found)
     except ValueError as error:
         problem = f"is no JSON ({error})"
     raise UserError(
@@ -143,6 +129,10 @@ def _merge(
         if old.get(key) != new[key]
     ]
     before = {arm["name"]: arm for arm in old["arms"]}
+    study = selection.study
+    gone = [x for x in before if x not in {arm.name for arm in study.arms}]
+    gone += [x for x in old["games"] if x not in study.all_games]
+    differences += [f"  {name}: the study does not have it any more" for name in gone]
     for arm in new["arms"]:
         known = before.get(arm["name"], arm)
         differences += [
@@ -157,9 +147,9 @@ def _merge(
             + "\n".join(differences)
             + "\nAsk for these again, or give another --base_dir."
         )
-    study = selection.study
     names = [arm["name"] for arm in new["arms"]]
-    everything = describe(dataclasses.replace(selection, arms=study.arms))
+    whole = dataclasses.replace(selection, arms=study.arms)
+    everything = describe(whole).to_json()
 
     def with_old(key: str, name: str) -> list[Any]:
         wanted = {*names, *before}

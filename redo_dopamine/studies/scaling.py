@@ -6,6 +6,7 @@ machinery works; its returns say nothing about the paper's.
 """
 
 from redo_dopamine.errors import UserError
+from redo_dopamine.studies import gin_values
 from redo_dopamine.studies.study import (
     TRAINING_STEPS,
     Arm,
@@ -46,7 +47,7 @@ FLOORS = {
     "PrioritizedSamplingDistribution.max_capacity": 1_000,
     "Atari100kRunner.num_eval_episodes": 2,
 }
-# Gradient steps between two synchronisations of the target network are a multiple of
+# Gradient steps between two synchronizations of the target network are a multiple of
 # this, so that at replay ratios up to 2 the period in agent steps is a whole multiple
 # of an update period of 4, and the same number of gradient steps in every arm.
 _TARGET_UNIT, _LEAST_TARGET_STEPS = 8, 16
@@ -95,7 +96,12 @@ def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Settin
         clocks[_TARGET_PERIOD] = _target_period(target_steps, arm.replay_ratio, scale)
     for name in clocks.keys() & FLOORS.keys():
         clocks[name] = _scaled(name, clocks[name], scale)
-    in_file = study.protocol.clocks
+    # What a file does not set is sent, whatever the protocol says that it is.
+    in_file = (
+        study.protocol.clocks
+        if arm.gin_file is None
+        else gin_values.numbers(arm.gin_file)
+    )
     ratio = f"{study.protocol.agent}.replay_ratio"
     return {
         **({} if arm.replay_ratio is None else {ratio: arm.replay_ratio}),
@@ -105,7 +111,7 @@ def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Settin
             else value
             for name, value in arm.settings.items()
         },
-        **{name: x for name, x in clocks.items() if x != in_file[name]},
+        **{name: x for name, x in clocks.items() if x != in_file.get(name)},
     }
 
 

@@ -7,6 +7,7 @@ costs nothing; `scaling` and `plan` turn it into runs.
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from typing import Final, Literal
 
 FRAMES_PER_AGENT_STEP = 4
 _LEAST_AGENT_STEPS = 200
@@ -86,10 +87,12 @@ def shrink(value: int, scale: float) -> int:
 # A number, or gin source such as "@at_random".
 Setting = int | float | str
 # From a random player's return to a human's; to the game's best arm in the study.
-HUMAN, BEST_ARM = "human", "best arm"
+HUMAN: Final = "human"
+BEST_ARM: Final = "best arm"
 # By the average return of training in the last tenth of the agent steps, which is
 # Dopamine's convention; by the evaluation at the end.
-TRAINING, EVALUATION = "training", "evaluation"
+TRAINING: Final = "training"
+EVALUATION: Final = "evaluation"
 TRAINING_STEPS = "Runner.training_steps"
 
 
@@ -101,9 +104,10 @@ class Protocol:
 
     Attributes:
         agent: gin name of the agent, or of the experiment where no agent acts.
-        clocks: gin settings that are lengths, periods or sizes in steps, each with
-            the value of the gin file, or of the module where there is no such file.
-        target_gradient_steps: gradient steps between two synchronisations of the
+        clocks: gin settings that are lengths, periods or sizes in steps. A run is told
+            of those that its gin file sets otherwise; where there is no such file they
+            are the module's own.
+        target_gradient_steps: gradient steps between two synchronizations of the
             target network, whatever the replay ratio; None where the gin file's
             period is kept, or where there is no target network.
         module: what `python -m` executes; it takes `--base_dir`, `--scale`,
@@ -115,7 +119,7 @@ class Protocol:
             than `Runner.training_steps`.
         unit: what lengths are counted in.
         shorten: a length at a part of itself.
-        score: what the returns that runs end with are normalised by in reports; None
+        score: what the returns that runs end with are normalized by in reports; None
             where they are shown as they are, or where there are none.
         judged_by: the returns that are the score; the other kind stands beside it.
     """
@@ -130,8 +134,8 @@ class Protocol:
     iteration_steps: int | None = None
     unit: Unit = FRAMES
     shorten: Callable[[Length, float], Length] = few_iterations
-    score: str | None = HUMAN
-    judged_by: str = TRAINING
+    score: Literal["human", "best arm"] | None = HUMAN
+    judged_by: Literal["training", "evaluation"] = TRAINING
 
     @property
     def training_steps(self) -> int:
@@ -206,7 +210,7 @@ class Arm:
 
 @dataclasses.dataclass(frozen=True)
 class PaperScore:
-    """What a paper found: IQM of human-normalised scores, with its 95% interval.
+    """What a paper found: IQM of human-normalized scores, with its 95% interval.
 
     Read off the paper's figures: about ±0.005. None where no interval is known.
     """
@@ -267,7 +271,7 @@ class Study:
 
     Attributes:
         name: by which it is launched; names its directory.
-        claim: what the paper says will come out.
+        claim: what the paper, or this project, says will come out.
         source: the paper, and where in it.
         axis: what `Arm.x` is, or what the arms differ in.
         arms: what is compared.
@@ -281,6 +285,8 @@ class Study:
         paper_curve: points of the paper's curves of dormant fractions, where known.
         games_by_name: games that a launch runs only where it names them, because
             they need something that is not on every machine.
+        differs: what keeps the study from testing the claim as the paper has it, even
+            at full length; a sentence that the report begins with.
     """
 
     name: str
@@ -296,6 +302,7 @@ class Study:
     paper_dormancy: tuple[PaperDormancy, ...] = ()
     paper_curve: tuple[PaperPoint, ...] = ()
     games_by_name: tuple[str, ...] = ()
+    differs: str = ""
 
     @property
     def full_length(self) -> Length:

@@ -1,48 +1,188 @@
-"""Distillation: `python -m redo_dopamine.supervised.distillation --base_dir=DIR`.
+"""Teach a network the Q-values of another on fixed states.
 
-What comes in: the flags of every experiment (`command`), and a lesson's file. What
-leaves: a run's directory.
+`python -m redo_dopamine.supervised.distillation --base_dir=DIR --lesson=FILE`.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gin
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
 
 from redo_dopamine.cli import paths, process
+from redo_dopamine.core.checks import check_positive, whole_setting
+from redo_dopamine.core.graph import Params
+from redo_dopamine.core.interventions import InterventionFactory
 from redo_dopamine.errors import UserError
-from redo_dopamine.supervised import command, gin_names
-from redo_dopamine.supervised.q_distillation import Distillation
+from redo_dopamine.networks.impala import ImpalaNetwork
+from redo_dopamine.networks.nature import NatureNetwork
+from redo_dopamine.supervised import teacher_data
+from redo_dopamine.supervised.command import Command
+from redo_dopamine.supervised.experiment import (
+    EpochExperiment,
+    Objective,
+    make_draw,
+)
+from redo_dopamine.supervised.teacher_data import TeacherData
+
+# From teacher data and newly drawn parameters to those that a student begins with.
+InitFn = Callable[[TeacherData, Params], Params]
+
+
+def fresh_student(lesson: TeacherData, drawn: Params) -> Params:
+    """Begin with new parameters from the initializers."""
+    del lesson
+    return drawn
+
+
+def pretrained_student(lesson: TeacherData, drawn: Params) -> Params:
+    """Begin with the parameters of the student's run.
+
+    Raises:
+        UserError: they are of another network.
+    """
+    return jax.tree.map(jnp.array, lesson.student_like(drawn))
+
+
+def squared_error(q_values: np.ndarray) -> Objective:
+    r"""Measure how far a student's Q-values are from a teacher's.
+
+    .. math:: \text{loss} = E_{s,a} \big( Q(s, a) - Q_{teacher}(s, a) \big)^2
+
+    and `relative_loss`, which is that divided by the variance of the teacher's
+    Q-values around each action's mean: 1 for a student that says the same of all
+    states, as well as it can.
+
+    Args:
+        q_values: the teacher's, of all states [N, actions].
+    """
+    variance = np.mean(np.var(q_values.astype(np.float64), axis=0))
+
+    def objective(outputs: Any, targets: jax.Array) -> Mapping[str, jax.Array]:
+        loss = jnp.mean((outputs.q_values - targets) ** 2)
+        return {"loss": loss, "relative_loss": loss / np.float32(variance)}
+
+    return objective
+
+
+class Distillation(EpochExperiment):
+    """Regress the Q-values that a trained teacher gives to replayed states.
+
+    Sokar et al., ICML 2023 (arXiv 2302.12902): a network pretrained at replay ratio 1
+    learns them worse than a fresh one and falls dormant. That the loss is the mean
+    squared error over all actions, the states a fixed set and an epoch a pass over it
+    are choices of this project, since the paper's are not known; the optimizer is
+    DQN's. Its moments begin at zero for every student.
+
+    Two experiments of a seed that differ in `start` or `intervention` have the same
+    states and order of the data.
+
+    Args:
+        lesson: path of a file of teacher data.
+        network: makes the student's network from a number of actions.
+        start: what the student begins with: `fresh_student` or `pretrained_student`.
+        intervention: what to do against lost plasticity, such as `redo()`.
+        seed: of all random streams.
+        num_epochs: passes over the states.
+        batch_size: states an update.
+        learning_rate: of Adam.
+        eps: of Adam.
+        taus: thresholds to measure dormancy at, at the end of every epoch.
+        tracking_batch_size: states that a measurement averages over, the same ones
+            always; all where there are no more.
+
+    Raises:
+        UserError: teacher data that cannot be read, or a student of another network.
+        ValueError: a setting out of its range.
+    """
+
+    def __init__(
+        self,
+        lesson: str,
+        network: Callable[[int], Any] = NatureNetwork,
+        start: InitFn = fresh_student,
+        intervention: InterventionFactory | None = None,
+        *,
+        seed: int = 0,
+        num_epochs: int = 160,
+        batch_size: int = 32,
+        learning_rate: float = 6.25e-5,
+        eps: float = 1.5e-4,
+        taus: Sequence[float] = (0.0, 0.025, 0.1),
+        tracking_batch_size: int = 1024,
+    ):
+        seed = whole_setting("seed", seed, low=0)
+        check_positive(learning_rate=learning_rate, eps=eps)
+        given = teacher_data.read(lesson)
+        self._q_values = given.q_values
+        made = network(given.num_actions)
+        draw_params = make_draw(made, given.states)
+        super().__init__(
+            *(made, given.states, squared_error(given.q_values)),
+            optax.adam(learning_rate, eps=eps),
+            start(given, draw_params(jax.random.PRNGKey(seed))),
+            draw_params=draw_params,
+            intervention=intervention,
+            taus=taus,
+            checksum=given.checksum,
+            seed=seed,
+            num_epochs=num_epochs,
+            batch_size=batch_size,
+            tracking_batch_size=tracking_batch_size,
+        )
+
+    def targets_at(self, epoch: int) -> np.ndarray:
+        """The teacher's Q-values [N, actions], which stay."""
+        return self._q_values
+
 
 _LESSON = "Distillation.lesson"
 
 
-def _configure(options: argparse.Namespace) -> None:
-    bindings = list(options.gin_bindings)
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lesson", help="path of a file of teacher data")
+
+
+def _bindings(options: argparse.Namespace) -> list[str]:
     lesson = paths.optional("--lesson", options.lesson)
-    if lesson is not None:
-        bindings.append(f"{_LESSON} = {lesson!r}")
-    gin_names.load(options.gin_files, bindings)
+    return [] if lesson is None else [f"{_LESSON} = {lesson!r}"]
 
 
-def _make() -> command.Made:
+def _dataset() -> str:
     try:
-        lesson = gin.query_parameter(_LESSON)
+        return Path(str(gin.query_parameter(_LESSON))).stem
     except ValueError:
         raise UserError(
-            f"A lesson must be named, but there is no {_LESSON}. Give --lesson=FILE."
+            f"Teacher data must be named, but {_LESSON} is not bound. Give "
+            "--lesson=FILE."
         ) from None
-    return command.Made(gin_names.experiment(Distillation), Path(str(lesson)).stem)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = command.parser(
-        "distillation", "Teach a network the Q-values of another on fixed states."
-    )
-    parser.add_argument("--lesson", help="path of a lesson's file")
-    return command.main(parser, arguments, _configure, _make)
+COMMAND = Command(
+    module="distillation",
+    kind=Distillation,
+    description="Teach a network the Q-values of another on fixed states.",
+    names={
+        "fresh_student": fresh_student,
+        "pretrained_student": pretrained_student,
+        "NatureNetwork": NatureNetwork,
+        "ImpalaNetwork": ImpalaNetwork,
+    },
+    defaults="""
+Distillation.network = @NatureNetwork
+Distillation.start = @fresh_student
+Distillation.intervention = @none()
+""",
+    dataset=_dataset,
+    add_flags=_add_flags,
+    bindings=_bindings,
+)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

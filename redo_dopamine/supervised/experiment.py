@@ -1,28 +1,44 @@
-"""Training epoch by epoch on fixed inputs: what every experiment of its kind does.
+"""Train epoch by epoch on fixed inputs, whose targets may change, and measure.
 
-What comes in: a problem, and the targets of each epoch. What leaves: metrics, epoch by
-epoch, and a state to go on from.
+The update, the measurements and the interventions are those of every training loop
+here (`redo_dopamine.plasticity`).
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
+from redo_dopamine.core.checks import whole_setting
 from redo_dopamine.core.graph import Params
-from redo_dopamine.plasticity.plasticity import say_unscored
-from redo_dopamine.supervised.problem import Problem, State
-from redo_dopamine.supervised.settings import whole
+from redo_dopamine.core.interventions import InterventionFactory, none
+from redo_dopamine.core.jit import compiled
+from redo_dopamine.core.metrics.dormancy import DormancyRecord
+from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_fit
+from redo_dopamine.plasticity.plasticity import Plasticity
+from redo_dopamine.plasticity.tracker import Memories, Memory
 
 # The random streams of a seed, apart from each other.
 SAMPLES, ORDER, TARGETS, TRACKING, INTERVENTION = range(5)
 
+# Of outputs and targets, both [B, ...], what a batch tells: scalars by name, among them
+# `loss`, which is what the updates descend.
+Objective = Callable[[Any, jax.Array], Mapping[str, jax.Array]]
+
 
 def stream(seed: int, *numbers: int) -> np.random.Generator:
-    """One of a seed's random streams, which begins anew at each call."""
+    """Begin one of a seed's random streams."""
     return np.random.default_rng([seed, *numbers])
+
+
+def make_draw(network: Any, inputs: np.ndarray) -> Callable[[jax.Array], Params]:
+    """Compile `key -> new parameters` of a network that takes one of the inputs."""
+    blank = np.zeros(inputs.shape[1:], inputs.dtype)
+    return compiled(lambda key: network.init(key, blank))
 
 
 class Row(NamedTuple):
@@ -34,16 +50,38 @@ class Row(NamedTuple):
     value: Any
 
 
+class State(NamedTuple):
+    """All that training changes, as checkpoints name it.
+
+    Attributes:
+        params: the network's parameters.
+        opt_state: of the optimizer.
+        intervention: the intervention's state.
+        record: what measurements have found dormant so far, for the overlaps.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    intervention: Any
+    record: DormancyRecord
+
+
 class EpochExperiment:
-    """Trains on all of a problem's inputs, and measures at the end of every epoch.
+    """Train on all inputs, and measure at the end of every epoch.
 
     A subclass says what the targets are.
 
     Args:
-        problem: what is learned.
-        state: that training starts with, from `problem.init`.
+        network: takes one input; has a `graph(input_shape)`, of height and width.
+        inputs: as the network takes them [N, ...].
+        objective: what a batch's outputs are worth.
+        optimizer: an optax transformation; one that takes a `value_fn` is given the
+            batch's loss, as a function of parameters.
+        params: to begin with; donated by the first update.
+        draw_params: new parameters from a key.
+        intervention: what to do against lost plasticity, such as `redo()`.
+        taus: thresholds to measure dormancy at.
         checksum: tells the data from others.
-        num_inputs: of the problem.
         seed: of all random streams.
         num_epochs: passes over the inputs.
         batch_size: inputs an update; what does not fill a batch waits for the next
@@ -54,22 +92,27 @@ class EpochExperiment:
             An epoch has that many times fewer updates.
 
     Attributes:
-        checksum: tells the data from others.
-        seed: of all random streams.
-        num_epochs: passes over the inputs.
+        checksum, seed, num_epochs: as given.
         epoch: epochs made.
+        learner: parameters and optimizer state.
+        plasticity: measures and intervenes.
 
     Raises:
-        ValueError: a setting out of its range.
+        ValueError: a setting out of its range, or a graph that does not fit.
     """
 
     def __init__(
         self,
-        problem: Problem,
-        state: State,
+        network: Any,
+        inputs: np.ndarray,
+        objective: Objective,
+        optimizer: optax.GradientTransformation,
+        params: Params,
         *,
+        draw_params: Callable[[jax.Array], Params],
+        intervention: InterventionFactory | None,
+        taus: Sequence[float],
         checksum: int,
-        num_inputs: int,
         seed: int,
         num_epochs: int,
         batch_size: int,
@@ -78,27 +121,50 @@ class EpochExperiment:
     ):
         self.checksum = checksum
         self.seed = seed
-        self.num_epochs = whole("num_epochs", num_epochs)
-        most = num_inputs // evaluations
-        self._batch_size = whole("batch_size", batch_size, high=most)
+        self.num_epochs = whole_setting("num_epochs", num_epochs)
+        self._num_inputs = len(inputs)
+        most = self._num_inputs // evaluations
+        self._batch_size = whole_setting("batch_size", batch_size, high=most)
         self._evaluations = evaluations
-        self._num_inputs = num_inputs
-        tracking_batch_size = whole("tracking_batch_size", tracking_batch_size)
-        order = stream(seed, TRACKING).permutation(num_inputs)
+        tracking_batch_size = whole_setting("tracking_batch_size", tracking_batch_size)
+        order = stream(seed, TRACKING).permutation(self._num_inputs)
         self._tracked = order[:tracking_batch_size]
-        self._key = jax.random.fold_in(jax.random.PRNGKey(seed), INTERVENTION)
-        self._problem = problem
-        self._state = state
         self.epoch = 0
+        self._inputs = jnp.asarray(inputs)
+        self._optimizer = optax.with_extra_args_support(optimizer)
+        self._draw_params = draw_params
+
+        def result(params: Params, batch: Batch) -> Mapping[str, jax.Array]:
+            outputs = jax.vmap(lambda x: network.apply(params, x))(batch["state"])
+            return objective(outputs, batch["target"])
+
+        # The inputs of a batch are taken within the update.
+        self._update = make_fit(
+            lambda params, batch: result(params, _take(**batch)), self._optimizer
+        )
+        graph = network.graph(inputs.shape[1:3])
+        self.plasticity = Plasticity(
+            network.apply,
+            operator.itemgetter("state"),
+            graph,
+            params,
+            Loss(
+                lambda params, target_params, batch: batch["target"],
+                lambda params, batch, targets: result(params, batch)["loss"],
+            ),
+            (intervention or none())(graph, draw_params, self._optimizer),
+            np.zeros(inputs.shape[1:], inputs.dtype),
+            taus=taus,
+            tracking_period=self.updates_per_epoch,
+            tracking_batch_size=len(self._tracked),
+            seed=seed,
+            streams=(TRACKING, INTERVENTION),
+        )
+        self.learner = Learner(params, self._optimizer.init(params))
 
     def targets_at(self, epoch: int) -> np.ndarray:
         """The targets [N, ...] of all inputs in an epoch, from 0."""
         raise NotImplementedError
-
-    @property
-    def params(self) -> Params:
-        """The network's parameters."""
-        return self._state.params
 
     @property
     def updates_per_epoch(self) -> int:
@@ -127,42 +193,51 @@ class EpochExperiment:
         used = self.updates_per_epoch * self._batch_size
         order = stream(self.seed, ORDER, self.epoch).permutation(self._num_inputs)
         batches = order[:used].reshape(-1, self._batch_size)
+
+        def draw(size: int, rng: np.random.Generator) -> Batch:
+            index = rng.integers(self._num_inputs, size=size)
+            return _take(self._inputs, targets, index)
+
+        def draw_tracked(size: int, rng: np.random.Generator) -> Batch:
+            del size, rng
+            return _take(self._inputs, targets, self._tracked)
+
         results: list[Mapping[str, jax.Array]] = []
         rows: list[Row] = []
-
-        def report(step: int, found: Mapping[str, Any]) -> None:
-            values = say_unscored(jax.device_get(found), step)
-            rows.extend(Row(self.epoch, step, k, v) for k, v in values.items())
-
-        state = self._state
+        learner = self.learner
         for step, index in enumerate(batches, self.gradient_step + 1):
             between_steps()
-            state, result = self._problem.update(state, targets, index)
+            batch = {"inputs": self._inputs, "targets": targets, "index": index}
+            learner, result = self._update(learner, batch)
             results.append(result)
+            learner, found = self.plasticity.after_update(
+                learner, None, step, draw, draw_tracked
+            )
             if len(results) == len(batches):
-                report(step, _means(results))
-                state, found = self._problem.measure(state, self._tracked)
-                report(step, found)
-            if self._problem.acts_at(step):
-                key = jax.random.fold_in(self._key, step)
-                rng = stream(self.seed, INTERVENTION, step)
-                if len(results) < len(batches):  # Else it has just been measured.
-                    report(step, self._problem.measure_before(state, self._tracked))
-                state, found = self._problem.intervene(state, targets, step, key, rng)
-                report(step, found)
-                report(step, self._problem.measure_after(state, self._tracked))
-        self._state = state
+                found = _means(results) | found
+            rows.extend(Row(self.epoch, step, k, v) for k, v in found.items())
+        self.learner = learner
         self.epoch += 1
         return rows
 
     def state_tree(self) -> dict[str, Any]:
         """What a checkpoint must hold, at the end of an epoch."""
-        return {"epoch": self.epoch, "state": self._state}
+        intervention, memories = self.plasticity.state
+        state = State(*self.learner, intervention, memories.now.dormancy)
+        return {"epoch": self.epoch, "state": state}
 
     def load_state_tree(self, tree: dict[str, Any]) -> None:
         """Go on from a `state_tree` of an experiment with the same settings."""
         self.epoch = int(tree["epoch"])
-        self._state = jax.tree.map(jnp.array, tree["state"])
+        state = jax.tree.map(jnp.array, tree["state"])
+        self.learner = Learner(state.params, state.opt_state)
+        memory = Memory(state.record, ())
+        self.plasticity.state = state.intervention, Memories(memory, memory)
+
+
+def _take(inputs: jax.Array, targets: jax.Array, index: np.ndarray) -> Batch:
+    """The inputs and targets [B, ...] of an index [B]."""
+    return {"state": inputs[index], "target": targets[index]}
 
 
 def _means(results: Sequence[Mapping[str, jax.Array]]) -> dict[str, np.floating]:

@@ -1,7 +1,4 @@
-"""Labelled images in memory, and what every reader of them needs.
-
-What comes in: files of a data set, read by `idx` or `cifar`. What leaves: arrays.
-"""
+"""Read labeled images into memory: Fashion-MNIST and CIFAR-10 from their files."""
 
 import gzip
 import math
@@ -20,15 +17,10 @@ NUM_CLASSES = 10
 
 
 class Images(NamedTuple):
-    """Images and their classes.
+    """Images and their classes."""
 
-    Attributes:
-        pixels: bytes [N, H, W, C].
-        labels: classes [N], int32, each in [0, NUM_CLASSES).
-    """
-
-    pixels: np.ndarray
-    labels: np.ndarray
+    pixels: np.ndarray  # Bytes [N, H, W, C].
+    labels: np.ndarray  # Classes [N], int32, each in [0, NUM_CLASSES).
 
     @property
     def checksum(self) -> int:
@@ -37,7 +29,7 @@ class Images(NamedTuple):
 
 
 def choose(images: Images, num_samples: int, rng: np.random.Generator) -> Images:
-    """Some of the images, drawn without replacement.
+    """Draw some of the images without replacement.
 
     Raises:
         ValueError: fewer than one, or more than there are.
@@ -53,7 +45,7 @@ def choose(images: Images, num_samples: int, rng: np.random.Generator) -> Images
 
 
 def averaged(pixels: np.ndarray, block: int) -> np.ndarray:
-    """Images of fewer pixels, each the mean of a square block of the given ones.
+    """Average square blocks of pixels.
 
     Args:
         pixels: [N, H, W, C].
@@ -67,18 +59,18 @@ def averaged(pixels: np.ndarray, block: int) -> np.ndarray:
     """
     if block == 1:
         return pixels
-    number, height, width, colours = pixels.shape
+    number, height, width, colors = pixels.shape
     if height % block or width % block:
         raise ValueError(
             f"pixel_block must divide the images' height and width, {height} and "
             f"{width}, but is {block}. 2 makes images of 28x28 pixels 14x14."
         )
-    blocks = (number, height // block, block, width // block, block, colours)
+    blocks = (number, height // block, block, width // block, block, colors)
     return pixels.reshape(blocks).mean(axis=(2, 4), dtype=np.float32)
 
 
-def standardise(pixels: np.ndarray) -> np.ndarray:
-    r"""Pixels with mean 0 and standard deviation 1 in each colour.
+def standardize(pixels: np.ndarray) -> np.ndarray:
+    r"""Give pixels mean 0 and standard deviation 1 in each color.
 
     .. math:: (x - \text{mean}_c) / \text{std}_c
 
@@ -86,7 +78,7 @@ def standardise(pixels: np.ndarray) -> np.ndarray:
         pixels: [N, H, W, C]; the statistics are those of all N images.
 
     Returns:
-        Floats [N, H, W, C], float32; a colour that never changes is 0.
+        Floats [N, H, W, C], float32; a color that never changes is 0.
     """
     axes = (0, 1, 2)
     mean = pixels.mean(axes, dtype=np.float64).astype(np.float32)
@@ -94,16 +86,7 @@ def standardise(pixels: np.ndarray) -> np.ndarray:
     return (pixels - mean) / np.where(std == 0, np.float32(1), std)
 
 
-def read_bytes(path: Path, remedy: str) -> bytes:
-    """The content of a file of a data set.
-
-    Args:
-        path: the file.
-        remedy: how to get it, for the message.
-
-    Raises:
-        UserError: it is not there or cannot be read.
-    """
+def _read_bytes(path: Path, remedy: str) -> bytes:
     try:
         return files.read_bytes(path)
     except OSError as error:
@@ -113,17 +96,8 @@ def read_bytes(path: Path, remedy: str) -> bytes:
         ) from error
 
 
-def check_labels(labels: np.ndarray, path: Path, remedy: str) -> None:
-    """Check that all labels are classes.
-
-    Args:
-        labels: as stored [N].
-        path: the file they are from.
-        remedy: how to get a right one, for the message.
-
-    Raises:
-        UserError: one is none.
-    """
+def _check_labels(labels: np.ndarray, path: Path, remedy: str) -> None:
+    """Check that all labels [N] are classes."""
     wrong = np.flatnonzero(labels >= NUM_CLASSES)
     if wrong.size:
         raise UserError(
@@ -133,20 +107,10 @@ def check_labels(labels: np.ndarray, path: Path, remedy: str) -> None:
         )
 
 
-class Split(NamedTuple):
-    """A part of the data set.
-
-    Attributes:
-        prefix: with which its files' names begin.
-        num_images: how many it has.
-    """
-
-    prefix: str
-    num_images: int
-
-
-TRAIN, TEST = Split("train", 60_000), Split("t10k", 10_000)
-
+# Parts of Fashion-MNIST: with what its files' names begin, and how many images it has.
+Split = tuple[str, int]
+TRAIN: Split = ("train", 60_000)
+TEST: Split = ("t10k", 10_000)
 _SIDE = 28
 _UNSIGNED_BYTES = 0x0800
 _GZIP = b"\x1f\x8b"
@@ -159,7 +123,7 @@ _REMEDY = (
 
 
 def fashion_mnist(data_dir: str | None = None) -> Images:
-    """The 60,000 training images of Fashion-MNIST.
+    """Read the 60,000 training images of Fashion-MNIST.
 
     Args:
         data_dir: folder of its IDX files; None for that of Debian's package.
@@ -174,25 +138,19 @@ def fashion_mnist(data_dir: str | None = None) -> Images:
 
 
 def read_fashion_mnist(folder: Path, split: Split = TRAIN) -> Images:
-    """The images of one part of Fashion-MNIST.
-
-    Args:
-        folder: of its IDX files; a name may end in `.gz`.
-        split: `TRAIN` or `TEST`.
-
-    Raises:
-        UserError: a file that is missing, truncated or another one.
-    """
-    pixels_path = _find(folder, f"{split.prefix}-images-idx3-ubyte")
-    labels_path = _find(folder, f"{split.prefix}-labels-idx1-ubyte")
-    pixels = read_idx(pixels_path, (split.num_images, _SIDE, _SIDE))
-    labels = read_idx(labels_path, (split.num_images,))
-    check_labels(labels, labels_path, _REMEDY)
+    """Read one part of Fashion-MNIST from a folder of its IDX files, plain or `.gz`."""
+    prefix, num_images = split
+    labels_path = _find(folder, f"{prefix}-labels-idx1-ubyte")
+    pixels = read_idx(
+        _find(folder, f"{prefix}-images-idx3-ubyte"), (num_images, _SIDE, _SIDE)
+    )
+    labels = read_idx(labels_path, (num_images,))
+    _check_labels(labels, labels_path, _REMEDY)
     return Images(pixels[..., None], labels.astype(np.int32))
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """The array of bytes in an IDX file.
+    """Read the array of bytes in an IDX file.
 
     Args:
         path: plain or compressed, whatever its name.
@@ -228,13 +186,13 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _find(folder: Path, name: str) -> Path:
-    """The file, or its compressed twin where there is only that."""
+    """Prefer the plain file over its compressed twin."""
     plain, compressed = folder / name, folder / f"{name}.gz"
     return compressed if compressed.exists() and not plain.exists() else plain
 
 
 def _decompressed(path: Path) -> bytes:
-    content = read_bytes(path, _REMEDY)
+    content = _read_bytes(path, _REMEDY)
     if not content.startswith(_GZIP):
         return content
     try:
@@ -248,8 +206,8 @@ def _decompressed(path: Path) -> bytes:
 TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 TEST_FILES = ("test_batch.bin",)
 
-_CIFAR_SIDE, _COLOURS = 32, 3
-_RECORD = 1 + _COLOURS * _CIFAR_SIDE * _CIFAR_SIDE  # bytes
+_CIFAR_SIDE, _COLORS = 32, 3
+_RECORD = 1 + _COLORS * _CIFAR_SIDE * _CIFAR_SIDE  # bytes
 _RECORDS = 10_000  # a file
 _ARCHIVE_FOLDER = "cifar-10-batches-bin"
 # Of a run that is given no folder, as by a launcher: below where it is started.
@@ -262,7 +220,7 @@ _CIFAR_REMEDY = (
 
 
 def cifar10(data_dir: str | None = None) -> Images:
-    """The 50,000 training images of CIFAR-10.
+    """Read the 50,000 training images of CIFAR-10.
 
     Args:
         data_dir: folder of the binary version's files, or the one it was unpacked in;
@@ -281,24 +239,16 @@ def cifar10(data_dir: str | None = None) -> Images:
 
 
 def read_cifar10(folder: Path, files: Sequence[str]) -> Images:
-    """The images of some files, in order.
-
-    Args:
-        folder: where they lie.
-        files: `TRAIN_FILES` or `TEST_FILES`.
-
-    Raises:
-        UserError: a file that is missing, truncated or another one.
-    """
+    """Read `TRAIN_FILES` or `TEST_FILES` from a folder, in order."""
     records = np.concatenate([_records(folder / name) for name in files])
-    planes = records[:, 1:].reshape(-1, _COLOURS, _CIFAR_SIDE, _CIFAR_SIDE)
+    planes = records[:, 1:].reshape(-1, _COLORS, _CIFAR_SIDE, _CIFAR_SIDE)
     pixels = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
     return Images(pixels, records[:, 0].astype(np.int32))
 
 
 def _records(path: Path) -> np.ndarray:
     """Bytes [10000, 3073]."""
-    content = read_bytes(path, _CIFAR_REMEDY)
+    content = _read_bytes(path, _CIFAR_REMEDY)
     if len(content) != _RECORDS * _RECORD:
         raise UserError(
             f"A CIFAR-10 file must have {_RECORDS} records of {_RECORD} bytes, "
@@ -306,5 +256,5 @@ def _records(path: Path) -> np.ndarray:
             f"truncated or another one. {_CIFAR_REMEDY}"
         )
     records = np.frombuffer(content, np.uint8).reshape(_RECORDS, _RECORD)
-    check_labels(records[:, 0], path, _CIFAR_REMEDY)
+    _check_labels(records[:, 0], path, _CIFAR_REMEDY)
     return records

@@ -1,7 +1,6 @@
-"""A lesson: states, what a teacher says of them, and a student to begin with.
+"""Read and write teacher data: states, a teacher's Q-values, and a student.
 
-What comes in: arrays. What leaves: a file of them, `<game>.npz`, with checksums, and
-the arrays again. `python -m redo_dopamine.offline lesson` makes one of two runs.
+A file `<game>.npz` with checksums; `redo-dopamine data teacher` makes one of two runs.
 """
 
 from pathlib import Path
@@ -15,19 +14,19 @@ from redo_dopamine.rundir import checkpoint
 
 _STUDENT = "student"
 _REMEDY = (
-    "Make one of two runs by 'python -m redo_dopamine.offline lesson --teacher=RUN_DIR "
+    "Make one of two runs by 'redo-dopamine data teacher --teacher=RUN_DIR "
     "--student=RUN_DIR', which writes data/distillation/<game>.npz."
 )
 
 
-class Lesson(NamedTuple):
-    """What a student is to learn.
+class TeacherData(NamedTuple):
+    """What a student is to learn; flags and settings call it a lesson.
 
     Attributes:
         states: as the network takes them [N, H, W, stack].
         q_values: the teacher's [N, actions], float32.
         student: parameters to begin with, by name as `checkpoints.flatten` has them.
-        checksum: tells this lesson from others.
+        checksum: tells these data from others.
     """
 
     states: np.ndarray
@@ -37,11 +36,11 @@ class Lesson(NamedTuple):
 
     @property
     def num_actions(self) -> int:
-        """Q-values of a state."""
+        """How many Q-values a state has."""
         return self.q_values.shape[1]
 
     def student_like(self, params: Params) -> Params:
-        """The student's parameters, as a tree like that of a network.
+        """Give the student's parameters, as a tree like that of a network.
 
         Raises:
             UserError: the network is another one than the student's.
@@ -58,7 +57,7 @@ class Lesson(NamedTuple):
 def write(
     path: Path, states: np.ndarray, q_values: np.ndarray, student: Params
 ) -> None:
-    """Write a lesson's file, whole or not at all.
+    """Write a file of teacher data, whole or not at all.
 
     Args:
         path: of the file; its directory is made if missing.
@@ -78,11 +77,11 @@ def write(
     checkpoint.write_file(path, arrays, {"checksum": checkpoint.checksum(arrays)})
 
 
-def read(path: str | Path) -> Lesson:
-    """A lesson from its file.
+def read(path: str | Path) -> TeacherData:
+    """Read a file of teacher data.
 
     Raises:
-        UserError: it is missing, damaged or no lesson.
+        UserError: it is missing, damaged or something else.
     """
     path = Path(path)
     if not path.is_file():
@@ -91,7 +90,7 @@ def read(path: str | Path) -> Lesson:
         )
     try:
         arrays, meta = checkpoint.read(path)
-        lesson = Lesson(
+        data = TeacherData(
             arrays["states"],
             arrays["q_values"],
             {name: x for name, x in arrays.items() if name.startswith(_STUDENT)},
@@ -99,10 +98,10 @@ def read(path: str | Path) -> Lesson:
         )
     except (ValueError, KeyError) as error:
         raise UserError(
-            f"Distillation.lesson must be a lesson's file that is whole, but {path} "
+            f"Distillation.lesson must be a whole file of teacher data, but {path} "
             f"cannot be used: {error} {_REMEDY}"
         ) from error
-    for name, array in (("states", lesson.states), ("q_values", lesson.q_values)):
+    for name, array in (("states", data.states), ("q_values", data.q_values)):
         wrong = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
         if wrong.any():
             raise UserError(
@@ -110,4 +109,4 @@ def read(path: str | Path) -> Lesson:
                 f"{np.flatnonzero(wrong)[0]} of {name} in {path} does not "
                 f"({wrong.sum()} such rows). {_REMEDY}"
             )
-    return lesson
+    return data

@@ -1,3 +1,1 @@
-"""Commands that stand on everything else: recorded data and teacher data."""
-
-from redo_dopamine import compat as compat  # Before any import of Dopamine.
+"""Commands that stand on everything else: demo, catalogue, recorded data."""

@@ -1,8 +1,8 @@
-"""From an agent to a data set: it plays, and every step is written down.
+"""Record a data set: an agent plays, and every step is written down.
 
-What comes in: a run's checkpoint, or gin files for an agent that has learned nothing.
-What leaves: splits in the layout of `redo_dopamine.offline.arrays`. The agent does not
-learn meanwhile, and the run is only read. Touches gin's global state.
+The agent comes from a run's checkpoint, or from gin files and has learned nothing; it
+does not learn meanwhile, and the run is only read. Writes splits in the layout of
+`redo_dopamine.offline.arrays`. Touches gin's global state.
 """
 
 import tempfile
@@ -20,8 +20,8 @@ from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import restore
 from redo_dopamine.offline import arrays
 from redo_dopamine.offline.writing import Tape
+from redo_dopamine.runners.resume import TrainPhase
 from redo_dopamine.runners.runner import PlasticityRunner, experiment
-from redo_dopamine.runners.train_phase import TrainPhase
 
 _RECORDING = 8  # A random stream, apart from the others.
 _COLLECTORS = "CollectorDispatcher.collectors = ('csv',)"
@@ -111,8 +111,12 @@ def record(request: Request) -> Path:
         agent._replay = tape
         agent._epsilon = lambda step: np.float32(_epsilon(request, agent))
         with tempfile.TemporaryDirectory(prefix="redo_dopamine_record.") as scratch:
-            Player(scratch, agent, request.seed).play(request.num_steps)
-        tape.close()
+            try:
+                Player(scratch, agent, request.seed).play(request.num_steps)
+                tape.close()
+            except BaseException:
+                tape.discard()
+                raise
     except OSError as error:
         raise UserError(
             f"--output must be a directory that can be written, but {directory} "
@@ -148,6 +152,7 @@ def _new_agent(request: Request) -> Any:
     load.load_gin_configs(
         list(request.gin_files) or ["dqn.gin"], [*bindings, _COLLECTORS]
     )
+    restore.check_plays_atari("that of --gin_files")
     with (
         tempfile.TemporaryDirectory(prefix="redo_dopamine_record.") as scratch,
         load.building(),

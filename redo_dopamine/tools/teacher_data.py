@@ -1,8 +1,8 @@
-"""From two runs to a lesson: a teacher's Q-values of its replay, and a student.
+"""Make teacher data of two runs: a teacher's Q-values of its replay, and a student.
 
-What comes in: the runs' checkpoints, one with its replay buffer. What leaves: a file
-for `redo_dopamine.supervised.distillation`. The runs are only read. Touches gin's
-global state.
+The teacher's run needs its replay buffer. Writes a file for
+`redo_dopamine.supervised.distillation`; the runs are only read. Touches gin's global
+state.
 """
 
 import os
@@ -24,7 +24,7 @@ _AT_ONCE = 256  # States, so that few are in memory twice.
 
 
 class Request(NamedTuple):
-    """What to make a lesson of.
+    """What to make teacher data of.
 
     Attributes:
         teacher: a run's directory, or a checkpoint, with its replay buffer.
@@ -52,7 +52,7 @@ class _Run(NamedTuple):
 
 
 def make(request: Request) -> Path:
-    """Make a lesson; returns its path.
+    """Make teacher data; returns the path of the file.
 
     Raises:
         UserError: a run that cannot be used, runs that do not fit each other, or a
@@ -62,7 +62,7 @@ def make(request: Request) -> Path:
     path = Path(request.output) / f"{teacher.game}.npz"
     if os.path.lexists(path):
         raise UserError(
-            f"A lesson needs a file of its own, but {path} is there. Give another "
+            f"Teacher data need a file of their own, but {path} is there. Give another "
             "--output, or move it away."
         )
     student = _restored(request, request.student, replay=False)

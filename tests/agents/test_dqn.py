@@ -175,7 +175,7 @@ def test_gradient_steps_follow_the_replay_ratio(replay_ratio):
 def test_the_target_network_follows_agent_steps():
     agent = agents.recycled_agent(target_update_period=16, replay_ratio=1)
     stream = Stream()
-    stream.drive(agent, 48)  # Training steps 0 to 47; 48 synchronises.
+    stream.drive(agent, 48)  # Training steps 0 to 47; 48 synchronizes.
     assert trees_differ(agent.online_params, agent.target_network_params)
     before = agent.online_params["params"]["Dense_1"]["bias"].copy()
     stream.drive(agent, 1)
@@ -288,11 +288,6 @@ def test_preprocessing_is_applied_once():
     )
 
 
-def test_a_network_without_a_graph_is_refused():
-    with pytest.raises(ValueError, match=r"ImpalaDQNNetwork has no graph\(\)"):
-        agents.recycled_agent(network=dopamine_networks.ImpalaDQNNetwork)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -314,7 +309,7 @@ def test_settings_out_of_range_are_named(settings, message):
         agents.recycled_agent(**settings)
 
 
-def test_an_unknown_setting_is_named_with_its_neighbour():
+def test_an_unknown_setting_is_named_with_its_neighbor():
     with pytest.raises(TypeError, match=r"'replay_ration'.*Did you mean replay_ratio"):
         RecycledDQNAgent(3, replay_ration=1)
 

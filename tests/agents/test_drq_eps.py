@@ -11,7 +11,7 @@ from dopamine.jax.agents.full_rainbow import full_rainbow_agent
 
 from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal
-from redo_dopamine.agents.dqn import RecyclingAgent
+from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 from redo_dopamine.core import interventions
 from redo_dopamine.networks.rainbow import RainbowNetwork
@@ -107,8 +107,8 @@ def test_neurons_are_scored_on_states_without_augmentation():
     drawn = agent._draw_batch(6, np.random.default_rng(3))
     again = agent._draw_batch(6, np.random.default_rng(3))
     np.testing.assert_array_equal(drawn["state"], again["state"])
-    grey = np.asarray(drawn["state"]) * 255
-    np.testing.assert_allclose(grey, np.round(grey), atol=1e-3)  # Bytes over 255.
+    gray = np.asarray(drawn["state"]) * 255
+    np.testing.assert_allclose(gray, np.round(gray), atol=1e-3)  # Bytes over 255.
     augmented = np.asarray(agent._prepare(agent._next_batch())["state"]) * 255
     assert np.abs(augmented - np.round(augmented)).max() > 0.1
 
@@ -230,4 +230,16 @@ def test_the_schedule_and_the_number_of_updates_are_done():
 
 def test_it_shares_the_code_of_recycling():
     for name in ("_train_step", "_gradient_update", "unbundle", "_draw_batch"):
-        assert getattr(RecycledDrQEpsAgent, name) is getattr(RecyclingAgent, name)
+        assert getattr(RecycledDrQEpsAgent, name) is getattr(RecycledDQNAgent, name)
+
+
+def test_the_layers_of_another_network_are_derived():
+    class Other(dopamine_networks.FullRainbowNetwork):
+        """Not Dopamine's own, in whose place ours would stand."""
+
+    agent = agent_of(network=Other, intervention=interventions.redo(0.3, 2))
+    agent.set_collector_dispatcher(recorder := Recorder())
+    Stream().drive(agent, 26)
+    [layer] = agent._plasticity.tracking.subject.graph.layers[-1:]
+    assert len(layer.outgoing) == 2  # Both heads.
+    assert recorder.values(f"recycled/{layer.name}")

@@ -1,14 +1,17 @@
 """DQN on a fixed data set: no environment, moving targets or fixed ones."""
 
+import functools
+
 import gin
 import jax
 import numpy as np
 import pytest
+from dopamine.jax import networks as dopamine_networks
 
 from helpers import agents, runs
 from helpers.agents import assert_trees_equal, trees_differ
 from offline.recordings import load, settings, steps_of, write
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.agents import dqn_loss, offline_dqn
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
@@ -292,7 +295,7 @@ def test_training_does_not_touch_the_environment(root, tmp_path):
         "offline_dqn.gin",
         bindings_of(root, "create_runner.schedule = 'continuous_train'"),
     )
-    runner = train.build_runner(str(tmp_path))
+    runner = training.build_runner(str(tmp_path))
 
     def refuse(*arguments):
         raise AssertionError("the environment was stepped")
@@ -315,5 +318,19 @@ def test_a_run_that_was_prolonged_equals_one_in_one_piece(root, tmp_path):
 def test_missing_data_are_one_message(tmp_path):
     runs.configure_run("offline_dqn.gin", bindings_of(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="there is no directory") as error:
-        train.build_runner(str(tmp_path / "run"))
+        training.build_runner(str(tmp_path / "run"))
     assert f"{tmp_path}/nowhere/{GAME}/1/replay_logs" in str(error.value)
+
+
+def test_the_layers_of_dopamines_network_are_derived(made_up):
+    network = functools.partial(
+        dopamine_networks.ClassicControlDQNNetwork, hidden_units=6
+    )
+    agent = offline_agent(
+        made_up, network=network, intervention=interventions.redo(0.3, 2)
+    )
+    recorder = agents.Recorder()
+    agent.set_collector_dispatcher(recorder)
+    for _ in range(3):
+        agent.train_step()
+    assert recorder.values("recycled/layers_1")

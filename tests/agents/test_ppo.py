@@ -1,4 +1,4 @@
-"""PPO as an agent; its update is compared with Dopamine's in `test_proximal`."""
+"""PPO as an agent; its update is compared with Dopamine's in `test_ppo_loss`."""
 
 import gin
 import jax

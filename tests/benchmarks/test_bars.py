@@ -3,7 +3,7 @@ import json
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import families, table
+from benchmarks import measuring, table
 from benchmarks.measuring import Bar, alternate
 
 ROUNDS = [(2.0, 30.0), (3.0, 10.0), (1.0, 20.0)]  # Medians 2 and 20.
@@ -68,7 +68,7 @@ def family(name, **settings):
 def test_families_that_did_not_run_are_kept():
     old = {"families": family("replay") | family("recycle")}
     new = family("replay", bound=11)
-    kept = families.merged(old, new)["families"]
+    kept = measuring.merged(old, new)["families"]
     assert list(kept) == ["recycle", "replay"]  # In the order of the list.
     assert kept["recycle"] == old["families"]["recycle"]
     assert kept["replay"] == new["replay"]
@@ -136,7 +136,7 @@ def test_a_file_without_the_marks_is_left_alone(tmp_path, text):
 
 
 def test_every_family_is_a_module():
-    for name in families.FAMILIES:
+    for name in measuring.FAMILIES:
         assert (command.HERE / f"{name}.py").is_file()
     with pytest.raises(SystemExit, match="but not"):
         command._names("replay,reply")

@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import overhead, seeds, step_profile
-from redo_dopamine.networks.nature import NatureNetwork
+from benchmarks import overhead, seeds
 
 HERE = Path(seeds.__file__).parent
 NARROW = seeds.make_problem(width=0.0625, side=8)
@@ -55,35 +54,5 @@ def test_seeds_needs_jax_alone():
     assert not {name for name in imported if name.startswith(("dopamine", "tensor"))}
 
 
-def test_flops_are_those_of_the_network():
-    """Two operations per weight and per place where a convolution uses it."""
-    params = jax.eval_shape(
-        NatureNetwork(6).init, jax.random.PRNGKey(0), jnp.zeros((84, 84, 4), jnp.uint8)
-    )["params"]
-    places = {"Conv_0": 21 * 21, "Conv_1": 11 * 11, "Conv_2": 11 * 11}
-    counted = {
-        name: layer["kernel"].size * places.get(name, 1)
-        for name, layer in params.items()
-    }
-    assert counted == step_profile.LAYERS
-    first = counted["Conv_0"]
-    assert step_profile.update_flops() == 2 * 32 * (4 * sum(counted.values()) - first)
-
-
 def test_what_a_short_period_adds_is_scaled_to_the_real_one():
     assert overhead.scaled(busy=1.5, plain=1.0) == pytest.approx(1.005)
-
-
-def test_a_stopwatch_counts_what_is_within_once():
-    class Agent:
-        def step(self):
-            return self.sample() + 1
-
-        def sample(self):
-            return sum(range(100_000))
-
-    agent, watch = Agent(), step_profile.Stopwatch()
-    watch.watch(agent, "sample", "sampling")
-    watch.watch(agent, "step", "acting")
-    agent.step()
-    assert watch.seconds["sampling"] > watch.seconds["acting"] > 0

@@ -21,6 +21,7 @@ ARMS = ("dqn_rr0.25", "dqn_rr0.5", "redo_rr0.25", "redo_rr2")
 WHY_NOT = one_node.missing()
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT)),
     # Minutes on two idle cores; an end to it wherever it hangs, on any machine.
     pytest.mark.timeout(1800),

@@ -17,6 +17,9 @@ from helpers.interventions import (
     subject,
 )
 
+pytestmark = pytest.mark.slow
+
+
 every_intervention = pytest.mark.parametrize("name", INTERVENTIONS)
 every_network = pytest.mark.parametrize("network", NETWORKS)
 DOES_NOTHING = {"none"}
@@ -27,7 +30,7 @@ def dtypes(tree):
 
 
 def assert_close(first, second):
-    """Equal but for an ulp, which compilation with other neighbours may cost."""
+    """Equal but for an ulp, which compilation with other neighbors may cost."""
     assert jax.tree.structure(first) == jax.tree.structure(second)
     for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)

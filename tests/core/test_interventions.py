@@ -42,7 +42,7 @@ def run(step, key=KEY, apply=None):
 
 
 def assert_close(first, second):
-    """Equal but for an ulp of the draw, which is compiled with other neighbours."""
+    """Equal but for an ulp of the draw, which is compiled with other neighbors."""
     assert jax.tree.structure(first) == jax.tree.structure(second)
     for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)

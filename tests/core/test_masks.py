@@ -10,7 +10,7 @@ from redo_dopamine.core.masks import (
     dormant,
     lowest,
     lowest_fraction,
-    validate_threshold,
+    threshold,
 )
 
 
@@ -32,9 +32,7 @@ def test_threshold_zero_marks_only_scores_of_zero():
 
 
 @pytest.mark.parametrize("tau", [-0.1, float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize(
-    "check", [validate_threshold, lambda tau: dormant(jnp.ones(3), tau)]
-)
+@pytest.mark.parametrize("check", [threshold, lambda tau: dormant(jnp.ones(3), tau)])
 def test_a_threshold_that_is_no_finite_number_from_zero_on_is_an_error(check, tau):
     with pytest.raises(
         ValueError, match=f"tau must be a finite number >= 0, but is {tau}"

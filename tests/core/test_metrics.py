@@ -255,5 +255,5 @@ def test_thresholds_and_layers_have_histories_of_their_own():
 
 
 def test_as_many_previous_sets_as_thresholds_are_needed():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="of the same thresholds"):
         measure_dormancy(activations(0), TAUS, START._replace(previous=NO_SETS[:2]))

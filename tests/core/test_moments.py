@@ -250,7 +250,8 @@ def test_a_recycled_weight_is_as_a_new_one_to_the_optimizer(name):
     "make", [interventions.redo, interventions.prune, interventions.layer_reset]
 )
 def test_another_is_refused_by_its_name_before_the_first_step(make, name):
-    intervention = make()(GRAPH, None, optax.chain(optax.clip(1.0), build(name)))
+    optimizer = optax.chain(optax.clip(1.0), build(name))
+    intervention = make()(GRAPH, lambda key: PARAMS, optimizer)
     with pytest.raises(ValueError, match=rf"(?s)Recycling needs .*{REFUSED[name]}"):
         intervention.init(PARAMS)
 

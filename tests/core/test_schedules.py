@@ -115,3 +115,24 @@ def test_a_share_out_of_range_is_an_error(make, value):
 def test_a_cosine_that_stops_before_it_starts_is_an_error(stop):
     with pytest.raises(ValueError, match=f"stop must be .* >= 1, but is {stop}"):
         cosine(0.1, stop)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32"])
+@pytest.mark.parametrize("jitted", [False, True])
+def test_a_step_of_few_bits_does_not_wrap_around(kind, jitted):
+    step = np.array(100, kind)
+    for schedule, due in (
+        (Periodic(256), False),
+        (Periodic(50), True),
+        (Periodic(50, start=300), False),
+        (Periodic(50, stop=300), True),
+        (Periodic(100, start=0, stop=70_000), True),
+    ):
+        call = jax.jit(schedule) if jitted else schedule
+        assert bool(call(step)) is due
+
+
+@pytest.mark.parametrize("step", [1.0, True, np.array([10]), np.float32(3), np.True_])
+def test_a_step_that_is_no_number_of_updates(step):
+    with pytest.raises(TypeError, match="whole number of gradient steps"):
+        Periodic(10)(step)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +12,13 @@ from flax.core import freeze
 
 from redo_dopamine.core import masks, scores
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph, validate
+from redo_dopamine.core.interventions import layer_reset, prune, redo
+from redo_dopamine.core.layer import Weights
 from redo_dopamine.core.metrics import dormancy, ranks
+from redo_dopamine.core.neuron_index import along
 from redo_dopamine.core.recycle import recycle
+from redo_dopamine.networks.capture import collect, record
+from redo_dopamine.networks.layers import neurons
 
 KERNEL, BIAS, OUT = (
     ("params", "a", "kernel"),
@@ -186,3 +192,120 @@ def test_a_utility_of_another_layers_kernel_is_refused():
 def test_a_fraction_of_no_layer_is_refused():
     with pytest.raises(ValueError, match="at least one layer"):
         dormancy.dormant_fraction({})
+
+
+@pytest.mark.parametrize("optimizer", [None, optax.adam, (1, 2), "adam", {}])
+def test_what_is_no_optimizer(optimizer):
+    with pytest.raises(TypeError, match="must be an optax transformation"):
+        redo()(NetworkGraph((LAYER,)), lambda key: tree(), optimizer)
+
+
+@pytest.mark.parametrize("graph", [(), None, {}, "graph"])
+def test_what_is_no_graph(graph):
+    with pytest.raises(TypeError, match="must be a NetworkGraph"):
+        redo()(graph, lambda key: {}, optax.adam(1e-3))
+
+
+def test_a_graph_without_a_layer():
+    with pytest.raises(ValueError, match="must have a layer at least"):
+        redo()(NetworkGraph(()), lambda key: {}, optax.adam(1e-3))
+
+
+def test_a_threshold_of_the_device_is_one_of_the_host():
+    intervention = redo(tau=jnp.float32(0.5), period=1)(
+        NetworkGraph((LAYER,)), lambda key: tree(7.0), ADAM
+    )
+    activations = {"a": jnp.array([[0.0, 1.0, 1.0, 1.0]])}
+    state = intervention.init(tree())
+    *_, metrics = jax.jit(intervention.apply)(
+        jax.random.PRNGKey(0), tree(), ADAM.init(tree()), state, activations, 1
+    )
+    assert metrics["recycled/a"] == 1
+
+
+class Net(nn.Module):
+    layer: Any = "a"
+
+    @nn.compact
+    def __call__(self, x):
+        x = record(self, self.layer, nn.relu(nn.Dense(4, name="a")(x)))
+        return nn.Dense(2, name="b")(x)
+
+
+NET = Net()
+WEIGHTS = NET.init(jax.random.PRNGKey(0), jnp.ones(3))
+
+
+@pytest.mark.parametrize("name", ["", " ", "a,b", "a\nb", None, 5])
+def test_a_layers_name_is_a_line_of_text(name):
+    with pytest.raises(ValueError, match="A layer's name must be printable text"):
+        Net(name).init(jax.random.PRNGKey(0), jnp.ones(3))
+    with pytest.raises(ValueError, match="A layer's name must be printable text"):
+        neurons(name)
+
+
+@pytest.mark.parametrize(
+    "states",
+    [jnp.ones(3), jnp.ones(()), jnp.ones((0, 3)), None, [], 1.0, jnp.ones((2, 5))],
+    ids=["one state", "number", "empty", "None", "list", "float", "wrong shape"],
+)
+def test_states_are_a_batch(states):
+    with pytest.raises(ValueError, match="states must be"):
+        collect(NET.apply, WEIGHTS, states)
+
+
+@pytest.mark.parametrize("score", [[0.0, 1.0], None, "x", 0.5])
+def test_scores_are_an_array(score):
+    with pytest.raises(TypeError, match="score must be an array"):
+        masks.dormant(score, 0.1)
+
+
+@pytest.mark.parametrize("edge", ["b", ("params", "b", "kernel"), None])
+def test_what_reads_neurons_is_an_edge(edge):
+    with pytest.raises(TypeError, match="must be an Edge"):
+        neurons("a", edge)
+
+
+@pytest.mark.parametrize("intervention", [redo(), prune(), layer_reset(1, 1)])
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(0, None), (0, "x"), (1, None), (1, 5), (2, None), (2, "adam"), (2, optax.adam)],
+)
+def test_an_intervention_is_bound_to_what_it_needs(intervention, place, value):
+    given = [NetworkGraph((LAYER,)), NET.init, ADAM]
+    given[place] = value
+    with pytest.raises(TypeError, match="must be"):
+        intervention(*given)
+
+
+def test_a_python_number_among_the_parameters_is_left_alone():
+    params, fresh = ({**tree(x), "scale": 1.0} for x in (1.0, 7.0))
+    new, _ = run(params=params, fresh_params=fresh, opt_state=ADAM.init(params))
+    assert new["scale"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"num_neurons": 4.0},
+        {"num_neurons": True},
+        {"incoming": (Weights(KERNEL, along(-1), "no"),)},
+        {"incoming": (Weights(KERNEL, along(-1), None),)},
+    ],
+    ids=str,
+)
+def test_numbers_and_kinds_of_weights_are_what_they_are_called(changed):
+    with pytest.raises(TypeError, match=r"must be (a whole number|True or False)"):
+        validate(NetworkGraph((LAYER._replace(**changed),)), tree())
+
+
+def test_minus_zero_is_zero():
+    found = dormancy.dormant_fractions({"a": jnp.ones((2, 3))}, [-0.0])
+    assert sorted(found) == ["dormant_fraction/0.0", "dormant_fraction/0.0/a"]
+
+
+@pytest.mark.parametrize("widths", [{"a": 1}, {"b": 3}, {"a": 3, "b": 3}], ids=str)
+def test_a_record_is_of_the_same_layers(widths):
+    record = dormancy.no_record(widths, [0.1])
+    with pytest.raises(ValueError, match="record must be of the same thresholds"):
+        dormancy.measure_dormancy({"a": jnp.ones((2, 3))}, [0.1], record)

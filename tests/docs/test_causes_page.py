@@ -68,6 +68,59 @@ def layers_table():
     return kept.table(head, rows)
 
 
+def shuffle_tables():
+    """Where the dormant fraction stands around each reshuffle, and what is learned."""
+    name = "dormant_fraction/0.1"
+    # At the end of an epoch: the last of a labeling, and the first of the next.
+    places = (1, 20, 21, 40, 41, 60, 61, 80, 81, 100)
+    arms = {
+        "fixed": "fixed labels",
+        "reshuffled": "reshuffled",
+        "fixed_redo": "fixed, ReDo",
+        "reshuffled_redo": "reshuffled, ReDo",
+    }
+    values, steps = kept.runs("label_shuffle"), kept.steps("label_shuffle")
+
+    def after(arm, epoch):
+        """The last value of each seed by the end of an epoch of 156 updates."""
+        return np.array(
+            [
+                values[key][name][np.searchsorted(x[name], 156 * epoch, "right") - 1]
+                for key, x in steps.items()
+                if key[0] == arm
+            ]
+        )
+
+    first = kept.table(
+        ("mean of n = 3, after epoch", *(f"{x}" for x in places)),
+        [
+            (label, *(kept.number(after(arm, x).mean(), 2) for x in places))
+            for arm, label in arms.items()
+        ],
+    )
+    rises = [
+        kept.shown(after("reshuffled", x + 1) - after("reshuffled", x), 2, (-1, 1))
+        for x in (20, 40, 60, 80)
+    ]
+    second = kept.table(
+        ("n = 3", "1st", "2nd", "3rd", "4th"), [("rise at the reshuffle", *rises)]
+    )
+    third = kept.table(
+        ("at the end, n = 3", "dormant, τ = 0.1", "accuracy in training"),
+        [
+            (
+                label,
+                kept.shown(kept.ends("label_shuffle", arm, name), 2, FRACTION),
+                kept.shown(
+                    kept.ends("label_shuffle", arm, "train/accuracy"), 2, FRACTION
+                ),
+            )
+            for arm, label in arms.items()
+        ],
+    )
+    return first, second, third
+
+
 def losses(study, arms, digits=(4, 3)):
     """Cells of training losses, and of losses on other inputs."""
     return [
@@ -155,6 +208,12 @@ def test_a_table_is_that_of_the_kept_runs(table):
     assert expected in PAGE, f"write:\n{expected}"
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_the_tables_of_labels_are_those_of_the_kept_runs(place):
+    expected = shuffle_tables()[place]
+    assert expected in PAGE, f"write:\n{expected}"
+
+
 def test_every_number_stands_in_a_table_or_is_a_setting():
     """Sentences say what the tables show, and do not repeat it."""
     text = "\n".join(x for x in PAGE.splitlines() if not x.startswith(("|", "!")))
@@ -163,6 +222,9 @@ def test_every_number_stands_in_a_table_or_is_a_setting():
 
 # What the page says of two arms: told apart by Welch's test at 5%, or not.
 VERDICTS = [
+    ("label_shuffle", "reshuffled", "fixed", "dormant_fraction/0.1", "more"),
+    ("label_shuffle", "reshuffled_redo", "reshuffled", "train/accuracy", "more"),
+    ("label_shuffle", "reshuffled_redo", "reshuffled", "dormant_fraction/0.1", "less"),
     ("ppo_activation", "relu", "none", "train/average_return", "open"),
     ("ppo_activation", "relu", "none", "dormant_fraction/0.1", "more"),
     *(

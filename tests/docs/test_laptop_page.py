@@ -1,6 +1,9 @@
 """docs/laptop.md: every table again from results/, and what it says of returns."""
 
+import itertools
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers import documents, kept
@@ -10,6 +13,7 @@ SPACE = "SpaceInvaders"
 DORMANT, AFTER = "dormant_fraction/0.1", "dormant_fraction_after/0.1"
 TRAINED, EVALUATED = "train/average_return", "eval/average_return"
 ABOVE_0 = (0, np.inf)
+GAMES = ("Breakout", "Asterix", "Freeway")
 
 
 def scores(study, arm, name=TRAINED, game=SPACE):
@@ -93,6 +97,40 @@ def game_table(game):
     )
 
 
+def game_thresholds_table():
+    names = [f"dormant_fraction/{tau}" for tau in ("0.0", "0.025", "0.1")]
+    rows = []
+    for game in GAMES:
+        for ratio in ("0.25", "1", "2"):
+            runs = kept.of_arm("laptop_games", f"dqn_rr{ratio}", game)
+            values = [np.array([run[name][-1] for run in runs]) for name in names]
+            rows.append(
+                (f"{game}, {ratio}", *(kept.shown(x, 3, (0, 1)) for x in values))
+            )
+    return kept.table(("game, replay ratio, n = 3", "τ = 0", "0.025", "0.1"), rows)
+
+
+def games_together_table():
+    """What the report's hierarchical comparison of the games says."""
+    found = pd.read_csv(kept.RESULTS / "laptop_games" / "improvements.csv")
+    found = found.set_index("arm").loc[[f"redo_rr{x}" for x in ("0.25", "1", "2")]]
+    rows = [
+        (label, *(f"{kept.number(x, 2)}, p = {kept.number(p, 3)}" for x, p in pairs))
+        for label, pairs in (
+            (SWEEP[7], zip(found["probability"], found["p"], strict=True)),
+            (
+                SWEEP[8],
+                zip(
+                    found["eval_return_probability"],
+                    found["eval_return_p"],
+                    strict=True,
+                ),
+            ),
+        )
+    ]
+    return kept.table(("the three games together", "0.25", "1", "2"), rows)
+
+
 def width_table():
     study, columns = "laptop_width", []
     for width in (1, 2, 4):
@@ -169,7 +207,9 @@ def grid_table():
     [
         ratio_table,
         thresholds_table,
-        *(lambda x=x: game_table(x) for x in ("Breakout", "Asterix", "Freeway")),
+        *(lambda x=x: game_table(x) for x in GAMES),
+        game_thresholds_table,
+        games_together_table,
         width_table,
         baselines_table,
         grid_table,
@@ -186,7 +226,6 @@ def test_sentences_do_not_repeat_the_tables():
     assert not documents.numbers_with_intervals(text)
 
 
-GAMES = ("Breakout", "Asterix", "Freeway")
 OPEN = {("B", "2"), ("A", "0.25"), ("A", "2")}  # Dormancy with ReDo, by game.
 # What the page says of two arms by Welch's test at 5%.
 VERDICTS = [
@@ -204,6 +243,7 @@ VERDICTS = [
         ("laptop_replay_ratio", SPACE, "dqn_rr4", "dqn_rr0.25", name, "less")
         for name in (TRAINED, EVALUATED)
     ),
+    ("laptop_replay_ratio", SPACE, "dqn_rr2", "dqn_rr0.25", TRAINED, "less"),
     *(
         ("laptop_games", game, f"redo_rr{ratio}", f"dqn_rr{ratio}", TRAINED, said)
         for game in GAMES
@@ -286,14 +326,14 @@ def test_a_verdict_on_dormancy_is_too(study, game, first, second, said):
     assert kept.told_apart(*values) == said
 
 
-def test_nothing_is_told_apart_in_the_grid():
+def test_how_many_pairs_are_told_apart_in_the_grid():
     arms = dict.fromkeys(key[0] for key in kept.runs("laptop_threshold"))
     assert len(arms) == 6
-    found = {arm: scores("laptop_threshold", arm) for arm in arms}
-    for first in arms:
-        for second in arms:
-            if first != second:
-                assert kept.told_apart(found[first], found[second]) == "open"
+    for name, differ in ((TRAINED, 0), (EVALUATED, 4)):
+        found = [scores("laptop_threshold", arm, name) for arm in arms]
+        pairs = list(itertools.combinations(found, 2))
+        assert len(pairs) == 15
+        assert sum(kept.told_apart(*pair) != "open" for pair in pairs) == differ
 
 
 def test_hardly_a_neuron_is_silent_at_the_end_and_quiet_ones_grow():

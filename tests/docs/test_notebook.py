@@ -11,6 +11,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.slow
+
+
 NOTEBOOK = Path(__file__).parent.parent.parent / "docs" / "inspect_a_run.ipynb"
 NO_CHANGE = re.compile(r"^largest change of a Q-value: (.+)$", re.MULTILINE)
 

@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 
 from helpers import documents, kept
-from redo_dopamine.report.study import records as study_runs
-from redo_dopamine.report.study.spec import load_study
-from redo_dopamine.studies import STUDIES
+from redo_dopamine.report import runs as study_runs
+from redo_dopamine.studies import STUDIES, spec
 
 RESULTS = documents.ROOT / "results"
-KEPT = sorted(path.name for path in RESULTS.iterdir() if path.is_dir())
+KEPT = sorted(path.parent.name for path in RESULTS.glob("*/runs.zip"))
 PAGE = (RESULTS / "README.md").read_text()
 
 
@@ -48,7 +47,7 @@ def test_a_study_is_kept_whole(name):
 def test_what_is_kept_can_be_read_again(name, tmp_path):
     with zipfile.ZipFile(RESULTS / name / "runs.zip") as archive:
         archive.extractall(tmp_path)
-    records = study_runs.find_records(tmp_path, load_study(tmp_path))
+    records = study_runs.find_records(tmp_path, spec.load(tmp_path))
     done = {record.key for record in records if record.state == "done"}
     assert done == set(kept.runs(name))
 
@@ -66,3 +65,18 @@ def test_runs_from_a_dirty_tree_are_told():
 def test_studies_that_are_not_kept_are_told():
     for name in {"label_shuffle", "offline", "distillation"} - set(KEPT):
         assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize(
+    "path", sorted((RESULTS / "unfinished").glob("*.zip")), ids=lambda path: path.stem
+)
+def test_an_unfinished_study_can_be_taken_up_again(path, tmp_path):
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / path.stem)
+    records = study_runs.find_records(
+        tmp_path / path.stem, spec.load(tmp_path / path.stem)
+    )
+    done = [record for record in records if record.state == "done"]
+    assert done
+    assert not any(record.run.info["git"]["dirty"] for record in done)
+    assert spec.load(tmp_path / path.stem).name == path.stem

@@ -25,8 +25,9 @@ from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
 from redo_dopamine.networks.ppo import ValueNetwork
 from redo_dopamine.plasticity.tracker import Subject, Tracking
+from redo_dopamine.plasticity.watched import Recorded
 from redo_dopamine.report import find_runs
-from redo_dopamine.supervised import label_shuffling, probing, q_distillation
+from redo_dopamine.supervised import distillation, label_shuffle, regression_probe
 
 DOCS = documents.ROOT / "docs"
 STARTED = DOCS / "getting_started.md"
@@ -126,7 +127,9 @@ def tracked():
     params = draw()
     widths = {x: 6 for x in LAYERS}
     tracking = Tracking(
-        Subject(NETWORK.apply, operator.itemgetter("state"), GRAPH, loss, widths),
+        Subject(
+            Recorded(NETWORK.apply, GRAPH), operator.itemgetter("state"), loss, widths
+        ),
         params,
         taus=(0.0, 0.5),
         metrics=[make() for make in registry.METRICS],
@@ -157,17 +160,17 @@ def of_interventions():
 
 
 def of_experiments():
-    probe = probing.RegressionProbe(
+    probe = regression_probe.RegressionProbe(
         network=lambda: ValueNetwork(width=0.1),
         num_samples=20,
         batch_size=10,
         num_epochs=1,
     )
     yield from (row.name for row in probe.run_epoch())
-    yield from label_shuffling.cross_entropy(jnp.zeros((2, 10)), jnp.zeros(2, int))
+    yield from label_shuffle.cross_entropy(jnp.zeros((2, 10)), jnp.zeros(2, int))
     q_values = np.arange(6.0, dtype=np.float32).reshape(2, 3)
     output = NETWORK.apply(draw(), STATES[0])
-    yield from q_distillation.squared_error(q_values)(output, q_values[0])
+    yield from distillation.squared_error(q_values)(output, q_values[0])
 
 
 def test_every_metric_has_an_entry_and_no_other_has_one(executed):

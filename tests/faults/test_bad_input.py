@@ -191,17 +191,17 @@ def test_checkpoints(noise, at, stopped, tmp_path, capsys, no_run):
 def test_files_to_inspect(content, states, stopped, tmp_path, capsys):
     path = tmp_path / "given.npy"
     path.write_bytes(content)
-    request = (
-        inspect_command.Request(str(stopped), states=str(path))
+    flags = (
+        {"checkpoint": str(stopped), "states": str(path)}
         if states
-        else inspect_command.Request(str(path))
+        else {"checkpoint": str(path)}
     )
     check(
         "files to inspect",
         (content, states),
         tmp_path,
         capsys,
-        lambda: inspect_command.run(request),
+        lambda: inspect_command.run(**flags),
     )
 
 

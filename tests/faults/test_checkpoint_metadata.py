@@ -1,6 +1,7 @@
 """Metadata of other forms: the older checkpoint, or a message; never a traceback."""
 
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from helpers.stub_agent import StubRun
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint
-from redo_dopamine.runners.train_phase import TrainPhase
+from redo_dopamine.runners import resumable
+from redo_dopamine.runners.resume import TrainPhase
 
 GONE = object()
 VALUES = (GONE, None, -1, 1.5, "x", [], {}, True)
@@ -28,6 +30,9 @@ PHASES = [{"num_steps": x} for x in (None, -1, 1.5, "x", [], True, 10**400)] + [
     {"action": [[1]]},
     {"over": 1},
     {"sum_returns": "1"},
+    *({name: 10**400} for name in ("sum_returns", "seconds", "episode_return")),
+    {"seconds": float("nan")},
+    {"action": [10**400]},
     {"unknown": 1},
     {"\x1b[2J" * 1000: 1},
 ]
@@ -94,3 +99,19 @@ def test_what_a_phase_writes_it_reads():
     for action in (None, 3, [0.5, -1.0]):
         phase = TrainPhase(num_steps=3, action=action, sum_returns=2.5, over=True)
         assert TrainPhase.from_json(phase.to_json()) == phase
+
+
+@pytest.mark.parametrize("action", [5, True, [0], [], [0.5, -1.0]])
+def test_an_action_that_the_game_does_not_have_is_refused(action):
+    class Run:
+        _environment = types.SimpleNamespace(action_space=types.SimpleNamespace(n=5))
+
+    check = resumable.ResumableRunner._check_action
+    check(Run, None)
+    check(Run, 4)
+    if action is True:  # JSON's true, which a phase does not take for a number.
+        with pytest.raises(ValueError, match="no training phase"):
+            TrainPhase.from_json({"action": True})
+        return
+    with pytest.raises(ValueError, match="is no action of it"):
+        check(Run, action)

@@ -4,7 +4,7 @@ import pytest
 
 from helpers import runs
 from helpers.stub_agent import CONFIG, StubAgent, StubRun
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.errors import UserError
 from redo_dopamine.runners.resume import ResumeOptions
 
@@ -40,6 +40,9 @@ def test_changes_are_listed_with_the_flag_and_hold_from_then_on(
     ("line", "other"),
     [
         ("JaxDQNAgent.seed = 3", "JaxDQNAgent.seed = 4"),
+        # By macros, the names of which may differ.
+        ("s = 3\nJaxDQNAgent.seed = %s", "s = 4\nJaxDQNAgent.seed = %s"),
+        ("a = 3\nb = %a\nJaxDQNAgent.seed = %b", "JaxDQNAgent.seed = 4"),
         (
             "create_atari_environment.game_name = 'Pong'",
             "create_atari_environment.game_name = 'Qbert'",
@@ -56,7 +59,7 @@ def test_changes_are_listed_with_the_flag_and_hold_from_then_on(
 )
 def test_another_seed_or_game_is_another_run(line, other, tmp_path):
     StubRun(tmp_path, config=line).advance_and_save(0)
-    name = line.split(" = ")[0]
+    name = line.splitlines()[-1].split(" = ")[0]
     with pytest.raises(UserError, match=f"(?s)not its environment or seed.*{name}"):
         StubRun(tmp_path, config=other, options=ALLOWED).resume()
 
@@ -89,10 +92,16 @@ def test_a_real_run_goes_on_with_another_learning_rate_but_not_another_width(
     with pytest.raises(
         UserError, match=r"(?s)\[8, 8, 4, 4\] there.*NatureNetwork.width: 0.125 -> 0.25"
     ):
-        train.train(str(tmp_path), options=ALLOWED)
+        training.train(str(tmp_path), options=ALLOWED)
     capsys.readouterr()
     faster = (*longer, "create_optimizer.learning_rate = 0.001")
     runs.configure_run("dqn_redo.gin", faster)
-    train.train(str(tmp_path), options=ALLOWED)
+    training.train(str(tmp_path), options=ALLOWED)
     assert "create_optimizer.learning_rate" in capsys.readouterr().err
     assert {row["iteration"] for row in runs.metrics(tmp_path)} == {"0", "1", "2"}
+
+
+def test_a_macro_that_says_the_same_is_no_change(tmp_path):
+    StubRun(tmp_path, config="JaxDQNAgent.seed = 3").advance_and_save(0)
+    other = "s = 3\nJaxDQNAgent.seed = %s"
+    assert StubRun(tmp_path, config=other).resume().iteration == 0

@@ -10,10 +10,13 @@ import sys
 import pytest
 
 from helpers import commands, mounts, runs
-from redo_dopamine.cli import exit_status
+from redo_dopamine import errors
 from redo_dopamine.rundir import checkpoint as checkpoints
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.runners.resumable import ResumableRunner
+
+pytestmark = pytest.mark.slow
+
 
 THREE = (*runs.TINY_REDO, "Runner.num_iterations = 3", "Runner.training_steps = 40")
 NOT_WRITTEN = "warning: A checkpoint could not be written"
@@ -86,7 +89,7 @@ def test_a_disk_that_is_full_for_a_while_costs_one_checkpoint(
     assert said.count(NOT_WRITTEN) == 1, said
     assert said.count("warning: Rows of") == 1, said
     assert said.count("warning: ") <= 3, said  # Perhaps of TensorBoard's events too.
-    assert status == exit_status.COMPLETE, said
+    assert status == errors.COMPLETE, said
     assert numbers(disk / "run") == [1, 0]
     assert runs.metrics(disk / "run") == expected
 
@@ -97,20 +100,20 @@ def test_a_disk_that_stays_full_ends_the_run_with_a_message(
     fillers = []
     before_checkpoint({SECOND: lambda: fillers.append(mounts.fill(disk))})
     status, said = train(disk / "run")
-    assert status == exit_status.CRASHED, said
+    assert status == errors.CRASHED, said
     assert said.count("error: The run's files could not be written") == 1, said
     assert NOT_WRITTEN in said
     assert numbers(disk / "run") == [0]
 
     # Nor is there anything to begin with.
     status, said = train(disk / "run")
-    assert status == exit_status.CRASHED
+    assert status == errors.CRASHED
     assert said.count("error: ") == 1, said
     assert "No space left on device" in said
 
     fillers[0].unlink()
     status, said = train(disk / "run")
-    assert status == exit_status.COMPLETE, said
+    assert status == errors.COMPLETE, said
     assert runs.metrics(disk / "run") == expected
 
 
@@ -125,11 +128,11 @@ def test_a_run_that_is_stopped_on_a_full_disk_says_that_it_can_go_on(
 
     before_checkpoint({SECOND: fill_and_stop})
     status, said = train(disk / "run")
-    assert status == exit_status.STOPPED, said
+    assert status == errors.STOPPED, said
     assert said.count(NOT_WRITTEN) == 2, said  # That of the iteration, and the last.
     assert numbers(disk / "run") == [0]
     fillers[0].unlink()
-    assert train(disk / "run")[0] == exit_status.COMPLETE
+    assert train(disk / "run")[0] == errors.COMPLETE
     assert runs.metrics(disk / "run") == expected
 
 
@@ -142,7 +145,7 @@ def test_a_directory_that_becomes_read_only_costs_checkpoints(
             {SECOND: lambda: stack.enter_context(mounts.read_only(base_dir))}
         )
         status, said = train(base_dir)
-        assert status == exit_status.CRASHED, said
+        assert status == errors.CRASHED, said
         assert said.count(NOT_WRITTEN) == 2, said
         assert said.count("error: The run's files could not be written") == 1, said
         assert numbers(base_dir) == [0]
@@ -150,11 +153,11 @@ def test_a_directory_that_becomes_read_only_costs_checkpoints(
         # From the start it is a mistake in what was typed.
         before = runs.fingerprint(base_dir)
         status, said = train(base_dir)
-        assert status == exit_status.USER_ERROR
+        assert status == errors.USER_ERROR
         assert said.count("error: ") == 1
         assert "must be a directory that can be written" in said
         assert runs.fingerprint(base_dir) == before
-    assert train(base_dir)[0] == exit_status.COMPLETE
+    assert train(base_dir)[0] == errors.COMPLETE
     assert runs.metrics(base_dir) == expected
 
 
@@ -162,7 +165,7 @@ def test_a_base_dir_that_is_deleted_is_named(tmp_path, before_checkpoint, train)
     base_dir = tmp_path / "run"
     before_checkpoint({SECOND: lambda: shutil.rmtree(base_dir)})
     status, said = train(base_dir)
-    assert status == exit_status.IN_USE
+    assert status == errors.IN_USE
     assert said.count("error: A run's directory must stay where it is") == 1, said
     assert str(base_dir) in said
     assert not base_dir.exists()
@@ -188,7 +191,7 @@ def test_a_clock_that_jumps_changes_nothing(
         train(base_dir)
     assert numbers(base_dir) == [1, 0]
     now[0] = 0.0
-    assert train(base_dir)[0] == exit_status.COMPLETE
+    assert train(base_dir)[0] == errors.COMPLETE
     assert run_status.read(base_dir).state == "done"
     assert runs.metrics(base_dir) == expected
 
@@ -203,7 +206,7 @@ def test_a_run_goes_on_though_its_output_goes_nowhere(tmp_path, expected):
             stderr=full,
             check=False,
         )
-    assert result.returncode == exit_status.COMPLETE
+    assert result.returncode == errors.COMPLETE
     assert run_status.read(base_dir).state == "done"
     assert runs.metrics(base_dir) == expected
 
@@ -220,7 +223,7 @@ def test_a_run_whose_directory_is_another_ones_by_now_stops(
 
     before_checkpoint({SECOND: replace})
     status, said = train(base_dir)
-    assert status == exit_status.IN_USE
+    assert status == errors.IN_USE
     assert said.count("error: ") == 1, said
     assert [x.name for x in base_dir.iterdir()] == ["metrics.csv"]
     assert (base_dir / "metrics.csv").read_text() == "of another run"

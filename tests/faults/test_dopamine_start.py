@@ -11,7 +11,7 @@ from dopamine.discrete_domains import checkpointer
 from dopamine.jax.agents.dqn import dqn_agent
 
 from helpers import runs
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.errors import UserError
 from redo_dopamine.runners import dopamine_checkpoint
 from redo_dopamine.runners.resume import ResumeOptions
@@ -42,7 +42,7 @@ def written(tmp_path_factory):
 
 def build(base_dir, path, bindings=()):
     runs.configure_run("dqn_redo.gin", (*WIDE, *bindings))
-    return train.build_runner(
+    return training.build_runner(
         str(base_dir), ResumeOptions(dopamine_checkpoint=str(path))
     )
 
@@ -148,4 +148,4 @@ def test_nothing_is_unpickled_without_the_flag(written, tmp_path, monkeypatch):
 
     monkeypatch.setattr(dopamine_checkpoint, "read", refuse)
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
-    train.build_runner(str(tmp_path))
+    training.build_runner(str(tmp_path))

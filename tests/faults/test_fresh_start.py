@@ -9,7 +9,7 @@ from helpers import commands, runs
 from helpers.stub_agent import CONFIG, METRICS_HEADER, StubRun
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint as checkpoints
-from redo_dopamine.rundir import files, fresh_start, metrics_csv, provenance
+from redo_dopamine.rundir import files, metrics_csv, provenance, resume
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.rundir.status import Status
 
@@ -93,9 +93,9 @@ def test_the_first_checkpoint_is_noted_and_stays_so(tmp_path):
 @pytest.mark.parametrize(
     ("agent_steps", "done", "error"),
     [
-        (STEPS, STEPS, fresh_start.RunFinishedError),
-        (STEPS - 60, STEPS, fresh_start.RunFinishedError),
-        (STEPS, 0, fresh_start.RunFinishedError),  # Not known.
+        (STEPS, STEPS, resume.RunFinishedError),
+        (STEPS - 60, STEPS, resume.RunFinishedError),
+        (STEPS, 0, resume.RunFinishedError),  # Not known.
         (STEPS + 60, STEPS, UserError),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_run_that_is_done_is_done(agent_steps, done, error, tmp_path):
     (tmp_path / "metrics.csv").write_text(ROWS)
     before = runs.fingerprint(tmp_path)
     with pytest.raises(error, match="is finished"):
-        fresh_start.check(tmp_path, CONFIG, agent_steps)
+        resume.check(tmp_path, CONFIG, agent_steps)
     assert runs.fingerprint(tmp_path) == before
 
 
@@ -123,10 +123,10 @@ def test_settings_of_somebody_else_are_not_replaced(
     beside(tmp_path)
     (tmp_path / "config.gin").write_text(content)
     if may_begin:
-        fresh_start.check(tmp_path, CONFIG, STEPS)
+        resume.check(tmp_path, CONFIG, STEPS)
     else:
         with pytest.raises(UserError, match=r"config\.gin is there already"):
-            fresh_start.check(tmp_path, CONFIG, STEPS)
+            resume.check(tmp_path, CONFIG, STEPS)
 
 
 def test_rows_are_on_the_disk_before_the_checkpoint_that_counts_on_them(

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers import runs
-from redo_dopamine.config import load
+from redo_dopamine.config import gin_files, load
 from redo_dopamine.errors import UserError
 
 GAME = "create_atari_environment.game_name"
@@ -131,3 +131,12 @@ def test_incoming_weights_of_another_kind_are_refused(function):
     message = refusal(["demo.gin"], [f"redo.incoming = {function}"])
     assert "redo.incoming" in message
     runs.configure_run("demo.gin", ["redo.incoming = @live_norm"])
+
+
+def test_a_message_is_never_a_screenful():
+    text = "tau must be a number, but is [" + "1, " * 100_000 + "]. Give one."
+    said = gin_files.brief(ValueError(text))
+    assert len(said) < 5_000
+    assert said.startswith("tau must be")
+    assert said.endswith("Give one.")
+    assert gin_files._few([f"a.{i}" for i in range(1_000)])[5] == "... 990 more ..."

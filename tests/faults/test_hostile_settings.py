@@ -12,7 +12,7 @@ import pytest
 
 from helpers import runs
 from helpers.hostile import HOSTILE, said_by
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.config import checking, load
 from redo_dopamine.config.checking import RULES
 from redo_dopamine.errors import UserError
@@ -157,7 +157,7 @@ def test_a_factory_refuses_by_the_settings_name(name):
 def test_what_is_judged_when_the_run_is_built(config, bindings, parts, tmp_path):
     runs.configure_run(config, bindings)
     with pytest.raises(UserError) as refused:
-        train.build_runner(str(tmp_path))
+        training.build_runner(str(tmp_path))
     for part in parts:
         assert part in str(refused.value)
 
@@ -165,7 +165,7 @@ def test_what_is_judged_when_the_run_is_built(config, bindings, parts, tmp_path)
 def test_any_failure_while_building_is_the_users_and_names_the_function(tmp_path):
     runs.configure_run("ppo.gin", ["create_control_environment.preprocessing = @relu"])
     with pytest.raises(UserError, match=r"create_control_environment\.preproc.*@relu"):
-        train.build_runner(str(tmp_path))
+        training.build_runner(str(tmp_path))
 
 
 def test_checking_leaves_no_trace_in_the_operative_config():

@@ -20,6 +20,9 @@ import pytest
 from helpers import runs
 from redo_dopamine.rundir import checkpoint
 
+pytestmark = pytest.mark.slow
+
+
 TESTS = Path(__file__).parents[1]
 # Often enough that many a kill falls into the writing of a checkpoint.
 OFTEN = "PlasticityRunner.checkpoint_minutes = 0.001"

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import train
-from redo_dopamine.runners import malloc
+from redo_dopamine import training
+from redo_dopamine.cli import process
+
+pytestmark = pytest.mark.slow
 
 
 class CheapGame:
@@ -61,7 +63,7 @@ def resident_bytes():
 
 def growth(base_dir, num_iterations, steps_per_iteration, warm_up):
     """Resident bytes after the warm-up, and at the end of the run."""
-    malloc.keep_freed_memory()  # As the command does.
+    process.keep_freed_memory()  # As the command does.
     runs.configure_run(
         "dqn_redo.gin",
         (
@@ -70,7 +72,7 @@ def growth(base_dir, num_iterations, steps_per_iteration, warm_up):
             f"Runner.training_steps = {steps_per_iteration}",
         ),
     )
-    runner = train.build_runner(str(base_dir))
+    runner = training.build_runner(str(base_dir))
     seen, checkpoint = [], runner._checkpoint
 
     def noted():

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import train
+from redo_dopamine import errors, train, training
 from redo_dopamine.agents import dqn
-from redo_dopamine.agents.checkpoint import SavedAgent
-from redo_dopamine.cli import exit_status
+from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.errors import NotFiniteError
 from redo_dopamine.rundir import checkpoint
 from redo_dopamine.rundir import status as run_status
@@ -47,7 +46,7 @@ def an_agent(**changes):
             "recent_losses": collections.deque(),
             "gradient_step": 5,
             "training_steps": 20,
-            "TREES": SavedAgent.TREES,
+            "TREES": PlasticAgent.TREES,
             "online_params": params,
             "target_network_params": params,
             "optimizer_state": (jnp.zeros(4), jnp.int32(2)),
@@ -129,7 +128,7 @@ def test_a_nan_stops_the_run_with_the_checkpoint_named(tmp_path, monkeypatch):
         match=r"at agent step \d+ .*Conv_1/bias \(1 of 8 .*last good checkpoint is "
         r".*npz\. .*--on_nan=rollback",
     ) as stopped:
-        train.train(str(tmp_path))
+        training.train(str(tmp_path))
     status = run_status.read(tmp_path)
     assert status.state == "failed"
     assert status.message == f"NotFiniteError: {stopped.value}"
@@ -137,7 +136,7 @@ def test_a_nan_stops_the_run_with_the_checkpoint_named(tmp_path, monkeypatch):
 
     # The cause is gone, and the same command goes on.
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
-    train.train(str(tmp_path))
+    training.train(str(tmp_path))
     assert run_status.read(tmp_path).state == "done"
 
 
@@ -145,7 +144,7 @@ def test_a_rollback_goes_on_with_another_data_order_once(tmp_path, monkeypatch, 
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
     with monkeypatch.context() as patched:
         poison(patched, times=1)
-        train.train(str(tmp_path / "once"), options=ResumeOptions(rollbacks=1))
+        training.train(str(tmp_path / "once"), options=ResumeOptions(rollbacks=1))
     assert "goes back to it and on with another data order" in capsys.readouterr().err
     assert run_status.read(tmp_path / "once").state == "done"
     steps = [int(row["agent_step"]) for row in runs.metrics(tmp_path / "once")]
@@ -155,13 +154,13 @@ def test_a_rollback_goes_on_with_another_data_order_once(tmp_path, monkeypatch, 
     with monkeypatch.context() as patched:
         poison(patched, times=2)
         with pytest.raises(NotFiniteError, match="gone back 1 time"):
-            train.train(str(tmp_path / "twice"), options=ResumeOptions(rollbacks=1))
+            training.train(str(tmp_path / "twice"), options=ResumeOptions(rollbacks=1))
     # Not in the next process either.
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
     with monkeypatch.context() as patched:
         poison(patched, times=1)
         with pytest.raises(NotFiniteError, match="gone back 1 time"):
-            train.train(str(tmp_path / "twice"), options=ResumeOptions(rollbacks=1))
+            training.train(str(tmp_path / "twice"), options=ResumeOptions(rollbacks=1))
     assert all_saved_are_finite(tmp_path / "twice")
 
 
@@ -169,12 +168,12 @@ def test_the_entry_point_ends_with_its_own_status(monkeypatch, capsys):
     def fail(*args):
         raise NotFiniteError("the loss is nan")
 
-    monkeypatch.setattr(train, "train", fail)
-    monkeypatch.setattr(train.load, "load_gin_configs", lambda *args: None)
+    monkeypatch.setattr(training, "train", fail)
+    monkeypatch.setattr(training.load, "load_gin_configs", lambda *args: None)
     train.flags.FLAGS(["redo-train", "--base_dir=/nowhere"])
     with pytest.raises(SystemExit) as stop:
         train.main(["redo-train"])
     train.flags.FLAGS["base_dir"].unparse()
     train.flags.FLAGS.unparse_flags()
-    assert stop.value.code == exit_status.NOT_FINITE
+    assert stop.value.code == errors.NOT_FINITE
     assert capsys.readouterr().err == "error: the loss is nan\n"

@@ -11,8 +11,7 @@ from helpers import commands, mounts, runs
 from helpers.stub_agent import METRICS_HEADER, StubRun
 from redo_dopamine.cli import paths
 from redo_dopamine.errors import UserError
-from redo_dopamine.rundir import files, fresh_start, metrics_csv, signals
-from redo_dopamine.rundir import files as whole_files
+from redo_dopamine.rundir import files, metrics_csv, resume, signals
 from redo_dopamine.rundir.signals import StopSwitch
 
 ROW = "5,60,30,loss,0.5\n"
@@ -43,7 +42,7 @@ def test_lines_that_no_run_writes_are_not_cut(tail, may_go, checkpointed, tmp_pa
         run.advance_and_save(0)
         before = metrics.read_bytes()
     else:
-        whole_files.write_json(
+        files.write_json(
             tmp_path / "run.json",
             {"start": "2026", "resumed": [], "checkpointed": False},
         )
@@ -61,7 +60,7 @@ def test_lines_that_no_run_writes_are_not_cut(tail, may_go, checkpointed, tmp_pa
 def test_no_more_is_read_than_is_needed(tmp_path):
     (tmp_path / "config.gin").write_bytes(b"")
     os.truncate(tmp_path / "config.gin", 1 << 40)
-    assert len(fresh_start.read_config(tmp_path)) == files.LARGEST_JSON
+    assert len(resume.read_config(tmp_path)) == files.LARGEST_JSON
     (tmp_path / "metrics.csv").write_bytes(b"x")
     os.truncate(tmp_path / "metrics.csv", 1 << 40)
     assert metrics_csv.checksum(tmp_path, 1) == zlib.crc32(b"x")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.core.metrics.base import Metric
 from redo_dopamine.errors import UserError
 
@@ -87,7 +87,7 @@ class _SeenError(Exception):
 def build(config, bindings, directory):
     file, tiny = config
     runs.configure_run(file, [*tiny, *bindings])
-    return train.build_runner(str(directory))
+    return training.build_runner(str(directory))
 
 
 @pytest.mark.parametrize(

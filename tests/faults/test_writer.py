@@ -10,6 +10,8 @@ from helpers.failing_disk import FailingDisk, die, no_space
 from helpers.stub_agent import StubRun
 from redo_dopamine.rundir import checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def saved(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gin
 
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.config import load
 
 TINY = (
@@ -86,7 +86,7 @@ def configure_run(gin_file, bindings):
 def run(base_dir, gin_file="dqn_redo.gin", bindings=TINY_REDO):
     """Train to the end in this process; returns the directory."""
     configure_run(gin_file, bindings)
-    train.train(str(base_dir))
+    training.train(str(base_dir))
     return Path(base_dir)
 
 

@@ -14,19 +14,15 @@ import gin
 from absl import flags
 
 from helpers.documents import ROOT
-from redo_dopamine import catalogue
+from redo_dopamine.__main__ import COMMANDS
 from redo_dopamine.config import load
 from redo_dopamine.launch import local
 from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline.__main__ import _parser as offline_parser
 from redo_dopamine.report.keep import _parser as keep_parser
 from redo_dopamine.studies import __main__ as studies
-from redo_dopamine.supervised import (
-    command,
-    distillation,
-    label_shuffle,
-    regression_probe,
-)
+from redo_dopamine.supervised import distillation, label_shuffle, regression_probe
+from redo_dopamine.tools import catalogue
 
 PACKAGE = "redo_dopamine"
 EXPERIMENTS = {
@@ -73,6 +69,10 @@ def check(words):
         _check_train(rest)
     elif program in ("python", ".venv/bin/python"):
         _check_python(rest)
+    elif program in ("redo-dopamine", ".venv/bin/redo-dopamine"):
+        _check_command(rest)
+    elif program == "source":
+        assert rest == [".venv/bin/activate"]
     else:
         raise AssertionError(f"unknown program {program!r} in {words}")
 
@@ -96,6 +96,8 @@ def _module(words):
     program, *rest = words
     if program == "redo-train":
         return f"{PACKAGE}.train", rest
+    if program == "redo-dopamine":
+        return COMMANDS[rest[0]][0], rest[1:]
     assert (program, rest[0]) == ("python", "-m"), words
     return rest[1], rest[2:]
 
@@ -119,7 +121,9 @@ def _parsed(module, rest):
         with warnings.catch_warnings():
             # That a module has been imported already, which does no harm here.
             warnings.simplefilter("ignore", RuntimeWarning)
-            scope = runpy.run_module(_FLAGS_COMMANDS[module], run_name=_RUN_NAME)
+            scope = runpy.run_module(
+                _FLAGS_COMMANDS.get(module, module), run_name=_RUN_NAME
+            )
         words = flags.FLAGS([module, *rest])
         assert words == [module], f"no flags of {module}: {words[1:]}"
         yield scope
@@ -155,11 +159,20 @@ def _check_python(rest):
         _PARSERS[module]().parse_args(rest)
     elif module in EXPERIMENTS:
         _check_experiment(EXPERIMENTS[module], rest)
-    elif module == f"{PACKAGE}.catalogue":
+    elif module in (f"{PACKAGE}.catalogue", f"{PACKAGE}.tools.catalogue"):
         assert not rest
         assert catalogue.table()
     else:
         raise AssertionError(f"unknown module {module!r}")
+
+
+def _check_command(rest):
+    used = 2 if rest[0] == "launch" else 1
+    module, _ = COMMANDS[" ".join(rest[:used])]
+    if rest[0] == "launch":
+        _check_launcher(f"launch/{rest[1]}.py", *rest[2:])
+    else:
+        _check_python(["-m", module, *rest[used:]])
 
 
 def _check_launcher(script, *rest):
@@ -170,22 +183,13 @@ def _check_launcher(script, *rest):
 
 
 def _check_experiment(module, rest):
-    def stand_in(options, arguments, configure, make):
-        del make
-        configure(options.parse_args(arguments))
-        return 0
-
-    before, command.main = command.main, stand_in
-    try:
-        gin.clear_config()
-        assert module.main(rest) == 0
-    finally:
-        command.main = before
+    gin.clear_config()
+    module.COMMAND.configure(rest)
 
 
 def _check_make(rest):
     text = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", text, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
     assert set(rest) <= targets, f"no targets: {set(rest) - targets}"
 
 

@@ -11,12 +11,15 @@ import zipfile
 import numpy as np
 import pytest
 
-from redo_dopamine.cli import exit_status
+from redo_dopamine import errors
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import command
 from redo_dopamine.inspect.measure import inspect_checkpoint
 from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.rundir import checkpoint
+
+pytestmark = pytest.mark.slow
+
 
 COMMAND = (
     "from __gin__ import dynamic_registration\nimport os\n"
@@ -66,11 +69,11 @@ def test_no_command_runs_what_a_checkpoint_names(way, where, copy, here, capsys)
     parts = [CONFIGS[way], meta["config"]]
     change(copy, config="\n".join(parts if where == "before" else parts[::-1]))
     before = sorted(here.iterdir())
-    of_inspect = command.run(command.Request(str(copy)))
+    of_inspect = command.run(checkpoint=str(copy))
     record = ["record", f"--checkpoint={copy}", "--output=out", "--num_steps=5"]
     lesson = ["lesson", f"--teacher={copy}", f"--student={copy}", "--output=out"]
     statuses = [of_inspect, offline.main(record), offline.main(lesson)]
-    assert statuses == [exit_status.USER_ERROR] * 3
+    assert statuses == [errors.USER_ERROR] * 3
     said = capsys.readouterr().err
     assert said.count(CONFIGS[way].splitlines()[0]) == 3
     assert sorted(here.iterdir()) == before
@@ -86,7 +89,7 @@ def test_the_command_itself_runs_nothing(copy, here):
         text=True,
         check=False,
     )
-    assert done.returncode == exit_status.USER_ERROR, done.stderr
+    assert done.returncode == errors.USER_ERROR, done.stderr
     assert "from __gin__ import dynamic_registration" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (here / "ran").exists()
@@ -96,10 +99,10 @@ def test_modules_of_ones_own_are_named(run, copy, here, capsys):
     (here / "my_module.py").write_text("LOADED = True\n")
     _, meta = checkpoint.read(copy)
     change(copy, config=f"import my_module\n{meta['config']}")
-    assert command.run(command.Request(str(copy), metrics=())) == 2
+    assert command.run(checkpoint=str(copy), metrics=()) == 2
     assert "--trust_modules=my_module" in capsys.readouterr().err
-    request = command.Request(str(copy), metrics=(), trust_modules=["my_module"])
-    assert command.run(request) == 0
+    flags = {"metrics": (), "trust_modules": ["my_module"]}
+    assert command.run(checkpoint=str(copy), **flags) == 0
     assert sys.modules.pop("my_module").LOADED
 
 

@@ -14,13 +14,12 @@ from redo_dopamine.rundir import checkpoint
     [
         ({"checkpoint": "none"}, "must be a file checkpoint.<number>.npz or a run's"),
         ({"checkpoint": None}, "--checkpoint must name a run's directory"),
-        ({"rest": ["word"]}, "takes flags only, but ['word'] are none"),
+        ({"words": ["word"]}, "takes flags only, but ['word'] are none"),
         ({"taus": ["0", "x"]}, "--taus must be numbers >= 0, but is '0,x'"),
     ],
 )
 def test_a_wrong_command_ends_with_status_2(run, settings, message, capsys):
-    request = command.Request(**{"checkpoint": str(run), **settings})
-    assert command.run(request) == 2
+    assert command.run(**{"checkpoint": str(run), **settings}) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: ")

@@ -9,11 +9,11 @@ import signal
 import sys
 import time
 
-from redo_dopamine.cli import exit_status
+from redo_dopamine import errors
 from redo_dopamine.rundir import lock, status
 from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 
-directory, behaviour = pathlib.Path(sys.argv[1]), sys.argv[2]
+directory, behavior = pathlib.Path(sys.argv[1]), sys.argv[2]
 steps = 0
 
 
@@ -99,18 +99,18 @@ def take(seconds):
 
 
 directory.mkdir(parents=True, exist_ok=True)
-if behaviour == "mistake":
+if behavior == "mistake":
     print("error: tau must be >= 0, but is -1.")
-    sys.exit(exit_status.USER_ERROR)
-if behaviour == "find_it_in_use":
-    sys.exit(exit_status.IN_USE)
+    sys.exit(errors.USER_ERROR)
+if behavior == "find_it_in_use":
+    sys.exit(errors.IN_USE)
 try:
     with (
         lock.held(directory, patience=0.2),
         status.Reporter(directory, lambda: steps, 100, every=0.05),
     ):
-        globals()[behaviour]()
+        globals()[behavior]()
 except StopRequested:
-    sys.exit(exit_status.STOPPED)
+    sys.exit(errors.STOPPED)
 except lock.DirectoryInUseError:
-    sys.exit(exit_status.IN_USE)
+    sys.exit(errors.IN_USE)

@@ -8,7 +8,7 @@ import pathlib
 import sys
 import time
 
-from redo_dopamine.cli import exit_status
+from redo_dopamine import errors
 from redo_dopamine.rundir import lock, status
 from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 
@@ -34,4 +34,4 @@ try:
             time.sleep(seconds / 10)
             steps += 1
 except StopRequested:
-    sys.exit(exit_status.STOPPED)
+    sys.exit(errors.STOPPED)

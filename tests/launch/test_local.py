@@ -30,12 +30,12 @@ LAUNCH_FAKES = (
 )
 
 
-def fakes(behaviour):
-    return lambda run: [sys.executable, FAKE, str(run.directory), behaviour]
+def fakes(behavior):
+    return lambda run: [sys.executable, FAKE, str(run.directory), behavior]
 
 
-def launch(base_dir, behaviour, *options):
-    return local.main([*TWO_RUNS, f"--base_dir={base_dir}", *options], fakes(behaviour))
+def launch(base_dir, behavior, *options):
+    return local.main([*TWO_RUNS, f"--base_dir={base_dir}", *options], fakes(behavior))
 
 
 def test_all_done(tmp_path, capsys):
@@ -129,7 +129,9 @@ def test_nobody_has_to_read_all_commands(tmp_path):
     assert (result.returncode, result.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1]
+)
 def test_a_signal_ends_the_runs_and_leaves_them_to_be_resumed(number, tmp_path, capsys):
     process = subprocess.Popen(
         [
@@ -147,7 +149,7 @@ def test_a_signal_ends_the_runs_and_leaves_them_to_be_resumed(number, tmp_path, 
     children = [run_status.read(directory).pid for directory in directories]
     process.send_signal(number)
     out, _ = process.communicate(timeout=100)
-    assert process.returncode == 1
+    assert process.returncode == 75
     assert "0 of 2 runs are done." in out
     assert "stopped by hand" in out
     for child in children:

@@ -25,14 +25,14 @@ def fake_command(run):
     return [sys.executable, str(FAKE), str(run.directory), run.arm]
 
 
-def fake_run(base_dir, behaviour, seed=0):
+def fake_run(base_dir, behavior, seed=0):
     return Run(
         study="fake",
-        arm=behaviour,
+        arm=behavior,
         game="Pong",
         seed=seed,
         module="a fake of it",
-        directory=base_dir / behaviour / "Pong" / str(seed),
+        directory=base_dir / behavior / "Pong" / str(seed),
         gin_files=(),
         gin_bindings=(),
         scale=1.0,
@@ -42,16 +42,16 @@ def fake_run(base_dir, behaviour, seed=0):
     )
 
 
-def make_pool(base_dir, behaviours, **settings):
+def make_pool(base_dir, behaviors, **settings):
     events = []
-    runs = [fake_run(base_dir, *x.split("/")) for x in behaviours]
+    runs = [fake_run(base_dir, *x.split("/")) for x in behaviors]
     defaults = {"core_sets": [[0], [0]], "time_limit": 60, "grace": 10}
     pool = Pool(runs, fake_command, on_event=events.append, **defaults | settings)
     return pool, events
 
 
-def work(base_dir, *behaviours, **settings):
-    pool, events = make_pool(base_dir, behaviours, **settings)
+def work(base_dir, *behaviors, **settings):
+    pool, events = make_pool(base_dir, behaviors, **settings)
     return {task.run.arm: task for task in pool.run()}, events
 
 
@@ -60,8 +60,8 @@ def status(task):
 
 
 def test_whatever_one_run_does_the_others_are_done(tmp_path):
-    behaviours = ("crash", "mistake", "be_killed", "succeed", "crash_once")
-    tasks, _ = work(tmp_path, *behaviours, "be_killed_once")
+    behaviors = ("crash", "mistake", "be_killed", "succeed", "crash_once")
+    tasks, _ = work(tmp_path, *behaviors, "be_killed_once")
     assert {name: task.state for name, task in tasks.items()} == {
         "crash": "failed",
         "mistake": "failed",
@@ -127,9 +127,9 @@ def test_a_run_that_somebody_else_stops_once_goes_on(tmp_path):
 
 
 def test_a_run_that_is_stopped_again_and_again_is_left_to_be_resumed(tmp_path):
-    behaviours = ("be_stopped", "be_stopped_while_deaf", "be_stopped_then_crash")
-    tasks, events = work(tmp_path, *behaviours)
-    stopped, deaf, crashed = (tasks[name] for name in behaviours)
+    behaviors = ("be_stopped", "be_stopped_while_deaf", "be_stopped_then_crash")
+    tasks, events = work(tmp_path, *behaviors)
+    stopped, deaf, crashed = (tasks[name] for name in behaviors)
     assert (stopped.state, stopped.message) == ("stopped", "stopped by SIGTERM")
     assert (deaf.state, deaf.message) == ("stopped", "killed by SIGTERM")
     # Both count: three times in all, whatever they are.
@@ -214,8 +214,8 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path):
 
 
 def test_two_launchers_do_not_run_the_same_run_twice(tmp_path):
-    behaviours = [f"slow/{seed}" for seed in range(4)]
-    pools = [make_pool(tmp_path, behaviours)[0] for _ in range(2)]
+    behaviors = [f"slow/{seed}" for seed in range(4)]
+    pools = [make_pool(tmp_path, behaviors)[0] for _ in range(2)]
     threads = [threading.Thread(target=pool.run) for pool in pools]
     for thread in threads:
         thread.start()
@@ -293,7 +293,30 @@ def test_a_pool_that_fails_itself_ends_its_runs(tmp_path):
     assert pool._active[0].process.wait(20) == -15
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(3, "exit status 3"), (-15, "killed by SIGTERM"), (-35, "killed by signal 35")],
+)
+def test_how_a_process_ended_in_words(code, words):
+    assert processes.ended(code) == words
+
+
 def test_the_fake_is_refused_like_the_real_one(tmp_path):
     with lock.held(tmp_path):
         command = [sys.executable, str(FAKE), str(tmp_path), "succeed"]
         assert subprocess.run(command, check=False).returncode == 3
+
+
+def test_a_run_that_cannot_be_looked_at_does_not_end_the_others(tmp_path, monkeypatch):
+    look = common.state
+
+    def refuse(run):
+        if run.arm == "crash":
+            raise PermissionError(13, "Permission denied")
+        return look(run)
+
+    monkeypatch.setattr(common, "state", refuse)
+    tasks, _ = work(tmp_path, "crash", "succeed")
+    assert tasks["crash"].state == "failed"
+    assert "Permission denied" in tasks["crash"].message
+    assert tasks["succeed"].state == "done"

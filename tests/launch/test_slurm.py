@@ -265,3 +265,24 @@ def test_no_submitit_here(programs, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "submitit", None)
     assert launch(tmp_path / "x") == 2
     assert "pip install 'redo-dopamine[cluster]'" in capsys.readouterr().err
+
+
+def test_the_status_of_a_study_of_ones_own_is_found_by_its_name(
+    programs, tmp_path, capsys
+):
+    path = tmp_path / "my_study.py"
+    path.write_text(
+        "import dataclasses\nfrom redo_dopamine.studies import STUDIES\n"
+        "STUDY = dataclasses.replace(STUDIES['pruning'], name='mine')\n"
+    )
+    words = [f"--study={path}", f"--base_dir={tmp_path}"]
+    some = ["--arms=dqn", "--games=Pong", "--seeds=3,", "--scale=1e-6"]
+    assert submit.main([*words, *some]) == 0
+    (programs / "squeue.says").write_text("12|RUNNING|redo-mine\n")
+    capsys.readouterr()
+    assert submit.main([*words, "--status"]) == 0
+    said = capsys.readouterr()
+    assert "nothing was launched" not in said.err
+    # A line for the one arm, and one for all.
+    assert said.out.splitlines()[1].split()[:3] == ["dqn", "0", "1"]
+    assert "prune" not in said.out

@@ -1,5 +1,7 @@
 """What squeue and the files say, put together."""
 
+import json
+
 import pytest
 
 from redo_dopamine.errors import UserError
@@ -111,3 +113,24 @@ def test_a_failing_program_is_quoted(tmp_path):
         queue.ask([str(program)])
     with pytest.raises(UserError, match="failed: "):
         queue.ask([str(tmp_path / "none")])
+
+
+@pytest.mark.parametrize("line", ["", "junk", "1", "1|RUNNING", "|||", "\ufffd|\ufffd"])
+def test_what_squeue_says_of_nothing_is_passed_over(line):
+    assert queue.parse_queue(line, "redo-x") == {}
+
+
+@pytest.mark.parametrize("job", ["", "x", "12_x", "12_[3-5]", "1" * 30, "1\0"])
+def test_a_job_of_squeue_that_is_none_is_said(job):
+    with pytest.raises(UserError, match="jobs must be numbers"):
+        queue.parse_queue(f"{job}|RUNNING|redo-x", "redo-x")
+
+
+@pytest.mark.parametrize("job", ["", "1\0", "\ud800", "x" * 3_000_000, "1,2", 5, None])
+def test_a_job_of_jobs_json_that_is_none_is_said(job, tmp_path):
+    path = queue.folder(tmp_path) / queue.NAME
+    path.parent.mkdir(parents=True)
+    content = {"format": 1, "runs": {"a/b/0": {"job": job, "task": None}}}
+    path.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"must tell the Slurm job of each run"):
+        queue.read_jobs(tmp_path)

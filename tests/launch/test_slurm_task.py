@@ -39,8 +39,8 @@ def task(directory, *arguments, **settings):
     return RunTask(command, directory, **defaults | settings)
 
 
-def fake(directory, behaviour):
-    return task(directory, FAKE, directory, behaviour)
+def fake(directory, behavior):
+    return task(directory, FAKE, directory, behavior)
 
 
 def test_a_run_to_its_end(tmp_path):
@@ -49,9 +49,9 @@ def test_a_run_to_its_end(tmp_path):
     assert (tmp_path / "cores").read_text().endswith(" 1")
 
 
-@pytest.mark.parametrize("behaviour", ["crash_once", "be_killed_once"])
-def test_a_crash_is_made_good_in_place(behaviour, tmp_path):
-    assert fake(tmp_path, behaviour)() == "done"
+@pytest.mark.parametrize("behavior", ["crash_once", "be_killed_once"])
+def test_a_crash_is_made_good_in_place(behavior, tmp_path):
+    assert fake(tmp_path, behavior)() == "done"
     assert run_status.read(tmp_path).attempts == 2
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from helpers import runs
-from redo_dopamine import train
+from redo_dopamine import training
 from redo_dopamine.rundir import lock
 from redo_dopamine.rundir import status as run_status
 
@@ -27,7 +27,7 @@ def test_a_directory_in_use_is_refused_with_status_3(tmp_path):
 
 def test_status_of_a_run_from_its_start_to_its_end(tmp_path, clean_gin, monkeypatch):
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
-    checkpoint = train.PlasticityRunner._checkpoint
+    checkpoint = training.PlasticityRunner._checkpoint
 
     def fail_after_the_second_iteration(self):
         seen.append(run_status.actual_state(tmp_path))
@@ -37,10 +37,10 @@ def test_status_of_a_run_from_its_start_to_its_end(tmp_path, clean_gin, monkeypa
 
     seen = []
     monkeypatch.setattr(
-        train.PlasticityRunner, "_checkpoint", fail_after_the_second_iteration
+        training.PlasticityRunner, "_checkpoint", fail_after_the_second_iteration
     )
     with pytest.raises(OSError, match="no space left"):
-        train.train(str(tmp_path), scale=0.5)
+        training.train(str(tmp_path), scale=0.5)
     status = run_status.read(tmp_path)
     assert (status.state, status.message) == ("failed", "OSError: no space left")
     assert (status.scale, status.agent_steps, status.attempts) == (0.5, 120, 1)
@@ -48,15 +48,15 @@ def test_status_of_a_run_from_its_start_to_its_end(tmp_path, clean_gin, monkeypa
     assert lock.holder(tmp_path) is None
 
     runs.configure_run("dqn_redo.gin", runs.TINY_REDO)
-    train.train(str(tmp_path), scale=0.5)
+    training.train(str(tmp_path), scale=0.5)
     status = run_status.read(tmp_path)
     assert (status.state, status.message, status.attempts) == ("done", "", 2)
     assert set(seen) == {"running"}
 
     # A finished run stays as it is; only a status that is not there is made.
     before = (tmp_path / "status.json").read_text()
-    train.train(str(tmp_path))
+    training.train(str(tmp_path))
     assert (tmp_path / "status.json").read_text() == before
     (tmp_path / "status.json").unlink()
-    train.train(str(tmp_path))
+    training.train(str(tmp_path))
     assert run_status.read(tmp_path).state == "done"

@@ -10,7 +10,7 @@ from flax import linen as nn
 from helpers import trees
 from helpers.released import continuous_networks
 from redo_dopamine.networks.capture import collect
-from redo_dopamine.networks.gaussian import Gaussian
+from redo_dopamine.networks.layers import Gaussian
 from redo_dopamine.networks.mlp import identity
 from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.sac import SACNetwork

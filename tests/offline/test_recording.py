@@ -8,7 +8,7 @@ import pytest
 
 from helpers import runs
 from offline.recordings import load
-from redo_dopamine.cli import exit_status
+from redo_dopamine import errors
 from redo_dopamine.inspect import restore
 from redo_dopamine.offline import __main__, arrays
 from redo_dopamine.replay import buffer
@@ -91,7 +91,7 @@ def test_a_trained_agent_plays_its_game(tmp_path):
     ],
 )
 def test_mistakes_are_named(options, parts, tmp_path, capsys):
-    assert new_agent(tmp_path / "dqn", *options) == exit_status.USER_ERROR
+    assert new_agent(tmp_path / "dqn", *options) == errors.USER_ERROR
     said = capsys.readouterr().err
     assert "Traceback" not in said
     for part in parts:
@@ -100,23 +100,23 @@ def test_mistakes_are_named(options, parts, tmp_path, capsys):
 
 
 def test_no_steps_and_no_checkpoint(tmp_path, capsys):
-    assert new_agent(tmp_path, steps=0) == exit_status.USER_ERROR
+    assert new_agent(tmp_path, steps=0) == errors.USER_ERROR
     assert "--num_steps must be a whole number from 1" in capsys.readouterr().err
-    assert record(tmp_path, "--checkpoint=/nowhere") == exit_status.USER_ERROR
+    assert record(tmp_path, "--checkpoint=/nowhere") == errors.USER_ERROR
     assert "'/nowhere' does not exist" in capsys.readouterr().err
 
 
 def test_a_directory_with_data_is_left_alone(tmp_path, capsys):
     assert new_agent(tmp_path) == 0
     before = runs.fingerprint(tmp_path)
-    assert new_agent(tmp_path) == exit_status.USER_ERROR
-    assert "has splits [0]" in capsys.readouterr().err
+    assert new_agent(tmp_path) == errors.USER_ERROR
+    assert "files of a data set, such as" in capsys.readouterr().err
     assert runs.fingerprint(tmp_path) == before
 
 
 def test_an_output_that_is_a_file(tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
-    assert new_agent(tmp_path / "file") == exit_status.USER_ERROR
+    assert new_agent(tmp_path / "file") == errors.USER_ERROR
     assert "--output must be a directory" in capsys.readouterr().err
 
 

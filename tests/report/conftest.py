@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from redo_dopamine.report import run_page
+
 HEADER = "iteration,agent_step,gradient_step,name,value\n"
 
 # Two recycles, at gradient steps 10 and 20; dormancy is measured at both, at 0, and
@@ -54,6 +56,11 @@ INFO = {
     "game": "Pong",
     "agent": "dqn",
 }
+
+
+def draw(runs, slug):
+    """Returns the figure of that name; None where no run recorded what it shows."""
+    return next(x.draw(runs) for x in run_page.FIGURES if x.slug == slug)
 
 
 class MakeRun:

@@ -5,12 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from redo_dopamine.report.study import scores
+from redo_dopamine.report.study import figures, scores
 
-FRAMES = {"paper": 10_000_000, "run": 8_000}
+FRAMES = {"study": 10_000_000, "run": 8_000}
 RATIOS = (0.25, 0.5, 1, 2)
-HUMAN = scores.human((), "")
+HUMAN = scores.human()
 PAPER = {"dqn": (0.41, 0.475, 0.30, 0.09), "redo": (0.40, 0.57, 0.625, 0.54)}
+
+
+def text_of(page):
+    """Returns a page without its line breaks."""
+    return " ".join(page.read_text().split())
+
+
+def draw(analysis, slug):
+    """Returns the figure of that name; None where there is nothing to show."""
+    rows = (*figures.of_study(analysis.study), *figures.GAMES)
+    return next(row.draw(analysis) for row in rows if row.slug == slug)
 
 
 def replay_ratio_arms(ratios=RATIOS):
@@ -39,7 +50,7 @@ def bar_arms():
 class Factory:
     """A study directory and its runs.
 
-    The normalised score of a run is `level(arm, game, seed)` at its end, and rises
+    The normalized score of a run is `level(arm, game, seed)` at its end, and rises
     to it along `iterations` points.
     """
 
@@ -81,7 +92,7 @@ class Factory:
     ) -> Path:
         path = self.path(arm, game, seed)
         path.mkdir(parents=True, exist_ok=True)
-        # The return whose normalised score is `score`.
+        # The return whose normalized score is `score`.
         low, high = HUMAN.ends.get(game, (0.0, 1.0))
         steps = self.study["frames"]["run"] // 4 // self.iterations
         rows = ["iteration,agent_step,gradient_step,name,value"]

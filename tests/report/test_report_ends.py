@@ -3,9 +3,8 @@
 import pandas as pd
 import pytest
 
-from redo_dopamine.report.study import analysis
-from redo_dopamine.report.study import ends as study_ends
-from redo_dopamine.report.write import write_report
+from redo_dopamine.report import write_report
+from redo_dopamine.report.study import analysis, curves, tables
 from report.study_factory import HUMAN, Factory, replay_ratio_arms
 
 SEEDS = (0, 1, 2)
@@ -31,7 +30,7 @@ def add(sweep, arm, step, name, value):
 
 
 def ends(sweep):
-    found = study_ends.ends(analysis.analyse(sweep.root, repeats=200))
+    found = curves.by_step(analysis.analyze(sweep.root, repeats=200))
     return found.set_index(["arm", "gradient_step", "metric"]).sort_index()
 
 
@@ -107,13 +106,15 @@ def test_only_finished_runs_count(sweep):
 def test_the_report_has_them_as_a_file_and_on_the_page_of_games(sweep):
     page = write_report(sweep.root, 50)
     file = pd.read_csv(page.with_name("ends.csv"))
-    assert list(file.columns) == study_ends.COLUMNS
+    assert list(file.columns) == curves.ENDS
     assert len(file) == 4 * 2  # Arms, and the return and the dormant fraction of each.
     games = page.with_name("games.html").read_text()
     assert "Where each arm ended" in games
     assert "dormant at τ = 0.1" in games
     assert 'href="ends.csv"' in games
-    row = study_ends.table(analysis.analyse(sweep.root, repeats=50)).iloc[0]
+    row = tables.where_arms_ended(analysis.analyze(sweep.root, repeats=50)).frame.iloc[
+        0
+    ]
     assert (row.name, row["gradient steps"]) == ("DQN, RR 1", "500")
     assert row["dormant at τ = 0.1"].startswith("0.305 [0.293, 0.317] (n = 3)")
 

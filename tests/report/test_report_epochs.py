@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from redo_dopamine.report import write_report
-from redo_dopamine.report.study import analysis, curve_figures, tables
-from redo_dopamine.report.study import curves as study_progress
-from redo_dopamine.report.study.spec import PaperPoint, load_study
-from report.study_factory import bar_arms
+from redo_dopamine.report.study import analysis, curves, tables
+from redo_dopamine.studies import spec
+from redo_dopamine.studies.study import PaperPoint
+from report.study_factory import bar_arms, draw, text_of
 
 REPEATS = 50
 POINTS = [
@@ -36,7 +36,7 @@ def write_study(root, seeds=(0, 1), points=POINTS, **changes):
         "games": ["fashion_mnist"],
         "seeds": list(seeds),
         "unit": "epochs",
-        "epochs": {"paper": 80, "run": 4},
+        "epochs": {"study": 80, "run": 4},
         "scored": False,
         "arms": bar_arms()[:2],
         "paper_dormant_curve": points,
@@ -73,32 +73,30 @@ def root(tmp_path):
 
 
 def test_a_curve_is_a_mean_over_seeds_by_epoch(root):
-    found = analysis.analyse(root, REPEATS)
+    found = analysis.analyze(root, REPEATS)
     none = found.study.arms[0]
-    curve = study_progress.curve(found, none, "fashion_mnist", study_progress.DORMANT)
-    assert curve.epochs.tolist() == [1, 2, 3, 4]
-    assert curve.mean.value == pytest.approx([0.105, 0.405, 0.205, 0.305])
+    curve = curves.curve(found, none, "fashion_mnist", curves.DORMANT)
+    assert curve.x.tolist() == [1, 2, 3, 4]
+    assert curve.y.value == pytest.approx([0.105, 0.405, 0.205, 0.305])
     # Two seeds a hundredth apart: 12.706205 · 0.005 to either side.
     reach = 0.063531
     values = np.array([0.105, 0.405, 0.205, 0.305])
-    assert curve.mean.low == pytest.approx(values - reach, abs=1e-6)
-    assert curve.mean.high == pytest.approx(values + reach, abs=1e-6)
-    end, seeds = study_progress.at_the_end(
-        found, none, "fashion_mnist", study_progress.LOSS
-    )
-    assert (float(end.value), seeds) == (1.5, 2)
+    assert curve.y.low == pytest.approx(values - reach, abs=1e-6)
+    assert curve.y.high == pytest.approx(values + reach, abs=1e-6)
+    loss = curves.curve(found, none, "fashion_mnist", curves.LOSS)
+    assert float(loss.y.at(-1).value) == 1.5
 
 
 def test_only_finished_runs_count(root):
     write_study(root, seeds=(0, 1, 2))
     write_run(root, "none", 2, epochs=2, state="running")
-    found = analysis.analyse(root, REPEATS)
+    found = analysis.analyze(root, REPEATS)
     none = found.study.arms[0]
-    curve = study_progress.curve(found, none, "fashion_mnist", study_progress.DORMANT)
-    assert curve.runs.shape == (2, 4)
+    values = curves.values(found, none, "fashion_mnist", curves.DORMANT)
+    assert values.shape == (4, 2)
     assert "2 of 6 runs are not counted" in found.notes[0]
     # But it is in the file.
-    table = study_progress.table(found)
+    table = curves.table(found)
     assert len(table) == 4 * 4 + 2
     assert not [note for note in found.notes if "score" in note or "aggregate" in note]
 
@@ -116,14 +114,14 @@ def test_only_finished_runs_count(root):
     ],
 )
 def test_a_stretch_is_the_same_part_of_a_shorter_run(root, first, last, run, expected):
-    write_study(root, epochs={"paper": 100, "run": run})
-    study = load_study(root)
-    point = PaperPoint("none", "cifar10", first, last, 0.3)
-    assert study_progress.stretch(study, point) == expected
+    write_study(root, epochs={"study": 100, "run": run})
+    study = spec.load(root)
+    point = PaperPoint("none", "cifar10", first, last, 30, 0.1)
+    assert curves.stretch(study, point) == expected
 
 
 def test_the_papers_numbers_stand_beside_ours(root):
-    table = tables.beside_the_paper(analysis.analyse(root, REPEATS))
+    table = tables.beside_the_paper(analysis.analyze(root, REPEATS)).frame
     assert table.reset_index().to_dict("records") == [
         {
             "arm": "DQN",
@@ -144,20 +142,20 @@ def test_the_papers_numbers_stand_beside_ours(root):
 
 
 def test_the_figures(root):
-    found = analysis.analyse(root, REPEATS)
-    (axes,) = curve_figures.dormant(found).axes
-    curves = [line for line in axes.lines if line.get_gid() == "curve"]
-    assert len(curves) == 2
-    assert curves[0].get_xdata().tolist() == [1, 2, 3, 4]
-    assert curves[0].get_ydata() == pytest.approx([0.105, 0.405, 0.205, 0.305])
+    found = analysis.analyze(root, REPEATS)
+    (axes,) = draw(found, "dormant_fraction").axes
+    ours = [line for line in axes.lines if line.get_gid() == "curve"]
+    assert len(ours) == 2
+    assert ours[0].get_xdata().tolist() == [1, 2, 3, 4]
+    assert ours[0].get_ydata() == pytest.approx([0.105, 0.405, 0.205, 0.305])
     paper = [line for line in axes.lines if line.get_gid() == "paper"]
     assert [line.get_xdata() for line in paper] == [[1], [2]]
     assert [line.get_ydata() for line in paper] == [[0.09], [0.29]]
-    assert {line.get_color() for line in paper} == {curves[0].get_color()}
-    (axes,) = curve_figures.accuracy(found).axes
+    assert {line.get_color() for line in paper} == {ours[0].get_color()}
+    (axes,) = draw(found, "accuracy").axes
     assert axes.lines[0].get_ydata() == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert len({line.get_linestyle() for line in axes.lines}) == 2
-    (axes,) = curve_figures.loss(found).axes
+    (axes,) = draw(found, "loss").axes
     assert axes.get_ylim()[0] == 0
 
 
@@ -167,40 +165,40 @@ def test_the_page(root):
     names = {f"{slug}.{end}" for slug in slugs for end in ("png", "svg")}
     names |= {"index.html", "epochs.csv", "summary.csv"}
     assert {path.name for path in report.iterdir()} == names
-    index = (report / "index.html").read_text()
+    index = text_of(report / "index.html")
     index = re.sub(r'base64,[^"]*', "", index)  # Where any word may stand by chance.
     assert "2 arms × 1 data set × 2 seeds of 4 epochs; 4 of 4 runs" in index
     assert "4 epochs instead of 80 (scale 0.04)" in index
     assert "0.405 [0.341, 0.469] (n = 2)" in index
-    for word in ("human-normalised", "frames", "games.html", "IQM"):
+    for word in ("human-normalized", "frames", "games.html", "IQM"):
         assert word not in index
     summary = pd.read_csv(report / "summary.csv").set_index("arm")
     assert summary.loc["none", "dormant_fraction"] == pytest.approx(0.305)
     assert summary.loc["none", "seeds"] == 2
     rows = pd.read_csv(report / "epochs.csv")
-    assert rows.columns.tolist() == study_progress.COLUMNS
+    assert rows.columns.tolist() == curves.COLUMNS
     assert len(rows) == 16
 
 
 def test_an_epochs_gradient_steps_stand_below_where_runs_agree(root):
-    found = analysis.analyse(root, REPEATS)
-    [axes] = curve_figures.loss(found).axes
+    found = analysis.analyze(root, REPEATS)
+    [axes] = draw(found, "loss").axes
     assert axes.get_xlabel() == "epochs of 10 gradient steps"
     path = root / "reset" / "fashion_mnist" / "1" / "metrics.csv"
     path.write_text(path.read_text().replace(",40,40,", ",40,44,"))
-    found = analysis.analyse(root, REPEATS)
-    assert curve_figures.loss(found).axes[0].get_xlabel() == "epochs"
+    found = analysis.analyze(root, REPEATS)
+    assert draw(found, "loss").axes[0].get_xlabel() == "epochs"
 
 
 def test_one_seed_has_no_interval(tmp_path):
     write_study(tmp_path, seeds=[0])
     write_run(tmp_path, "none", 0)
-    found = analysis.analyse(tmp_path, REPEATS)
-    table = tables.ends(found)
-    assert table.loc["DQN", "dormant fraction"] == "0.300 (n = 1)"
-    assert table.loc["reset", "dormant fraction"] is None
+    found = analysis.analyze(tmp_path, REPEATS)
+    table = tables.last_epoch(found).frame
+    assert table.loc["DQN", "dormant fraction, τ = 0.1"] == "0.300 (n = 1)"
+    assert table.loc["reset", "dormant fraction, τ = 0.1"] is None
     assert table.loc["reset", "seeds"] == 0
-    assert np.isnan(tables.summary(found)["loss_low"]).all()
+    assert np.isnan(curves.of_epochs(found)["loss_low"]).all()
 
 
 def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
@@ -215,7 +213,7 @@ def test_a_study_without_runs_or_without_dormancy_says_so(tmp_path):
     # What a study does not measure is no fault of it.
     assert "is not shown" not in index
     assert index.count("data:image/png") == 2
-    table = tables.ends(analysis.analyse(tmp_path / "some", REPEATS))
+    table = tables.last_epoch(analysis.analyze(tmp_path / "some", REPEATS)).frame
     assert table.columns.tolist() == ["data set", "accuracy", "loss", "seeds"]
 
 
@@ -224,17 +222,17 @@ def test_a_small_loss_is_shown_with_its_digits(tmp_path):
     write_run(tmp_path, "none", 0)
     path = tmp_path / "none" / "fashion_mnist" / "0" / "metrics.csv"
     path.write_text(path.read_text().replace("loss,2.0", "loss,0.000081234"))
-    table = tables.ends(analysis.analyse(tmp_path, REPEATS))
+    table = tables.last_epoch(analysis.analyze(tmp_path, REPEATS)).frame
     assert table.loc["DQN", "loss"] == "8.12e-05 (n = 1)"
 
 
 def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
     point = {"arm": "none", "game": "", "first": 1, "last": 1, "percent": 61}
     write_study(root, points=[point | {"tau": 0.1}])
-    found = analysis.analyse(root, REPEATS)
-    table = tables.beside_the_paper(found)
+    found = analysis.analyze(root, REPEATS)
+    table = tables.beside_the_paper(found).frame
     assert list(table["the paper"]) == ["0.61"]
-    labels = [x.get_text() for x in curve_figures.dormant(found).legends[0].texts]
+    labels = [x.get_text() for x in draw(found, "dormant_fraction").legends[0].texts]
     assert "the paper" in labels
 
 
@@ -250,13 +248,13 @@ def test_a_point_of_an_unknown_game_is_the_papers_all_the_same(root):
 def test_a_point_of_another_tau_is_told_and_not_drawn(root, tau, told):
     point = {"arm": "none", "game": "cifar10", "first": 1, "last": 1, "percent": 96}
     write_study(root, points=[point | tau])
-    found = analysis.analyse(root, REPEATS)
-    table = tables.beside_the_paper(found)
+    found = analysis.analyze(root, REPEATS)
+    table = tables.beside_the_paper(found).frame
     assert (list(table["the paper, cifar10"]), list(table["its τ"])) == (
         ["0.96"],
         [told],
     )
-    figure = curve_figures.dormant(found)
+    figure = draw(found, "dormant_fraction")
     [axes] = figure.axes
     assert not [line for line in axes.lines if line.get_gid() == "paper"]
     assert not [x for x in figure.legends[0].texts if "the paper" in x.get_text()]
@@ -280,23 +278,23 @@ def write_agents_run(root, arm, seed, layers=("policy/Dense_0", "value/Dense_0")
 
 
 def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
-    steps = {"paper": 1000, "run": 300}
+    steps = {"study": 1000, "run": 300}
     more = {"unit": "agent steps", "agent steps": steps, "games": ["HalfCheetah-v4"]}
     write_study(tmp_path, points=[], name="ppo_activation", **more)
     for arm in ("none", "reset"):
         for seed in (0, 1):
             write_agents_run(tmp_path, arm, seed)
-    found = analysis.analyse(tmp_path, REPEATS)
-    (axes,) = curve_figures.returns(found).axes
+    found = analysis.analyze(tmp_path, REPEATS)
+    (axes,) = draw(found, "average_return").axes
     assert axes.get_xlabel() == "iterations of 100 agent steps"
     assert axes.lines[0].get_ydata() == pytest.approx([0.5, 100.5, 200.5])
-    (axes,) = curve_figures.loss(found).axes  # Of a policy: below 0, and seen there.
+    (axes,) = draw(found, "loss").axes  # Of a policy: below 0, and seen there.
     assert axes.get_ylim()[0] < -0.02
-    figure = curve_figures.zero_gradient_by_layer(found)
+    figure = draw(found, "zero_gradient_by_layer")
     assert [x.get_title() for x in figure.axes] == ["policy/Dense_0", "value/Dense_0"]
     ours = figure.axes[1].lines[0].get_ydata()
     assert ours == pytest.approx([0.005, 0.105, 0.205])
-    table = tables.ends(found)
+    table = tables.last_epoch(found).frame
     assert table.loc["DQN", "average return"] == "200.5 [194.1, 206.9] (n = 2)"
     assert table.loc["DQN", "zero-gradient fraction"] == "0.250 [0.250, 0.250] (n = 2)"
     report = write_report(tmp_path, REPEATS).parent
@@ -308,7 +306,7 @@ def test_agents_without_human_scores_are_shown_by_return_and_by_layer(tmp_path):
 
 
 def test_layers_end_with_intervals_in_the_order_of_the_deepest_network(tmp_path):
-    steps = {"paper": 300, "run": 300}
+    steps = {"study": 300, "run": 300}
     more = {"unit": "agent steps", "agent steps": steps, "games": ["HalfCheetah-v4"]}
     write_study(tmp_path, points=[], name="ppo_layers", **more)
     shallow = ["policy/Dense_0", "value/Dense_0"]
@@ -331,6 +329,6 @@ def test_layers_end_with_intervals_in_the_order_of_the_deepest_network(tmp_path)
     index = (report / "index.html").read_text()
     assert "<h3>By layer</h3>" in index
     assert 'href="layers.csv"' in index
-    table = tables.layer_table(analysis.analyse(tmp_path, REPEATS))
+    table = tables.layers(analysis.analyze(tmp_path, REPEATS)).frame
     assert table["layer"].tolist() == [*shallow, *deep]
-    assert set(table["dormant fraction"]) == {"0.205 [0.141, 0.269] (n = 2)"}
+    assert set(table["dormant fraction, τ = 0.1"]) == {"0.205 [0.141, 0.269] (n = 2)"}

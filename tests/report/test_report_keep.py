@@ -1,5 +1,6 @@
 """What is kept of a study: small, the same each time, and enough to go on from."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -14,6 +15,9 @@ from redo_dopamine.report import keep as keep_module
 from redo_dopamine.report import write_report
 from redo_dopamine.rundir import status as run_status
 from report.study_factory import Factory, noisy, replay_ratio_arms
+
+pytestmark = pytest.mark.slow
+
 
 ARMS = replay_ratio_arms((1, 2))
 KEY = ["arm", "game", "seed", "name"]
@@ -137,8 +141,89 @@ def test_a_damaged_run_is_named(tmp_path):
 def test_nothing_is_finished(tmp_path):
     made = Factory(tmp_path / "study", ARMS, ("Pong",))
     made.write_study()
-    keep_module.keep(made.root, tmp_path / "results", repeats=20)
-    assert len(pd.read_csv(tmp_path / "results" / "curves.csv")) == 0
+    with pytest.raises(UserError, match="must have a finished run"):
+        keep_module.keep(made.root, tmp_path / "results", repeats=20)
+    assert not (tmp_path / "results").exists()
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def zipped(path, name, *runs):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("study.json", json.dumps({"name": name}))
+        for run in runs:
+            archive.writestr(f"{run}/metrics.csv", "")
+
+
+def marked(path, place, byte):
+    """An archive whose first entry is encrypted (6) or of another method (8)."""
+    zipped(path, "replay_ratio")
+    content = bytearray(path.read_bytes())
+    # The entry itself, and its line in the directory at the end.
+    for start in (0, content.index(b"PK\x01\x02") + 2):
+        content[start + place : start + place + 1] = byte
+    path.write_bytes(content)
+
+
+def huge(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("study.json", '{"name": "replay_ratio"}' + " " * 2**25)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.write_text("mine"), "is of something else, not of"),
+        (lambda path: marked(path, 6, b"\x01"), "is of something else, not of"),
+        (lambda path: marked(path, 8, b"\x63"), "is of something else, not of"),
+        (lambda path: huge(path), "is of something else, not of"),
+        (lambda path: zipped(path, "other"), "is of other, not of replay_ratio"),
+        (
+            lambda path: zipped(path, "replay_ratio", "gone/Pong/7"),
+            "1 of .* are not in .*gone/Pong/7",
+        ),
+    ],
+)
+def test_kept_runs_and_files_of_others_are_not_lost(make, words, study, tmp_path):
+    make(tmp_path / "runs.zip")
+    (tmp_path / "curves.csv").write_text("before")
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match=words):
+        keep_module.keep(study.root, tmp_path, repeats=20)
+    assert contents(tmp_path) == before
+
+
+def test_a_disk_that_fills_leaves_what_was_kept(study, tmp_path, monkeypatch):
+    keep_module.keep(study.root, tmp_path, repeats=20)
+    before = contents(tmp_path)
+    written = []
+
+    def fail(path, content):
+        written.append(path)
+        if len(written) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        path.write_bytes(content)
+
+    monkeypatch.setattr(keep_module.files, "write_bytes", fail)
+    monkeypatch.setattr(
+        keep_module, "write_report", lambda *_: study.root / "report" / "index.html"
+    )
+    with pytest.raises(UserError, match="No space left"):
+        keep_module.keep(study.root, tmp_path, ["headline"], repeats=20)
+    assert contents(tmp_path) == before
+
+
+def test_a_directory_in_the_way_of_a_file(study, tmp_path):
+    keep_module.keep(study.root, tmp_path, repeats=20)
+    (tmp_path / "summary.csv").unlink()
+    (tmp_path / "summary.csv").mkdir()
+    before = (tmp_path / "runs.zip").read_bytes()
+    with pytest.raises(UserError, match=r"summary\.csv is a directory"):
+        keep_module.keep(study.root, tmp_path, repeats=20)
+    assert (tmp_path / "runs.zip").read_bytes() == before
+    assert (tmp_path / "summary.csv").is_dir()
 
 
 def test_no_study_and_no_place_to_write(study, tmp_path):

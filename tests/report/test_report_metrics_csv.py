@@ -180,6 +180,12 @@ def test_what_diverged_is_shown_as_it_is(make_run, value):
     assert "Overview" in write_report(path).read_text()
 
 
+def test_values_whose_distance_no_float_holds_are_drawn(make_run):
+    names = ("loss", "largest_q", "train/episode_return", "train/average_return")
+    more = "".join(f"2,260,40,{name},1e308\n2,280,42,{name},-1e308\n" for name in names)
+    assert "Overview" in write_report(make_run(body=BODY + more)).read_text()
+
+
 def test_fractions_may_be_of_nothing_and_end_just_above_1():
     values = np.array([np.nan, 0.0, 1.0000001, 1.1, -0.1])
     found = metrics_csv.is_possible("dormant_fraction/0.1/Conv_0", values)

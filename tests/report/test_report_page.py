@@ -197,3 +197,9 @@ def test_import_is_light():
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_in_its_warm_up_is_told(make_run):
+    body = "0,10,0,train/average_return,1.0\n"
+    page = write_report(make_run(body=body)).read_text()
+    assert "it has made no gradient step" in page

@@ -155,3 +155,9 @@ def test_find_runs_names_what_it_looked_for(tmp_path):
 def test_load_run_without_metrics_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match=r"must hold a metrics\.csv"):
         load_run(tmp_path)
+
+
+def test_a_name_that_is_nearly_right_is_suggested(make_run):
+    path = make_run("pong")
+    with pytest.raises(UserError, match=rf"Did you mean {path}\?"):
+        find_runs(path.with_name("pnog"))

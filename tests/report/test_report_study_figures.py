@@ -1,4 +1,4 @@
-"""What a study's figures draw: colours by series, places on the axis, the paper."""
+"""What a study's figures draw: colors by series, places on the axis, the paper."""
 
 import dataclasses
 
@@ -6,15 +6,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from redo_dopamine.report import style
-from redo_dopamine.report.study import (
-    analysis,
-    arm_style,
-    dormancy_figures,
-    score_figures,
-)
-from redo_dopamine.report.study import score_figures as study_headline
-from redo_dopamine.report.study.spec import PaperValue
-from report.study_factory import Factory, bar_arms, noisy, paper_values
+from redo_dopamine.report.study import analysis, points
+from redo_dopamine.studies.study import PaperDormancy
+from report.study_factory import Factory, bar_arms, draw, noisy, paper_values
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +19,7 @@ def ratios(tmp_path_factory):
         root, seeds=[0, 1], paper=paper_values(), paper_dormant_percent=dormant
     )
     factory.write_all(noisy)
-    return analysis.analyse(root, 20)
+    return analysis.analyze(root, 20)
 
 
 @pytest.fixture(scope="module")
@@ -33,23 +27,23 @@ def bars(tmp_path_factory):
     root = tmp_path_factory.mktemp("study") / "baselines"
     factory = Factory(root, arms=bar_arms(), seeds=[0, 1], scale=1.0)
     factory.write_all(noisy)
-    return analysis.analyse(root, 20)
+    return analysis.analyze(root, 20)
 
 
-def test_a_series_has_one_colour_in_every_figure(ratios):
-    for draw in (score_figures.sample_efficiency, dormancy_figures.dormant_curves):
-        figure = draw(ratios)
+def test_a_series_has_one_color_in_every_figure(ratios):
+    for slug in ("sample_efficiency", "dormant_fraction"):
+        figure = draw(ratios, slug)
         titles = [axes.get_title() for axes in figure.axes]
         assert titles == [f"replay ratio {x}" for x in ("0.25", "0.5", "1", "2")]
         for axes in figure.axes:
             curves = [line for line in axes.lines if line.get_gid() == "curve"]
-            assert [x.get_color() for x in curves] == list(style.COLOURS[:2])
+            assert [x.get_color() for x in curves] == list(style.COLORS[:2])
         names = [text.get_text() for text in figure.legends[0].get_texts()]
         assert names == ["DQN", "DQN + ReDo"]
 
 
 def test_the_headline_stands_on_doublings_beside_the_paper(ratios):
-    figure = study_headline.headline(ratios)
+    figure = draw(ratios, "headline")
     # Ours are some hundredths, the paper's up to .6, so ours are drawn again alone.
     both, alone = figure.axes
     assert both.xaxis.get_majorticklocs().tolist() == [-2, -1, 0, 1]
@@ -60,7 +54,7 @@ def test_the_headline_stands_on_doublings_beside_the_paper(ratios):
         [0.41, 0.475, 0.30, 0.09],
         [0.40, 0.57, 0.625, 0.54],
     ]
-    assert [x.get_color() for x in hollow] == list(style.COLOURS[:2])
+    assert [x.get_color() for x in hollow] == list(style.COLORS[:2])
     assert not [x for x in alone.lines if x.get_markerfacecolor() == "white"]
     assert figure.get_suptitle().endswith(
         "8,000 frames instead of 10,000,000 (scale 0.0008)"
@@ -68,10 +62,10 @@ def test_the_headline_stands_on_doublings_beside_the_paper(ratios):
 
 
 def test_arms_without_a_place_are_bars(bars):
-    figure = study_headline.headline(bars)
+    figure = draw(bars, "headline")
     (axes,) = figure.axes
-    colours = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
-    assert colours == list(style.COLOURS[:4])
+    colors = [to_hex(bar.get_facecolor()).upper() for bar in axes.patches]
+    assert colors == list(style.COLORS[:4])
     heights = [bar.get_height() for bar in axes.patches]
     expected = [float(bars.aggregates[a.name]["iqm"].value) for a in bars.study.arms]
     assert heights == pytest.approx(expected)
@@ -81,23 +75,21 @@ def test_arms_without_a_place_are_bars(bars):
 
 
 def test_final_dormancy_has_a_panel_for_the_papers_game(ratios):
-    figure = dormancy_figures.dormant_at_the_end(ratios)
+    figure = draw(ratios, "dormant_at_the_end")
     every, pong = figure.axes
     assert [every.get_title(), pong.get_title()] == ["all games", "Pong only"]
     [paper] = [line for line in pong.lines if line.get_gid() == "paper"]
     assert list(paper.get_ydata()) == [0.47, 0.54]
-    means = [line for line in pong.lines if line.get_gid() == "mean"]
+    means = [line for line in pong.lines if line.get_gid() == "ours"]
     # .3 and .05 at the end, and half a hundredth more for seed 1.
     assert means[0].get_ydata() == pytest.approx([0.3025] * 4)
     assert means[1].get_ydata() == pytest.approx([0.0525] * 4)
 
 
 def test_a_papers_value_before_its_end_says_when(ratios):
-    value = PaperValue("dqn_rr1", None, 0.26, 0.30, "Pong", 40_000_000, 0.1)
-    study = dataclasses.replace(ratios.study, paper_dormant=(value,))
-    figure = dormancy_figures.dormant_at_the_end(
-        dataclasses.replace(ratios, study=study)
-    )
+    value = PaperDormancy("dqn_rr1", "Pong", 26, 30, 0.1, 40_000_000)
+    study = dataclasses.replace(ratios.study, paper_dormancy=(value,))
+    figure = draw(dataclasses.replace(ratios, study=study), "dormant_at_the_end")
     assert figure.axes[1].get_title().endswith("(the paper: after 40,000,000 frames)")
 
 
@@ -105,11 +97,9 @@ def test_a_papers_value_before_its_end_says_when(ratios):
     ("tau", "shown"), [(0.1, True), (0.0, False), (0.025, False), (None, False)]
 )
 def test_a_papers_value_stands_only_on_an_axis_of_its_own_tau(ratios, tau, shown):
-    value = PaperValue("dqn_rr1", None, 0.26, 0.95, "Pong", tau=tau)
-    study = dataclasses.replace(ratios.study, paper_dormant=(value,))
-    figure = dormancy_figures.dormant_at_the_end(
-        dataclasses.replace(ratios, study=study)
-    )
+    value = PaperDormancy("dqn_rr1", "Pong", 26, 95, tau)
+    study = dataclasses.replace(ratios.study, paper_dormancy=(value,))
+    figure = draw(dataclasses.replace(ratios, study=study), "dormant_at_the_end")
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["all games", "Pong only"][: 1 + shown]
     drawn = [x for axes in figure.axes for x in axes.lines if x.get_gid() == "paper"]
@@ -125,21 +115,22 @@ def test_places_that_are_no_doublings_are_a_step_apart(ratios):
         for arm, x in zip(ratios.study.arms[:3], (0.0, 0.01, 0.1), strict=True)
     ]
     study = dataclasses.replace(ratios.study, arms=tuple(arms))
-    assert not arm_style.is_doubling(study)
-    assert [arm_style.place(study, arm) for arm in arms] == [0, 1, 2]
+    assert not points.is_doubling(study)
+    assert [points.place(study, arm) for arm in arms] == [0, 1, 2]
 
 
 def test_improvement_compares_series_at_the_same_place(ratios, bars):
-    found = [(x.arm.name, x.over.name) for x in ratios.improvements]
-    assert found == [(f"redo_rr{x}", f"dqn_rr{x}") for x in ("0.25", "0.5", "1", "2")]
-    found = [(x.arm.name, x.over.name) for x in bars.improvements]
-    assert found == [(name, "none") for name in ("reset", "decay", "redo")]
+    def pairs(found):
+        return list(zip(found["arm"], found["over"], strict=True))
+
+    expected = [(f"redo_rr{x}", f"dqn_rr{x}") for x in ("0.25", "0.5", "1", "2")]
+    assert pairs(ratios.improvements) == expected
+    expected = [(name, "none") for name in ("reset", "decay", "redo")]
+    assert pairs(bars.improvements) == expected
     table = ratios.comparisons()
-    assert list(zip(table["arm"], table["over"], strict=True)) == [
-        (x.arm.name, x.over.name) for x in ratios.improvements
-    ]
+    assert pairs(table) == pairs(ratios.improvements)
     assert table["p"].between(0, 1).all()
     assert (table["low"] <= table["probability"]).all()
     assert (table["probability"] <= table["high"]).all()
-    labels = score_figures.improvement(ratios).axes[0].get_yticklabels()
+    labels = draw(ratios, "probability_of_improvement").axes[0].get_yticklabels()
     assert labels[0].get_text().startswith("DQN + ReDo, RR 0.25  >  DQN, RR 0.25\np = ")

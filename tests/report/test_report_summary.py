@@ -31,7 +31,7 @@ def test_layer_names_may_hold_slashes(make_run):
 
 
 def test_frames_are_four_per_agent_step(run):
-    episodes = summary.episode_returns(run)
+    episodes = summary.series(run, summary.EPISODES)
     assert episodes["frames"].tolist() == [480, 680]
     assert episodes["value"].tolist() == [10.0, 30.0]
 

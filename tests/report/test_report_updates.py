@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from redo_dopamine.report.study import analysis, dormancy_figures
-from report.study_factory import Factory, bar_arms, noisy, replay_ratio_arms
+from redo_dopamine.report.study import analysis
+from report.study_factory import Factory, bar_arms, draw, noisy, replay_ratio_arms
 
 
 def add(path, name, values):
@@ -22,7 +22,7 @@ def sweep(tmp_path):
 
 
 def of(factory):
-    return analysis.analyse(factory.root, repeats=50)
+    return analysis.analyze(factory.root, repeats=50)
 
 
 def curves(figure):
@@ -33,7 +33,7 @@ def curves(figure):
 
 
 def test_a_panel_is_a_series_and_a_line_a_place(sweep):
-    figure = dormancy_figures.dormant(of(sweep))
+    figure = draw(of(sweep), "dormant_by_gradient_step")
     assert [axes.get_title() for axes in figure.axes] == ["DQN", "DQN + ReDo"]
     lines = curves(figure)
     assert [len(of_panel) for of_panel in lines] == [2, 2]
@@ -48,31 +48,31 @@ def test_a_panel_is_a_series_and_a_line_a_place(sweep):
 
 def test_what_an_intervention_leaves_is_of_arms_that_have_one(sweep):
     found = of(sweep)
-    assert dormancy_figures.dormant_after(found) is None
+    assert draw(found, "dormant_after") is None
     for seed in (0, 1, 2):
         add(
             sweep.path("redo_rr2", "Pong", seed),
             "dormant_fraction_after/0.1",
             [0.2, 0.1 * seed],
         )
-    figure = dormancy_figures.dormant_after(of(sweep))
+    figure = draw(of(sweep), "dormant_after")
     [[line]] = curves(figure)
     np.testing.assert_allclose(line.get_xydata(), [[100, 0.2], [200, 0.1]])
     assert figure.axes[0].get_ylim()[0] == 0
 
 
 def test_the_largest_q_value(sweep):
-    assert dormancy_figures.largest_q(of(sweep)) is None
+    assert draw(of(sweep), "largest_q") is None
     add(sweep.path("dqn_rr1", "Pong", 0), "largest_q", [1.0, 3.0])
     add(sweep.path("dqn_rr1", "Pong", 1), "largest_q", [2.0, 5.0])
-    [[line]] = curves(dormancy_figures.largest_q(of(sweep)))
+    [[line]] = curves(draw(of(sweep), "largest_q"))
     assert line.get_ydata().tolist() == [1.5, 4.0]
 
 
 def test_without_an_axis_all_arms_share_a_panel(tmp_path):
     made = Factory(tmp_path / "study", bar_arms(), ("Pong",))
     made.write_all(noisy)
-    figure = dormancy_figures.dormant(of(made))
+    figure = draw(of(made), "dormant_by_gradient_step")
     assert [len(of_panel) for of_panel in curves(figure)] == [4]
     assert len(figure.legends[0].get_texts()) == 4
 
@@ -80,5 +80,5 @@ def test_without_an_axis_all_arms_share_a_panel(tmp_path):
 def test_unfinished_runs_are_not_drawn(sweep):
     for seed in (0, 1, 2):
         sweep.write_run("redo_rr1", "Pong", seed, 0.1, state="running")
-    figure = dormancy_figures.dormant(of(sweep))
+    figure = draw(of(sweep), "dormant_by_gradient_step")
     assert [len(of_panel) for of_panel in curves(figure)] == [2, 1]

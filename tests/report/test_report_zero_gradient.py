@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from redo_dopamine.report import keep, write_report
-from redo_dopamine.report.study import analysis, zero_gradient
-from redo_dopamine.report.study import records as study_runs
-from redo_dopamine.report.study.spec import load_study
+from redo_dopamine.report import runs as study_runs
+from redo_dopamine.report.study import analysis, curves, tables
+from redo_dopamine.studies import spec
 
 LAYER = "value/Dense_1"
 NAN = float("nan")
@@ -28,7 +28,7 @@ def root(tmp_path):
         "games": ["HalfCheetah-v4"],
         "seeds": [0, 1],
         "unit": "agent steps",
-        "agent steps": {"paper": 300, "run": 300},
+        "agent steps": {"study": 300, "run": 300},
         "scored": False,
         "arms": [{"name": "deep", "label": "four layers", "series": "deep", "x": None}],
     }
@@ -61,7 +61,7 @@ def write_run(root, seed):
 
 
 def test_the_two_sets_are_compared_at_tau_0(root):
-    [row] = zero_gradient.by_layer(analysis.analyse(root, 50)).to_dict("records")
+    [row] = curves.zero_gradient(analysis.analyze(root, 50)).to_dict("records")
     assert (row["arm"], row["layer"], row["seeds"]) == ("deep", LAYER, 2)
     for name in ("dormant", "zero_gradient"):
         assert row[f"{name}_first"] == pytest.approx(0.0625)
@@ -89,9 +89,9 @@ def test_runs_that_measured_one_of_the_two_have_no_such_table(root):
     for path in root.glob("deep/*/*/metrics.csv"):
         rows = path.read_text().splitlines(keepends=True)
         path.write_text("".join(x for x in rows if "zero_gradient" not in x))
-    found = analysis.analyse(root, 50)
-    assert zero_gradient.by_layer(found).empty
-    assert zero_gradient.table(found).empty
+    found = analysis.analyze(root, 50)
+    assert curves.zero_gradient(found).empty
+    assert not tables.zero_gradient(found)
     assert not (write_report(root, 50).parent / "zero_gradient.csv").exists()
 
 
@@ -100,9 +100,9 @@ def test_what_is_not_defined_is_kept_as_it_is(root, tmp_path_factory):
     keep.keep(root, to, repeats=20)
     with zipfile.ZipFile(to / "runs.zip") as archive:
         archive.extractall(again)
-    records = study_runs.find_records(again, load_study(again))
+    records = study_runs.find_records(again, spec.load(again))
     assert {record.state for record in records} == {"done"}
-    before = zero_gradient.by_layer(analysis.analyse(root, 20))
-    after = zero_gradient.by_layer(analysis.analyse(again, 20))
+    before = curves.zero_gradient(analysis.analyze(root, 20))
+    after = curves.zero_gradient(analysis.analyze(again, 20))
     pd.testing.assert_frame_equal(before, after)
     assert (to / "zero_gradient.csv").exists()

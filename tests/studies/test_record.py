@@ -39,11 +39,12 @@ def test_study_json(tmp_path):
         "name": "width",
         "claim": STUDIES["width"].claim,
         "source": "Sokar et al., ICML 2023 (arXiv 2302.12902): network width",
+        "differs": "",
         "scale": 0.0005,
         "games": ["Pong"],
         "seeds": [0, 1],
         "unit": "frames",
-        "frames": {"paper": 10_000_000, "run": 5_000},
+        "frames": {"study": 10_000_000, "run": 5_000},
         "scored": True,
         "score": "human",
         "judged_by": "training",
@@ -72,7 +73,7 @@ def test_study_json_in_epochs(tmp_path):
     launch = {"study": "label_shuffle", "arms": "fixed", "games": None, "scale": 0.1}
     content = json.loads(record.write(select(**launch), tmp_path).read_text())
     assert content["unit"] == "epochs"
-    assert content["epochs"] == {"paper": 100, "run": 10}
+    assert content["epochs"] == {"study": 100, "run": 10}
     assert content["scored"] is False
     assert content["score"] is None
     assert content["games"] == ["fashion_mnist"]
@@ -105,8 +106,9 @@ def test_study_json_in_epochs(tmp_path):
 def test_a_study_that_was_launched_before_there_were_units_goes_on(tmp_path):
     path = record.write(select(), tmp_path)
     content = json.loads(path.read_text())
-    before = {"unit", "scored", "score", "judged_by", "paper_dormant_curve"}
-    old = {name: x for name, x in content.items() if name not in before}
+    since = {"unit", "scored", "score", "judged_by", "paper_dormant_curve", "differs"}
+    old = {name: x for name, x in content.items() if name not in since}
+    old["frames"] = {"paper": 10_000_000, "run": 5_000}
     path.write_text(json.dumps(old))
     record.write(select(), tmp_path)
     assert json.loads(path.read_text()) == content

@@ -14,7 +14,7 @@ from redo_dopamine.core import graph
 from redo_dopamine.rundir import config_diff
 from redo_dopamine.runners import atari_100k
 from redo_dopamine.studies import STUDIES, arms, plan
-from redo_dopamine.studies.catalogue import he2026, minatar, sac
+from redo_dopamine.studies.catalogue import he2026, minatar, sokar2023_ablations
 from redo_dopamine.studies.scaling import FLOORS, arm_bindings
 from redo_dopamine.studies.study import DQN, DRQ_EPS
 
@@ -56,6 +56,7 @@ SIZES = {
         ("laptop_width", 6 * 1 * 3, 100_000),
         ("laptop_baselines", 6 * 1 * 3, 100_000),
         ("laptop_threshold", 6 * 1 * 3, 100_000),
+        ("laptop_pruning", 2 * 1 * 6, 100_000),
         ("laptop_learning_rate", 4 * 1 * 3, 100_000),
         ("laptop_redo_gain", 10 * 1 * 12, 100_000),
         ("small_atari", 3 * 1 * 5, 1_250_000),
@@ -116,7 +117,7 @@ def test_the_games_are_those_of_the_benchmark():
         (DQN, "dqn.gin"),
         (DRQ_EPS, "drq_eps.gin"),
         (he2026.PPO, "ppo.gin"),
-        (sac.PROTOCOL, "sac.gin"),
+        (sokar2023_ablations.PROTOCOL, "sac.gin"),
         (minatar.PROTOCOL, "minatar_dqn.gin"),
     ],
 )

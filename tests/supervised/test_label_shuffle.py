@@ -1,33 +1,57 @@
-"""The command: a run's directory, stopping and resuming, and what is refused."""
+"""The experiment: only labels change, everything repeats, and it goes on exactly."""
 
-import csv
-import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
+import inspect
+import itertools
+import math
 
+import flax.linen as nn
 import gin
+import jax
 import numpy as np
 import pytest
 
-from redo_dopamine.cli import exit_status
-from redo_dopamine.rundir import checkpoint, config_diff, lock
-from redo_dopamine.rundir import status as run_status
-from redo_dopamine.supervised import gin_names, label_shuffle, problem
-
-TINY = (
-    "LabelShuffle.seed = 3",
-    "LabelShuffle.num_samples = 64",
-    "LabelShuffle.num_epochs = 3",
-    "LabelShuffle.shuffle_every = 2",
-    "LabelShuffle.batch_size = 16",
-    "LabelShuffle.intervention = @redo()",
-    "redo.period = 5",
-    "redo.tau = 0.5",
-    "ConvClassifier.width = 0.1",
+from helpers import ranges, trees
+from redo_dopamine.core.graph import Edge, NetworkGraph
+from redo_dopamine.core.interventions import (
+    layer_reset,
+    none,
+    prune,
+    redo,
+    regrama,
+    shrink_and_perturb,
 )
+from redo_dopamine.networks.capture import record
+from redo_dopamine.networks.layers import kernel, neurons
+from redo_dopamine.rundir import checkpoint
+from redo_dopamine.rundir import status as run_status
+from redo_dopamine.studies import STUDIES, plan
+from redo_dopamine.supervised.label_shuffle import (
+    COMMAND,
+    LabelShuffle,
+    main,
+    shuffled_labels,
+)
+
+STUDY = STUDIES["label_shuffle"]
+LABELS = np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9], np.int32)
+LAYERS = ("Dense_0", "Dense_1")
+
+
+class Tiny(nn.Module):
+    """Two hidden layers, which compile in no time."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = record(self, "Dense_0", nn.relu(nn.Dense(16)(x.reshape(-1))))
+        x = record(self, "Dense_1", nn.relu(nn.Dense(12)(x)))
+        return nn.Dense(self.num_classes)(x)
+
+    def graph(self, image_shape):
+        del image_shape
+        first = neurons("Dense_0", Edge(kernel("Dense_1")))
+        return NetworkGraph((first, neurons("Dense_1", Edge(kernel("Dense_2")))))
 
 
 @pytest.fixture(autouse=True)
@@ -35,285 +59,250 @@ def gin_state(clean_gin):
     pass
 
 
-def command(base_dir, *flags, bindings=TINY):
+@pytest.fixture
+def make(make_images):
+    """A tiny experiment: 12 updates of 16 images an epoch."""
+
+    def build(intervention=None, **settings):
+        settings = {"num_samples": 200, "num_epochs": 4, "batch_size": 16} | settings
+        images = make_images(300, (8, 8, 1))
+        return LabelShuffle(lambda: images, Tiny, intervention, **settings)
+
+    return build
+
+
+def values(rows):
+    return [(x.epoch, x.gradient_step, x.name, str(x.value)) for x in rows]
+
+
+def epochs(experiment, number):
+    return [row for _ in range(number) for row in experiment.run_epoch()]
+
+
+# Labels.
+
+
+def test_labels_are_the_true_ones_until_the_first_shuffle():
+    for epoch in range(20):
+        assert shuffled_labels(LABELS, epoch, 20, seed=0) is LABELS
+
+
+def test_labels_hold_between_two_shuffles_and_change_at_each():
+    def at(epoch):
+        return shuffled_labels(LABELS, epoch, 20, seed=0).tolist()
+
+    assert at(20) == at(39) != at(40) == at(59)
+    assert len({tuple(at(epoch)) for epoch in range(0, 100, 20)}) == 5
+
+
+def test_a_shuffle_keeps_the_number_of_images_of_every_class():
+    for epoch in range(20, 100, 20):
+        found = shuffled_labels(LABELS, epoch, 20, seed=3)
+        np.testing.assert_array_equal(np.sort(found), np.sort(LABELS))
+        assert found.dtype == LABELS.dtype
+
+
+def test_a_shuffle_is_the_seeds():
+    first, again, other = (shuffled_labels(LABELS, 1, 1, seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert first.tolist() != other.tolist()
+    assert first.tolist() == [8, 6, 2, 5, 7, 4, 0, 1, 0, 0, 9, 1, 3]
+
+
+def test_fixed_labels_never_change():
+    for epoch in range(200):
+        assert shuffled_labels(LABELS, epoch, None, seed=0) is LABELS
+
+
+def test_shuffling_changes_labels_and_nothing_else(make):
+    fixed, shuffled = make(shuffle_every=None), make(shuffle_every=2)
+    assert fixed.images.checksum == shuffled.images.checksum
+    first = values(epochs(fixed, 2))
+    assert values(epochs(shuffled, 2)) == first
+    assert values(shuffled.run_epoch()) != values(fixed.run_epoch())
+    assert shuffled.targets_at(2).tolist() != fixed.targets_at(2).tolist()
+
+
+# Training.
+
+
+def test_training_lowers_the_loss_and_fits_the_labels(make):
+    rows = epochs(make(shuffle_every=None), 15)
+    loss = [x.value for x in rows if x.name == "loss"]
+    accuracy = [x.value for x in rows if x.name == "train/accuracy"]
+    assert abs(loss[0] - math.log(10)) < 1
+    assert loss[-1] < 0.3 * loss[0]
+    assert accuracy[-1] > 0.9
+
+
+def test_a_shuffle_makes_the_loss_jump(make):
+    rows = epochs(make(shuffle_every=15), 16)
+    loss = [x.value for x in rows if x.name == "loss"]
+    assert loss[15] > 2 * loss[14]
+
+
+def test_every_epoch_has_its_metrics_at_its_end(make):
+    rows = epochs(make(), 2)
+    taus = ("0.0", "0.025", "0.1")
+    names = {
+        "loss",
+        "train/accuracy",
+        *(f"dormant_fraction/{tau}" for tau in taus),
+        *(f"dormant_fraction/{tau}/{layer}" for tau in taus for layer in LAYERS),
+        *(f"overlap/{tau}/{layer}" for tau in taus for layer in LAYERS),
+        *(f"overlap_with_history/{tau}/{layer}" for tau in taus for layer in LAYERS),
+    }
+    for epoch, step in ((0, 12), (1, 24)):
+        found = [x for x in rows if x.epoch == epoch]
+        assert {x.name for x in found} == names
+        assert len(found) == len(names)
+        assert {x.gradient_step for x in found} == {step}
+
+
+def test_a_seed_makes_it_repeatable_and_another_is_another(make):
+    first, again, other = (values(epochs(make(seed=s), 2)) for s in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_a_restored_experiment_goes_on_exactly(make):
+    settings = {"intervention": redo(period=5, tau=0.9), "shuffle_every": 1}
+    straight, stopped, resumed = (make(**settings) for _ in range(3))
+    expected = [x for x in epochs(straight, 3) if x.epoch == 2]
+    epochs(stopped, 2)
+    arrays = checkpoint.flatten(stopped.state_tree(), "x")
+    template = resumed.state_tree()
+    resumed.load_state_tree(checkpoint.unflatten(template, arrays, "x"))
+    assert (resumed.epoch, resumed.gradient_step) == (2, 24)
+    assert values(resumed.run_epoch()) == values(expected)
+    trees.assert_same_bits(resumed.state_tree(), straight.state_tree())
+
+
+# Interventions.
+
+
+def test_redo_recycles_on_its_schedule_and_after_the_measurement(make):
+    rows = epochs(make(redo(period=6, tau=0.9)), 2)
+    recycled = [x for x in rows if x.name.startswith("recycled/")]
+    assert {x.gradient_step for x in recycled} == {6, 12, 18, 24}
+    assert {x.name for x in recycled} == {f"recycled/{layer}" for layer in LAYERS}
+    assert sum(x.value for x in recycled) > 0
+    at_12 = [x.name.partition("/")[0] for x in rows if x.gradient_step == 12]
+    assert at_12.index("dormant_fraction") < at_12.index("recycled")
+    assert [x.gradient_step for x in rows] == sorted(x.gradient_step for x in rows)
+
+
+def test_dormancy_is_measured_once_just_before_and_once_just_after_each_recycle(make):
+    rows = epochs(make(redo(period=9, tau=0.9), taus=(0.0, 0.9)), 3)
+    for tau in (0.0, 0.9):
+        before = [x for x in rows if x.name == f"dormant_fraction/{tau}"]
+        after = [x for x in rows if x.name == f"dormant_fraction_after/{tau}"]
+        # At the ends of epochs of 12 updates too: once where both fall together.
+        assert [x.gradient_step for x in before] == [9, 12, 18, 24, 27, 36]
+        assert [x.gradient_step for x in after] == [9, 18, 27, 36]
+
+
+def test_two_arms_are_equal_until_the_first_recycle(make):
+    baseline, recycling = make(none()), make(redo(period=18, tau=0.9))
+    assert values(baseline.run_epoch()) == values(recycling.run_epoch())
+    assert values(baseline.run_epoch()) != values(recycling.run_epoch())
+
+
+@pytest.mark.parametrize(
+    ("intervention", "metric"),
+    [
+        (prune(period=4, tau=0.5), "pruned/Dense_0"),
+        (regrama(period=4, tau=0.5), "recycled/Dense_0"),
+        (layer_reset(period=4), "reset_layers"),
+        (shrink_and_perturb(period=4), "perturbation_norm"),
+    ],
+)
+def test_other_interventions_go_with_it(make, intervention, metric):
+    rows = make(intervention).run_epoch()
+    assert [x.gradient_step for x in rows if x.name == metric] == [4, 8, 12]
+
+
+def test_pruned_neurons_stay_silent(make):
+    experiment = make(prune(period=4, tau=0.5, stop=5), taus=(0.0,))
+    rows = epochs(experiment, 2)
+    [num_pruned] = [x.value for x in rows if x.name == "pruned/Dense_0"]
+    assert num_pruned > 0
+    params = experiment.state_tree()["state"].params["params"]
+    silent = np.all(jax.device_get(params["Dense_0"]["kernel"]) == 0, axis=0)
+    assert silent.sum() == num_pruned
+
+
+# Wrong settings.
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        *ranges.SHARED,
+        ({"num_samples": 301}, ["num_samples", "[1, 300]", "301"]),
+        ({"num_epochs": "x"}, ["num_epochs", "whole", "'x'"]),
+        ({"batch_size": 201}, ["batch_size", "[1, 200]", "201"]),
+        ({"batch_size": 2.5}, ["batch_size", "whole", "2.5"]),
+        ({"shuffle_every": 0}, ["shuffle_every", "[1, inf]", "0"]),
+        ({"tracking_batch_size": 0}, ["tracking_batch_size", "0"]),
+        ({"momentum": 1.0}, ["momentum", "[0, 1)", "1.0"]),
+    ],
+)
+def test_a_setting_out_of_its_range_is_named(make, settings, parts):
+    ranges.assert_refused(make, settings, parts)
+
+
+# Its study.
+
+
+def runs(scale):
+    return plan.runs(plan.select(STUDY.name, seeds="1", scale=scale), "base")
+
+
+def test_its_lengths_are_the_modules_defaults():
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(LabelShuffle).parameters.items()
+    }
+    clocks = STUDY.protocol.clocks.items()
+    assert all(defaults[name.rpartition(".")[2]] == x for name, x in clocks)
+    updates = defaults["num_samples"] // defaults["batch_size"]
+    assert STUDY.protocol.training_steps == updates
+    assert defaults["shuffle_every"] == 20
+
+
+@pytest.mark.parametrize("scale", [1, 0.05])
+@pytest.mark.parametrize("arm", [arm.name for arm in STUDY.arms])
+def test_an_arm_is_an_experiment(arm, scale, fashion_folder):
+    (run,) = (run for run in runs(scale) if run.arm == arm)
+    images = f"fashion_mnist.data_dir = {str(fashion_folder)!r}"
+    COMMAND.load(run.gin_files, [*run.gin_bindings, images])
+    experiment = COMMAND.build()
+    assert experiment.seed == 0
+    epochs = 100 if scale == 1 else 5
+    assert experiment.num_epochs == epochs
+    assert experiment.num_epochs * experiment.updates_per_epoch == run.agent_steps
+    labels = [experiment.targets_at(epoch) for epoch in range(epochs)]
+    differ = [(a != b).any() for a, b in itertools.pairwise(labels)]
+    assert sum(differ) == (4 if arm.startswith("reshuffled") else 0)
+    period = 1000 if scale == 1 else 50
+    acts = [
+        x for x in range(1, 2 * period + 1) if experiment.plasticity.intervenes_at(x)
+    ]
+    assert acts == ([period, 2 * period] if arm.endswith("_redo") else [])
+
+
+def test_a_run_of_the_study_leaves_what_a_launcher_looks_for(tmp_path, fashion_folder):
+    few = ("LabelShuffle.num_samples = 64", "ConvClassifier.width = 0.1")
+    (run,) = (run for run in runs(0.05) if run.arm == "reshuffled_redo")
+    flags = [f"--gin_bindings={x}" for x in (*run.gin_bindings, *few)]
     gin.clear_config()
-    given = [f"--gin_bindings={binding}" for binding in bindings]
-    return label_shuffle.main([f"--base_dir={base_dir}", *given, *flags])
-
-
-def metrics(base_dir):
-    with (base_dir / "metrics.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, fashion_folder):
-    """A finished run. Copy it before changing it."""
-    base_dir = tmp_path_factory.mktemp("finished") / "run"
-    assert command(base_dir, f"--data_dir={fashion_folder}") == exit_status.COMPLETE
-    return base_dir
-
-
-@pytest.fixture
-def run(tmp_path, fashion_folder):
-    """The command in a directory of its own."""
-
-    def start(*flags, bindings=TINY, base_dir=tmp_path / "run"):
-        return command(
-            base_dir, f"--data_dir={fashion_folder}", *flags, bindings=bindings
-        )
-
-    return start
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "run")
-
-
-def test_a_run_leaves_its_files(finished):
-    names = {path.name for path in finished.iterdir()}
-    expected = {"checkpoints", "config.gin", "metrics.csv", "run.json", "status.json"}
-    assert names == expected
-    info = json.loads((finished / "run.json").read_text())
-    assert (info["agent"], info["game"], info["seed"]) == (
-        "LabelShuffle",
-        "fashion_mnist",
-        3,
+    status = main(
+        [
+            *(f"--base_dir={tmp_path}", f"--scale={run.scale:g}"),
+            *(f"--data_dir={fashion_folder}", *flags),
+        ]
     )
-    assert info["start"] <= info["end"]
-    status = run_status.read(finished)
-    assert (status.state, status.agent_step, status.agent_steps) == ("done", 12, 12)
-
-
-def test_metrics_have_the_columns_of_every_run(finished):
-    rows = metrics(finished)
-    columns = ["iteration", "agent_step", "gradient_step", "name", "value"]
-    assert list(rows[0]) == columns
-    assert all(row["agent_step"] == row["gradient_step"] for row in rows)
-    assert {row["iteration"] for row in rows} == {"0", "1", "2"}
-    recycled = [x["gradient_step"] for x in rows if x["name"] == "recycled/Dense_0"]
-    assert recycled == ["5", "10"]
-    assert not any("e" in row["value"] for row in rows)
-
-
-def test_the_settings_in_force_can_be_read_again(finished, tmp_path):
-    settings = config_diff.parse_settings((finished / "config.gin").read_text())
-    assert settings["LabelShuffle.learning_rate"] == "0.01"
-    assert settings["ConvClassifier.width"] == "0.1"
-    assert settings["redo.score_batch_size"] == "64"
-    again = tmp_path / "again"
-    assert command(again, f"--gin_files={finished / 'config.gin'}", bindings=()) == 0
-    assert metrics(again) == metrics(finished)
-
-
-def test_a_finished_run_says_so_and_can_be_prolonged(copy, run, tmp_path, capsys):
-    assert run() == exit_status.COMPLETE
-    assert "is finished: all epochs are there" in capsys.readouterr().out
-    longer = (*TINY, "LabelShuffle.num_epochs = 4")
-    assert run(bindings=longer) == exit_status.COMPLETE
-    straight = tmp_path / "straight"
-    assert run(bindings=longer, base_dir=straight) == exit_status.COMPLETE
-    assert metrics(copy) == metrics(straight)
-
-
-@pytest.mark.parametrize("stop_at", [2, 7])
-def test_a_stopped_run_goes_on_exactly(
-    finished, run, tmp_path, monkeypatch, stop_at, capsys
-):
-    update, count = problem.Problem.update, 0
-
-    def counted(self, *arguments):
-        nonlocal count
-        count += 1
-        if count == stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return update(self, *arguments)
-
-    monkeypatch.setattr(problem.Problem, "update", counted)
-    assert run() == exit_status.STOPPED
-    assert "Stopped by SIGTERM" in capsys.readouterr().out
-    assert run_status.read(tmp_path / "run").state == run_status.STOPPED
-    assert run() == exit_status.COMPLETE
-    assert metrics(tmp_path / "run") == metrics(finished)
-    info = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert len(info["resumed"]) == 1
-
-
-def test_a_killed_runs_loose_rows_and_damaged_checkpoint_are_left(
-    finished, copy, run, capsys
-):
-    with (copy / "metrics.csv").open("a") as file:
-        file.write("9,99,99,loss,1.0\n9,9")
-    newest = copy / "checkpoints" / "checkpoint.3.npz"
-    newest.write_bytes(newest.read_bytes()[:1000])
-    assert run() == exit_status.COMPLETE
-    assert "The checkpoint before it is used" in capsys.readouterr().err
-    assert metrics(copy) == metrics(finished)
-
-
-# Refused.
-
-
-def refuse(start, capsys, *parts):
-    assert start() == exit_status.USER_ERROR
-    message = capsys.readouterr().err
-    assert message.startswith("error: ")
-    for part in parts:
-        assert part in message
-
-
-def test_other_settings_in_the_same_directory_are_refused(copy, run, capsys):
-    bindings = (*TINY, "redo.tau = 0.1")
-    refuse(lambda: run(bindings=bindings), capsys, "redo.tau: 0.5 -> 0.1")
-
-
-def test_other_images_in_the_same_directory_are_refused(
-    copy, run, capsys, fashion_folder, tmp_path
-):
-    other = shutil.copytree(fashion_folder, tmp_path / "other")
-    path = other / "train-images-idx3-ubyte"
-    content = bytearray(path.read_bytes())
-    content[16:] = bytes(len(content) - 16)
-    path.write_bytes(content)
-    start = lambda: run(f"--data_dir={other}")  # noqa: E731
-    refuse(start, capsys, "data it was started with", "checksum")
-
-
-@pytest.mark.parametrize(
-    ("bindings", "flags", "parts"),
-    [
-        (["LabelShuffle.sed = 1"], [], ["sed"]),
-        (["LabelShuffle.intervention = @reedo()"], [], ["reedo", "redo"]),
-        (["LabelShuffle.num_epochs = 0"], [], ["num_epochs", "whole", "0"]),
-        (["LabelShuffle.num_epochs = 'x'"], [], ["num_epochs", "x"]),
-        (["redo.tau = -1", "LabelShuffle.intervention = @redo()"], [], ["tau", "-1"]),
-        ([], ["--gin_files=nowhere.gin"], ["--gin_files", "nowhere.gin"]),
-        ([], ["--data_dir=nowhere"], ["nowhere", "dataset-fashion-mnist"]),
-        ([], ["--dataset=cifar10", "--data_dir=nowhere"], ["data_batch_1", "cifar-10"]),
-    ],
-)
-def test_a_wrong_input_is_named(run, capsys, bindings, flags, parts):
-    refuse(lambda: run(*flags, bindings=bindings), capsys, *parts)
-
-
-def test_a_wrong_name_makes_no_directory(run, tmp_path, capsys):
-    refuse(lambda: run(bindings=["LabelShuffle.sed = 1"]), capsys, "sed")
-    assert not (tmp_path / "run").exists()
-
-
-def test_a_directory_that_is_a_file_is_refused(run, capsys, tmp_path):
-    (tmp_path / "file").touch()
-    refuse(lambda: run(base_dir=tmp_path / "file"), capsys, "--base_dir")
-
-
-def test_a_directory_in_use_is_refused(run, tmp_path, capsys):
-    (tmp_path / "run").mkdir()
-    with lock.held(tmp_path / "run"):
-        assert run() == exit_status.IN_USE
-    assert "in use by process" in capsys.readouterr().err
-
-
-def test_a_wrong_flag_exits_with_2():
-    with pytest.raises(SystemExit) as ended:
-        label_shuffle.main(["--base_dir=x", "--epochs=3"])
-    assert ended.value.code == exit_status.USER_ERROR
-
-
-# Beside the agents.
-
-
-def test_its_gin_names_are_those_of_the_agents():
-    from redo_dopamine.config import registry
-
-    gin_names.register()
-    registry._register()
-    shared = [*registry.INTERVENTIONS, *registry.BUDGET_SETTINGS]
-    assert all(gin_names.NAMES[x.__name__] is x for x in shared)
-    offered = registry.NETWORK_SETTINGS.items()
-    assert all(gin_names.NAMES[name] is x for name, x in offered)
-
-
-def test_it_imports_neither_dopamine_nor_tensorflow():
-    script = (
-        "import sys, redo_dopamine.supervised.label_shuffle\n"
-        "print({'dopamine', 'tensorflow', 'gymnasium', 'pandas'} & set(sys.modules))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"
-
-
-def test_a_run_whose_numbers_are_no_longer_finite_ends_with_4(run, tmp_path, capsys):
-    status = run(bindings=(*TINY, "LabelShuffle.learning_rate = 1e38"))
-    assert status == exit_status.NOT_FINITE
-    message = capsys.readouterr().err
-    assert "error: The losses and parameters of a run must be finite, but" in message
-    assert "Lower the learning rate." in message
-    assert run_status.read(tmp_path / "run").state == run_status.FAILED
-    assert not (tmp_path / "run" / "checkpoints").exists()
-
-
-def checkpoints(base_dir):
-    directory = base_dir / "checkpoints"
-    return [checkpoint.path_of(directory, x) for x in checkpoint.numbers(directory)]
-
-
-def rewrite(path, **changes):
-    arrays, meta = checkpoint.read(path)
-    checkpoint.write_file(path, arrays, {**meta, **changes})
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"config": None},
-        {"config": 3},
-        {"data": "x"},
-        {"data": None},
-        {"metrics_size": -1},
-        {"metrics_size": "x"},
-        {"metrics_size": 1 << 40},
-        {"metrics_crc": -1},
-        {"metrics_crc": 1},
-    ],
-    ids=str,
-)
-def test_a_checkpoint_that_says_something_else_is_passed_over(
-    change, copy, run, finished, capsys
-):
-    rewrite(checkpoints(copy)[0], **change)
-    assert run() == exit_status.COMPLETE
-    assert "The checkpoint before it is used." in capsys.readouterr().err
-    assert metrics(copy) == metrics(finished)
-
-
-DAMAGED_ROWS = {
-    "gone": lambda rows: None,
-    "empty": lambda rows: b"",
-    "cut": lambda rows: rows[:100],
-    "edited": lambda rows: rows.replace(b"0,", b"7,", 1),
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGED_ROWS)
-def test_rows_that_are_gone_end_a_run_before_it_goes_on(damage, copy, run, capsys):
-    path = copy / "metrics.csv"
-    content = DAMAGED_ROWS[damage](path.read_bytes())
-    path.unlink() if content is None else path.write_bytes(content)
-    assert (
-        run(bindings=(*TINY, "LabelShuffle.num_epochs = 4")) == exit_status.USER_ERROR
-    )
-    said = capsys.readouterr().err
-    assert "bytes of metrics.csv must be as they were" in said
-    assert "but none in" in said
-    assert (path.read_bytes() if path.exists() else None) == content
-
-
-def test_a_checkpoint_of_another_experiment_is_refused(copy, run, capsys):
-    for path in checkpoints(copy):
-        _, meta = checkpoint.read(path)
-        checkpoint.write_file(path, {"experiment/x": np.zeros(3)}, meta)
-    assert run() == exit_status.USER_ERROR
-    assert "Restore the settings of that run." in capsys.readouterr().err
+    assert status == 0
+    found = run_status.read(tmp_path)
+    assert (found.state, found.scale) == (run_status.DONE, 0.05)

@@ -6,8 +6,10 @@ import pytest
 from helpers import runs
 from redo_dopamine.rundir import status
 from redo_dopamine.studies import STUDIES, plan
-from redo_dopamine.supervised import gin_names, regression_probe
-from redo_dopamine.supervised.probing import RegressionProbe
+from redo_dopamine.supervised import regression_probe
+
+pytestmark = pytest.mark.slow
+
 
 NAMES = ("regression_probe", "related_tasks", "perturb", "constraints")
 ARMS = [(name, arm.name) for name in NAMES for arm in STUDIES[name].arms]
@@ -48,8 +50,8 @@ def run_of(study, arm, scale=1.0):
 def test_an_arm_is_an_experiment(study, arm, launched_there, monkeypatch):
     monkeypatch.chdir(launched_there)
     run = run_of(study, arm)
-    gin_names.load(run.gin_files, run.gin_bindings)
-    experiment = gin_names.experiment(RegressionProbe)
+    regression_probe.COMMAND.load(run.gin_files, run.gin_bindings)
+    experiment = regression_probe.COMMAND.build()
     assert experiment.seed == 0
     assert experiment.num_epochs * experiment.updates_per_epoch == run.agent_steps
     changes = (experiment.targets_at(0) != experiment.targets_at(100)).any()

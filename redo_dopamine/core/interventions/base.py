@@ -7,8 +7,9 @@ import jax
 import optax
 
 from redo_dopamine.core.checks import whole
-from redo_dopamine.core.graph import NetworkGraph, Params
-from redo_dopamine.core.schedules import Schedule, never
+from redo_dopamine.core.graph import NetworkGraph, Params, require_graph
+from redo_dopamine.core.moments import require_optimizer
+from redo_dopamine.core.schedules import Schedule, Step, never
 
 State = Any
 Activations = Mapping[str, jax.Array]
@@ -66,6 +67,10 @@ def whole_batch_size(score_batch_size: float) -> int:
     )
 
 
+# What `apply` gives.
+Applied = tuple[Params, optax.OptState, State, Metrics]
+
+
 class Intervention(NamedTuple):
     """Two pure functions, and what a caller must know to feed them.
 
@@ -82,10 +87,41 @@ class Intervention(NamedTuple):
     """
 
     init: Callable[[Params], State]
-    apply: Callable[..., tuple[Params, optax.OptState, State, Metrics]]
+    apply: Callable[..., Applied]
     schedule: Schedule
     observe: Observe
     constrain: Callable[..., tuple[Params, optax.OptState]] | None = None
+
+
+def require_bound(graph: Any, draw_params: Any, optimizer: Any) -> None:
+    """Refuse what an intervention cannot be bound to.
+
+    Raises:
+        TypeError: no graph, no function, or no optimizer.
+        ValueError: the graph has no layer.
+    """
+    require_graph(graph)
+    if not callable(draw_params):
+        raise TypeError(
+            "draw_params must be a function of a random key that draws a parameter "
+            f"tree, such as network.init, but is a {type(draw_params).__name__}."
+        )
+    require_optimizer(optimizer)
+
+
+def require_recyclable(graph: NetworkGraph) -> None:
+    """Refuse a graph of which no neuron can be recycled.
+
+    Raises:
+        ValueError: it has layers to track alone.
+    """
+    if not graph.recyclable_layers:
+        names = [layer.name for layer in graph.layers]
+        raise ValueError(
+            "Recycling needs a layer whose neurons can be recycled one by one, but of "
+            f"the graph's layers {names} none can: all are recyclable=False. Use "
+            "none() to track them."
+        )
 
 
 # What an agent is given: the settings are fixed, the network is still to come.
@@ -108,7 +144,14 @@ def none() -> InterventionFactory:
     ) -> Intervention:
         del graph, draw_params, optimizer
 
-        def apply(key, params, opt_state, state, activations, step):
+        def apply(
+            key: jax.Array,
+            params: Params,
+            opt_state: optax.OptState,
+            state: State,
+            activations: Activations,
+            step: Step,
+        ) -> Applied:
             del key, activations, step
             return params, opt_state, state, {}
 

@@ -5,6 +5,7 @@ to the initial weights, which work through the gradient, are links of the optimi
 (`core.optimizers`).
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -12,7 +13,13 @@ import jax.numpy as jnp
 import optax
 
 from redo_dopamine.core.checks import is_number
-from redo_dopamine.core.graph import NetworkGraph, Params, leaves_by_path
+from redo_dopamine.core.graph import (
+    NetworkGraph,
+    Params,
+    Path,
+    leaves_by_path,
+    shapes_by_path,
+)
 from redo_dopamine.core.interventions.base import (
     DrawParams,
     Intervention,
@@ -47,11 +54,11 @@ def spectral_norm(limit: float = 1.0) -> InterventionFactory:
 
     .. math:: W \leftarrow W / \max(1, \sigma_1(W) / c)
 
-    of every kernel that feeds a layer of the graph, its axes but the last taken as one;
-    output heads are free. Miyato et al., "Spectral Normalization", ICLR 2018, normalise
-    to 1 by a running estimate; here the value is exact, and a kernel below the limit
-    stays as it is. It costs a decomposition per layer and update: for dense networks
-    of some hundred neurons.
+    of every kernel that feeds a layer of the graph, its axes but the neurons' taken as
+    one; output heads are free. Miyato et al., "Spectral Normalization", ICLR 2018,
+    normalize to 1 by a running estimate; here the value is exact, and a kernel below
+    the limit stays as it is. It costs a decomposition per layer and update: for dense
+    networks of some hundred neurons.
 
     Args:
         limit: c > 0.
@@ -61,18 +68,39 @@ def spectral_norm(limit: float = 1.0) -> InterventionFactory:
     """
     _validate_limit(limit)
 
-    def scaled(kernel: jax.Array) -> jax.Array:
-        matrix = kernel.reshape(-1, kernel.shape[-1])
+    def scaled(kernel: jax.Array, axis: int) -> jax.Array:
+        matrix = jnp.moveaxis(kernel, axis, -1).reshape(-1, kernel.shape[axis])
         largest = jnp.linalg.norm(matrix, ord=2)
         return kernel / jnp.maximum(1.0, largest / limit)
 
     def hold(graph: NetworkGraph, params: Params) -> Params:
-        kernels = {layer.kernel for layer in graph.layers}
+        axes = {
+            path: _neuron_axes(index.array.shape)
+            for layer in graph.layers
+            for path, index, is_kernel in layer.fed_by(shapes_by_path(params))
+            if is_kernel
+        }
+
+        def held(path: Path, x: jax.Array) -> jax.Array:
+            if path not in axes:
+                return x
+            *members, axis = axes[path]
+            each = functools.partial(scaled, axis=axis)
+            for member in reversed(members):  # Of an ensemble, each by itself.
+                each = jax.vmap(each, member, member)
+            return each(x)
+
         leaves = leaves_by_path(params)
-        held = [scaled(x) if path in kernels else x for path, x in leaves.items()]
-        return jax.tree.unflatten(jax.tree.structure(params), held)
+        new = [held(path, x) for path, x in leaves.items()]
+        return jax.tree.unflatten(jax.tree.structure(params), new)
 
     return _holding(hold)
+
+
+def _neuron_axes(sizes: tuple[int, ...]) -> list[int]:
+    """The axes on which a kernel's neurons stand, counted from the last."""
+    axes = [axis - len(sizes) for axis, size in enumerate(sizes) if size > 1]
+    return axes or [-1]
 
 
 def _holding(hold: Callable[[NetworkGraph, Params], Params]) -> InterventionFactory:

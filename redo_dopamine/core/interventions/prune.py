@@ -8,19 +8,24 @@ from redo_dopamine.core import masks, scores
 from redo_dopamine.core.graph import (
     NetworkGraph,
     Params,
-    leaves_by_path,
     of_layers,
+    shapes_by_path,
 )
 from redo_dopamine.core.interventions.base import (
     NOT_FINITE,
+    Activations,
+    Applied,
     DrawParams,
     Intervention,
     InterventionFactory,
+    State,
     observe_activations,
+    require_bound,
+    require_recyclable,
 )
 from redo_dopamine.core.moments import validate_optimizer
 from redo_dopamine.core.recycle import recycle
-from redo_dopamine.core.schedules import Periodic
+from redo_dopamine.core.schedules import Periodic, Step
 
 # Booleans [N] per recyclable layer: the neurons that were ever found dormant.
 Pruned = dict[str, jax.Array]
@@ -64,7 +69,7 @@ def prune(
     Raises:
         ValueError: a setting out of its range.
     """
-    masks.validate_threshold(tau)
+    tau = masks.threshold(tau)
     schedule = Periodic(period, start, stop)
     observe = observe_activations(score_batch_size)
 
@@ -73,13 +78,14 @@ def prune(
         draw_params: DrawParams,
         optimizer: optax.GradientTransformation,
     ) -> Intervention:
-        del draw_params
+        require_bound(graph, draw_params, optimizer)
+        require_recyclable(graph)
 
         def init(params: Params) -> Pruned:
             validate_optimizer(optimizer, params)
-            weights = leaves_by_path(params)
+            shapes = shapes_by_path(params)
             return {
-                layer.name: jnp.zeros(weights[layer.kernel].shape[-1], bool)
+                layer.name: jnp.zeros(layer.width(shapes), bool)
                 for layer in graph.recyclable_layers
             }
 
@@ -90,7 +96,14 @@ def prune(
             nothing = jax.tree.map(jnp.zeros_like, params)
             return recycle(graph, pruned, params, nothing, opt_state, optimizer)
 
-        def apply(key, params, opt_state, state, activations, step):
+        def apply(
+            key: jax.Array,
+            params: Params,
+            opt_state: optax.OptState,
+            state: State,
+            activations: Activations,
+            step: Step,
+        ) -> Applied:
             del key
             due = schedule(step)
             activations = of_layers(graph.recyclable_layers, activations)

@@ -1,7 +1,7 @@
 """What the interventions that recycle neurons share: they differ in the choice."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,18 +13,31 @@ from redo_dopamine.core.graph import (
     Layer,
     NetworkGraph,
     Params,
+    Path,
     leaf_path,
     leaves_by_path,
     of_layers,
+    shapes_by_path,
 )
 from redo_dopamine.core.interventions.base import (
     NOT_FINITE,
+    Activations,
+    Applied,
     DrawParams,
     Intervention,
     InterventionFactory,
     Observe,
+    State,
+    require_bound,
+    require_recyclable,
 )
+from redo_dopamine.core.layer import Indexed
 from redo_dopamine.core.moments import validate_optimizer
+from redo_dopamine.core.neuron_index import (
+    NeuronIndex,
+    spread,
+    sum_by_neuron,
+)
 from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.schedules import Schedule, Step
 
@@ -66,29 +79,31 @@ def live_norm(
         fresh_params: newly drawn ones.
     """
     current = leaves_by_path(params)
-    factors = {
-        layer.kernel: (current[layer.kernel], masks[layer.name])
-        for layer in graph.recyclable_layers
-        if layer.name in masks
-    }
+    kernels: dict[Path, list[tuple[NeuronIndex, jax.Array]]] = {}
+    for layer in graph.recyclable_layers:
+        if layer.name in masks:
+            for path, index, is_kernel in layer.fed_by(shapes_by_path(params)):
+                if is_kernel:
+                    kernels.setdefault(path, []).append((index, masks[layer.name]))
 
-    def rescale(key_path, fresh):
-        if leaf_path(key_path) not in factors:
-            return fresh
-        kernel, recycled = factors[leaf_path(key_path)]
-        lengths = _lengths(fresh)
-        live = ~recycled
-        mean = jnp.sum(_lengths(kernel) * live) / jnp.maximum(jnp.sum(live), 1)
-        usable = (lengths > 0) & jnp.any(live)
-        factor = jnp.where(usable, mean / jnp.where(lengths > 0, lengths, 1), 1)
-        return fresh * factor.astype(fresh.dtype)
+    def rescale(key_path: Any, fresh: jax.Array) -> jax.Array:
+        path = leaf_path(key_path)
+        for index, recycled in kernels.get(path, ()):
+            lengths = _lengths(fresh, index, recycled.size)
+            live = ~recycled
+            now = _lengths(current[path], index, recycled.size)
+            mean = jnp.sum(now * live) / jnp.maximum(jnp.sum(live), 1)
+            usable = (lengths > 0) & jnp.any(live)
+            factor = jnp.where(usable, mean / jnp.where(lengths > 0, lengths, 1), 1)
+            fresh = fresh * spread(factor.astype(fresh.dtype), index, fill=1)
+        return fresh
 
     return jax.tree_util.tree_map_with_path(rescale, fresh_params)
 
 
-def _lengths(kernel: jax.Array) -> jax.Array:
-    """L2 norms [N] of the columns of a kernel [..., N]."""
-    return jnp.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), axis=0)
+def _lengths(kernel: jax.Array, index: NeuronIndex, num_neurons: int) -> jax.Array:
+    """L2 norms [N] of the entries of each neuron."""
+    return jnp.sqrt(sum_by_neuron(kernel * kernel, index, num_neurons))
 
 
 class View(NamedTuple):
@@ -149,7 +164,17 @@ def recycling(
         draw_params: DrawParams,
         optimizer: optax.GradientTransformation,
     ) -> Intervention:
-        def apply(key, params, opt_state, state, activations, step):
+        require_bound(graph, draw_params, optimizer)
+        require_recyclable(graph)
+
+        def apply(
+            key: jax.Array,
+            params: Params,
+            opt_state: optax.OptState,
+            state: State,
+            activations: Activations,
+            step: Step,
+        ) -> Applied:
             due = schedule(step)
             chosen, metrics = {}, {}
             activations = of_layers(graph.recyclable_layers, activations)
@@ -239,8 +264,18 @@ def lowest_utility(view: View) -> jax.Array:
         Numbers [N]; the neurons with the lowest are recycled.
     """
     weights = leaves_by_path(view.params)
-    return scores.utility(
+    shapes = shapes_by_path(view.params)
+
+    def magnitudes(of: tuple[Indexed, ...]) -> Any:
+        width = view.activation.shape[-1]
+        return sum(
+            sum_by_neuron(jnp.abs(weights[path]), index, width)
+            for path, index, is_kernel in of
+            if is_kernel
+        )
+
+    return scores.utility_of_sums(
         view.activation,
-        weights[view.layer.kernel],
-        [weights[edge.kernel] for edge in view.layer.outgoing],
+        magnitudes(view.layer.fed_by(shapes)),
+        magnitudes(view.layer.read_by(shapes)),
     )

@@ -46,7 +46,7 @@ def redo(
 
     Args:
         tau: dormancy threshold >= 0. With 0 the outputs of a network without
-            normalisation layers do not change on the states that were scored.
+            normalization layers do not change on the states that were scored.
         period: gradient steps between two recycles.
         score_batch_size: states that the scores are averaged over.
         start: first gradient step at which neurons may be recycled.
@@ -62,7 +62,7 @@ def redo(
     Raises:
         ValueError: a setting out of its range.
     """
-    masks.validate_threshold(tau)
+    tau = masks.threshold(tau)
     schedule = Periodic(period, start, stop)
     observe = observe_activations(score_batch_size)
     return recycling(
@@ -95,7 +95,7 @@ def redo_at_random(
     Raises:
         ValueError: a setting out of its range.
     """
-    masks.validate_threshold(tau)
+    tau = masks.threshold(tau)
 
     def choose(view: View) -> Choice:
         count = jnp.sum(dormant_neurons(view, tau).mask)
@@ -152,7 +152,7 @@ def adaptive_redo(
     Raises:
         ValueError: a setting out of its range.
     """
-    masks.validate_threshold(max_tau, "max_tau")
+    max_tau = masks.threshold(max_tau, "max_tau")
     if not (is_number(max_fraction) and 0 < max_fraction <= 1):
         raise ValueError(
             f"max_fraction must be in (0, 1], but is {max_fraction}. It is the share "
@@ -296,7 +296,7 @@ def regrama(
     Raises:
         ValueError: a setting out of its range.
     """
-    masks.validate_threshold(tau)
+    tau = masks.threshold(tau)
     schedule = Periodic(period, start, stop)
     size = whole_batch_size(score_batch_size)
 

@@ -1,6 +1,5 @@
 """Shrink all weights and add some of a fresh draw."""
 
-import functools
 import math
 
 import jax
@@ -16,13 +15,17 @@ from redo_dopamine.core.graph import (
     leaves_by_path,
 )
 from redo_dopamine.core.interventions.base import (
+    Activations,
+    Applied,
     DrawParams,
     Intervention,
     InterventionFactory,
+    State,
     observe_nothing,
+    require_bound,
 )
 from redo_dopamine.core.moments import map_moments, refuse_copies, validate_optimizer
-from redo_dopamine.core.schedules import Periodic
+from redo_dopamine.core.schedules import Periodic, Step
 
 
 def layer_reset(
@@ -50,7 +53,7 @@ def layer_reset(
     Defaults are those of the baseline in Sokar et al., ICML 2023, every 1e5 gradient
     steps: the penultimate layer, and the head with it, as in the released code. The
     authors' summary names the penultimate layer alone. The target network and the
-    optimizer's step count are left alone, and so is a normalisation that stands beside
+    optimizer's step count are left alone, and so is a normalization that stands beside
     a reset layer as a module of its own.
 
     Args:
@@ -81,15 +84,24 @@ def layer_reset(
         draw_params: DrawParams,
         optimizer: optax.GradientTransformation,
     ) -> Intervention:
+        require_bound(graph, draw_params, optimizer)
         modules = _last_modules(graph, depth)
 
-        def apply(key, params, opt_state, state, activations, step):
+        def apply(
+            key: jax.Array,
+            params: Params,
+            opt_state: optax.OptState,
+            state: State,
+            activations: Activations,
+            step: Step,
+        ) -> Applied:
             del activations
             due = schedule(step)
 
             def choose(path: Path, chosen: jax.Array, other: jax.Array) -> jax.Array:
                 # Also under jit `where` hands over every bit of what it chooses.
-                return jnp.where(due, chosen, other) if path[:-1] in modules else other
+                own = _module(path) in modules
+                return jnp.where(due, chosen, other) if own else other
 
             def forget(path: Path, moment: jax.Array, initial: jax.Array) -> jax.Array:
                 return choose(path, initial, moment)
@@ -114,7 +126,7 @@ def layer_reset(
 
 
 def _no_state(modules: frozenset[Path], params: Params) -> tuple[()]:
-    found = {path[:-1] for path in leaves_by_path(params)}
+    found = {_module(path) for path in leaves_by_path(params)}
     if not modules <= found:
         missing = sorted("/".join(path) for path in modules - found)
         raise ValueError(
@@ -126,21 +138,31 @@ def _no_state(modules: frozenset[Path], params: Params) -> tuple[()]:
 
 def _last_modules(graph: NetworkGraph, num_layers: int) -> frozenset[Path]:
     """Paths of the modules at most `num_layers` from the output."""
-    readers: dict[Path, set[Path]] = {layer.kernel: set() for layer in graph.layers}
-    for layer in graph.layers:
-        readers[layer.kernel] |= {edge.kernel for edge in layer.outgoing}
+    fed = {x: {w.path for w in x.incoming if w.is_kernel} for x in graph.layers}
+    readers: dict[Path, set[Path]] = {k: set() for own in fed.values() for k in own}
+    modules: dict[Path, set[Path]] = {}
+    for layer, own in fed.items():
+        parts = {_module(w.path) for w in layer.incoming}
+        for kernel in own:
+            # A recurrent kernel reads the layer that it feeds.
+            readers[kernel] |= {edge.path for edge in layer.outgoing} - own
+            modules.setdefault(kernel, set()).update(parts)
 
     # Other kernels that feed no layer need not be heads: in a residual network some
     # write on a stream that is not tracked.
-    last = {edge.kernel for layer in graph.layers[-1:] for edge in layer.outgoing}
+    last = {edge.path for layer in graph.layers[-1:] for edge in layer.outgoing}
     heads = set(graph.heads) or last - set(readers)
+    known: dict[Path, float] = {}
 
-    @functools.cache
     def distance(kernel: Path) -> float:
         """1 for a head; infinite where the way to the output is not declared."""
         if kernel in heads:
             return 1
-        return 1 + max(map(distance, readers.get(kernel, ())), default=math.inf)
+        if kernel not in known:
+            known[kernel] = -math.inf  # So long as it is sought: the way may be a loop.
+            behind = map(distance, readers.get(kernel, ()))
+            known[kernel] = 1 + max(behind, default=math.inf)
+        return known[kernel]
 
     kernels = set(readers).union(*readers.values())
     depth = max((d for d in map(distance, kernels) if d < math.inf), default=0)
@@ -150,7 +172,18 @@ def _last_modules(graph: NetworkGraph, num_layers: int) -> frozenset[Path]:
             f"describes, {depth:.0f} with the output head, but is {num_layers}. "
             "Reset fewer layers."
         )
-    return frozenset(k[:-1] for k in kernels if distance(k) <= num_layers)
+    return frozenset(
+        module
+        for kernel in kernels
+        if distance(kernel) <= num_layers
+        for module in modules.get(kernel, {_module(kernel)})
+    )
+
+
+def _module(path: Path) -> Path:
+    """Where a weight's module is; the weight itself, where it is in none."""
+    inner = path[:-1] if path[-1] == "value" and len(path) > 1 else path  # As in nnx.
+    return inner[:-1] or path
 
 
 def shrink_and_perturb(
@@ -205,7 +238,14 @@ def shrink_and_perturb(
             refuse_copies(optimizer, params)
             return ()
 
-        def apply(key, params, opt_state, state, activations, step):
+        def apply(
+            key: jax.Array,
+            params: Params,
+            opt_state: optax.OptState,
+            state: State,
+            activations: Activations,
+            step: Step,
+        ) -> Applied:
             del activations
             due = schedule(step)
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.checks import is_number
-from redo_dopamine.core.graph import Layer, NetworkGraph, Params, leaves_by_path
+from redo_dopamine.core.graph import Layer, NetworkGraph, Params
 from redo_dopamine.core.metrics import gradients, ranks
 from redo_dopamine.core.metrics.base import Measured, Metric, View
 from redo_dopamine.core.metrics.change import magi, previous_share
@@ -125,8 +125,8 @@ def distance_from_initial() -> Metric:
     """
 
     def init(graph: NetworkGraph, params: Params) -> dict[str, jax.Array]:
-        kernels = leaves_by_path(params)
-        return {layer.name: jnp.copy(kernels[layer.kernel]) for layer in graph.layers}
+        kernels = gradients.layer_weights(graph, params)
+        return {layer: jnp.copy(kernel) for layer, kernel in kernels.items()}
 
     def measure(
         view: View, initial: dict[str, jax.Array]
@@ -227,8 +227,7 @@ def _rank(name: str, of_sigma: Callable[[jax.Array], jax.Array]) -> Metric:
 
 
 def _kernels(view: View) -> dict[str, jax.Array]:
-    kernels = leaves_by_path(view.params)
-    return {layer.name: kernels[layer.kernel] for layer in view.graph.layers}
+    return gradients.layer_weights(view.graph, view.params)
 
 
 def _norm(x: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from redo_dopamine.core import masks, scores
 from redo_dopamine.core.checks import is_number
-from redo_dopamine.core.graph import NetworkGraph, Params, leaves_by_path
+from redo_dopamine.core.graph import NetworkGraph, Params, widths
 from redo_dopamine.core.metrics import gradients
 from redo_dopamine.core.metrics.base import Measured, Metric, View
 from redo_dopamine.core.metrics.dormancy import (
@@ -33,7 +33,7 @@ def previous_share(taus: Sequence[float] = (0.0, 0.025, 0.1)) -> Metric:
         taus: dormancy thresholds, apart from those that the agent tracks.
     """
     for tau in taus:
-        masks.validate_threshold(tau)
+        masks.threshold(tau)
 
     def measure(view: View, previous: DormantSets) -> tuple[Measured, DormantSets]:
         now = tuple(_dormant(view, tau) for tau in taus)
@@ -45,7 +45,7 @@ def previous_share(taus: Sequence[float] = (0.0, 0.025, 0.1)) -> Metric:
         return found, now
 
     def init(graph: NetworkGraph, params: Params) -> DormantSets:
-        return no_dormant_sets(_widths(graph, params), taus)
+        return no_dormant_sets(widths(graph, params), taus)
 
     return Metric("previous_share", init, measure)
 
@@ -101,14 +101,9 @@ def magi(threshold: float = 0.0) -> Metric:
         return found, zero
 
     def init(graph: NetworkGraph, params: Params) -> dict[str, jax.Array]:
-        return {k: jnp.zeros(n, bool) for k, n in _widths(graph, params).items()}
+        return {k: jnp.zeros(n, bool) for k, n in widths(graph, params).items()}
 
     return Metric("magi", init, measure)
-
-
-def _widths(graph: NetworkGraph, params: Params) -> dict[str, int]:
-    kernels = leaves_by_path(params)
-    return {layer.name: kernels[layer.kernel].shape[-1] for layer in graph.layers}
 
 
 def _dormant(view: View, tau: float) -> dict[str, jax.Array]:

@@ -78,7 +78,7 @@ def dormant_fractions(
     found: dict[str, jax.Array] = {}
     for tau in taus:
         dormant = {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
-        found |= named_fractions(f"dormant_fraction/{float(tau)}", dormant)
+        found |= named_fractions(f"dormant_fraction/{masks.threshold(tau)}", dormant)
     return found
 
 
@@ -96,7 +96,7 @@ def dormant_fractions_after(
     """
     layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
     return {
-        f"dormant_fraction_after/{float(tau)}": dormant_fraction(
+        f"dormant_fraction_after/{masks.threshold(tau)}": dormant_fraction(
             {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
         )[""]
         for tau in taus
@@ -186,13 +186,17 @@ def measure_dormancy(
         The metrics `dormant_fraction/<tau>`, `dormant_fraction/<tau>/<layer>`,
         `overlap/<tau>/<layer>` and `overlap_with_history/<tau>/<layer>`, and the
         record with this measurement in it.
+
+    Raises:
+        ValueError: a record of other thresholds or layers.
     """
+    _check_record(activations, taus, record)
     layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
     metrics: dict[str, jax.Array] = {}
     now_sets, ever_sets = [], []
     for tau, previous, ever in zip(taus, *record, strict=True):
         now = {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
-        at = float(tau)
+        at = masks.threshold(tau)
         metrics |= named_fractions(f"dormant_fraction/{at}", now)
         for layer, mask in now.items():
             metrics[f"overlap/{at}/{layer}"] = overlap(mask, previous[layer])
@@ -201,3 +205,20 @@ def measure_dormancy(
         now_sets.append(now)
         ever_sets.append({k: mask | ever[k] for k, mask in now.items()})
     return metrics, DormancyRecord(tuple(now_sets), tuple(ever_sets))
+
+
+def _check_record(
+    activations: Mapping[str, jax.Array], taus: Sequence[float], record: DormancyRecord
+) -> None:
+    widths = {layer: x.shape[-1] for layer, x in activations.items()}
+    kept = [
+        {k: x.shape[0] for k, x in sets.items()} for part in record for sets in part
+    ]
+    numbers = {len(part) for part in record}
+    if numbers != {len(taus)} or any(sets != widths for sets in kept):
+        raise ValueError(
+            "record must be of the same thresholds and layers, as the last call "
+            f"returned it, but is of {sorted(numbers)} thresholds and layers of "
+            f"{kept[:1]} neurons, where there are {len(taus)} thresholds and layers of "
+            f"{widths} neurons. Begin with no_record(widths, taus)."
+        )

@@ -14,12 +14,15 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.graph import (
+    Layer,
     NetworkGraph,
     Params,
     Path,
     leaf_path,
     leaves_by_path,
+    shapes_by_path,
 )
+from redo_dopamine.core.neuron_index import entries, mean_by_neuron
 
 # Activations [B, ..., N] per layer, of a fixed batch, as a function of parameters.
 Observe = Callable[[Params], Mapping[str, jax.Array]]
@@ -43,8 +46,8 @@ def magi(graph: NetworkGraph, observe: Observe, params: Params) -> dict[str, jax
     Three things to know. The expectation stands inside the absolute value, so inputs
     of both signs may cancel. A neuron may have no gradient and yet an output: one
     that saturates, or whose inputs are all 0 and whose bias is positive, has MAGI 0
-    and is not dormant. And normalisation before the activation lets a neuron's
-    weights move its neighbours, which then count as its gradient.
+    and is not dormant. And normalization before the activation lets a neuron's
+    weights move its neighbors, which then count as its gradient.
 
     Args:
         graph: the network's layers.
@@ -55,14 +58,15 @@ def magi(graph: NetworkGraph, observe: Observe, params: Params) -> dict[str, jax
         MAGI [N] per layer, none negative.
     """
     found = {}
+    leaves, shapes = leaves_by_path(params), shapes_by_path(params)
     for layer in graph.layers:
 
-        def output(kernel: jax.Array, layer=layer) -> jax.Array:
-            activation = observe(_replace(params, layer.kernel, kernel))[layer.name]
+        def output(kernels: dict[Path, jax.Array], name: str = layer.name) -> jax.Array:
+            activation = observe(_replace(params, kernels))[name]
             return jnp.mean(activation, dtype=jnp.float32)
 
-        kernel = leaves_by_path(params)[layer.kernel]
-        found[layer.name] = _mean_incoming(jax.grad(output)(kernel))
+        kernels = {x.path: leaves[x.path] for x in layer.incoming if x.is_kernel}
+        found[layer.name] = _mean_incoming(layer, jax.grad(output)(kernels), shapes)
     return found
 
 
@@ -71,13 +75,35 @@ def kernel_gradients(
 ) -> dict[str, jax.Array]:
     """Gradient of a loss in every layer's kernel, shaped like the kernel.
 
+    Of several kernels that feed a layer, one row of numbers (`layer_weights`).
+
     Args:
         graph: the network's layers.
         loss: scalar of the parameters.
         params: the parameters to differentiate at.
     """
-    gradients = leaves_by_path(jax.grad(loss)(params))
-    return {layer.name: gradients[layer.kernel] for layer in graph.layers}
+    return layer_weights(graph, jax.grad(loss)(params))
+
+
+def layer_weights(graph: NetworkGraph, params: Params) -> dict[str, jax.Array]:
+    """The entries of the kernels that feed each layer.
+
+    Args:
+        graph: the network's layers.
+        params: parameters, or a tree like them.
+
+    Returns:
+        Per layer its kernel, where one feeds it and no other layer; else one row of
+        numbers, of all the kernels' entries that are the layer's.
+    """
+    leaves, shapes = leaves_by_path(params), shapes_by_path(params)
+    found = {}
+    for layer in graph.layers:
+        kernels = [x for x in layer.fed_by(shapes) if x.is_kernel]
+        parts = [entries(leaves[x.path], x.neurons) for x in kernels]
+        many = jnp.concatenate([x.ravel() for x in parts]) if len(parts) > 1 else None
+        found[layer.name] = parts[0] if many is None else many
+    return found
 
 
 def loss_gradient(
@@ -100,18 +126,26 @@ def loss_gradient(
     Returns:
         One number per neuron [N] per layer, none negative.
     """
-    gradients = kernel_gradients(graph, loss, params)
-    return {layer: _mean_incoming(gradient) for layer, gradient in gradients.items()}
+    gradients = leaves_by_path(jax.grad(loss)(params))
+    shapes = shapes_by_path(params)
+    return {x.name: _mean_incoming(x, gradients, shapes) for x in graph.layers}
 
 
-def _mean_incoming(gradient: jax.Array) -> jax.Array:
-    """Mean magnitude over all axes of a kernel but the last, which is the neuron."""
-    axes = tuple(range(gradient.ndim - 1))
-    return jnp.mean(jnp.abs(gradient), axis=axes, dtype=jnp.float32)
+def _mean_incoming(
+    layer: Layer,
+    gradients: Mapping[Path, jax.Array],
+    shapes: Mapping[Path, tuple[int, ...]],
+) -> jax.Array:
+    """Mean magnitude over the kernel entries of each neuron."""
+    kernels = [x for x in layer.fed_by(shapes) if x.is_kernel]
+    return mean_by_neuron(
+        [(jnp.abs(gradients[path]), index) for path, index, _ in kernels],
+        layer.width(shapes),
+    )
 
 
-def _replace(params: Params, path: Path, new: jax.Array) -> Params:
-    """The tree with one leaf exchanged."""
+def _replace(params: Params, new: dict[Path, jax.Array]) -> Params:
+    """The tree with some leaves exchanged."""
     return jax.tree_util.tree_map_with_path(
-        lambda key_path, leaf: new if leaf_path(key_path) == path else leaf, params
+        lambda key_path, leaf: new.get(leaf_path(key_path), leaf), params
     )

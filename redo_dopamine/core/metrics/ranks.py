@@ -62,7 +62,7 @@ def stable_rank(sigma: jax.Array) -> jax.Array:
 
 
 def effective_rank(sigma: jax.Array) -> jax.Array:
-    r"""Exponential of the entropy of the normalised singular values.
+    r"""Exponential of the entropy of the normalized singular values.
 
     .. math:: \exp \Big( - \sum_i p_i \ln p_i \Big), \qquad
               p_i = \sigma_i / \textstyle \sum_k \sigma_k

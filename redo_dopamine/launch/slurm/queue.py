@@ -1,7 +1,7 @@
-"""Which runs Slurm has in its queue, and where each run of a study stands.
+"""Tell which runs Slurm has in its queue, and where each run of a study stands.
 
-What comes in: `jobs.json`, which tells the job of each run; what `squeue` says; the
-runs' own files. What leaves: a state per run, and the table of `--status`.
+Reads `jobs.json` (the job of each run), `squeue` and the runs' own files. `--status`
+prints its table.
 """
 
 import re
@@ -11,10 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from redo_dopamine.errors import UserError
+from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.launch import common
 from redo_dopamine.rundir import files, status
-from redo_dopamine.rundir import files as whole_files
 from redo_dopamine.studies.plan import Run
 
 FOLDER, NAME = "slurm", "jobs.json"
@@ -37,6 +36,10 @@ _AT_WORK = {
 }
 
 
+_NUMBER = r"\d{1,12}"
+_JOB = re.compile(rf"({_NUMBER})(?:_({_NUMBER}))?")
+
+
 class JobId(NamedTuple):
     """A task of an array; a job by itself has no task."""
 
@@ -49,8 +52,13 @@ class JobId(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "JobId":
         """From Slurm's way of writing it, such as `12_3`."""
-        job, _, task = text.partition("_")
-        return cls(job, int(task) if task else None)
+        match = _JOB.fullmatch(text)
+        if match is None:
+            raise UserError(
+                f"Slurm's jobs must be numbers such as 12 or 12_3, but one is "
+                f"{shortened(text)!r}. See what squeue prints."
+            )
+        return cls(match[1], int(match[2]) if match[2] else None)
 
 
 def job_name(study: str) -> str:
@@ -74,7 +82,11 @@ def read_jobs(study_directory: Path) -> dict[str, JobId]:
         found = files.read_json(path)
         jobs = {name: JobId(**x) for name, x in found["runs"].items()}
         for job, task in jobs.values():
-            if not (isinstance(job, str) and isinstance(task, int | None)):
+            if not (
+                isinstance(job, str)
+                and re.fullmatch(_NUMBER, job)
+                and isinstance(task, int | None)
+            ):
                 raise TypeError(f"{job!r}, {task!r} is no job")
         return jobs
     except FileNotFoundError:
@@ -92,7 +104,7 @@ def record_jobs(study_directory: Path, jobs: Mapping[str, JobId]) -> None:
     content = {"format": FORMAT, "runs": {k: x._asdict() for k, x in runs.items()}}
     path = folder(study_directory) / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole_files.write_json(path, content)
+    files.write_json(path, content)
 
 
 def ask(command: Sequence[str]) -> str:
@@ -103,7 +115,12 @@ def ask(command: Sequence[str]) -> str:
     """
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=_TIMEOUT
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+            timeout=_TIMEOUT,
         ).stdout
     except subprocess.CalledProcessError as error:
         raise _failed(command[0], error.stderr.strip()) from error
@@ -148,8 +165,8 @@ def parse_queue(said: str, name: str) -> dict[JobId, str]:
     """
     found = {}
     for line in said.splitlines():
-        job, state, of = line.strip().split("|", 2)
-        if of != name:
+        job, state, of = [*line.strip().split("|", 2), "", ""][:3]
+        if of != name:  # Of others, or not what was asked for.
             continue
         if state in _WAITING:
             found[JobId.parse(job)] = PENDING

@@ -1,9 +1,9 @@
-"""A study on a Slurm cluster: `python launch/slurm.py --study=NAME --base_dir=DIR`.
+"""A study on a Slurm cluster: `redo-dopamine launch slurm --study=NAME --base_dir=DIR`.
 
-What comes in: options. What leaves: a job array with a task per run that is missing,
-and `<study>/slurm/` with its files, beside what local.py leaves. It does not wait:
-`--status` tells how the runs stand, `--resubmit` sends what has come to nothing. Exit
-status 0, or 2 for a mistake in what was typed or a failure of Slurm's.
+Submits a job array with a task per run that is missing, and does not wait: `--status`
+tells how the runs stand, `--resubmit` sends those that failed. Its files are in
+`<study>/slurm/`. Exit status 0, or 2 for a mistake in what was typed or a failure of
+Slurm's.
 """
 
 import argparse
@@ -36,7 +36,9 @@ _GRACE = 0.75  # Of the warning before a job's end; the rest is for requeueing.
 
 
 def _parser() -> argparse.ArgumentParser:
-    options = common.parser("Runs a study on a Slurm cluster.")
+    options = common.parser(
+        "redo-dopamine launch slurm", "Runs a study on a Slurm cluster."
+    )
     options.set_defaults(scale=None)  # To know whether it was given.
     slurm_options.add(options)
     one = options.add_mutually_exclusive_group()
@@ -95,7 +97,9 @@ def _take_from_record(options: argparse.Namespace) -> None:
     Raises:
         UserError: the file cannot be made sense of.
     """
-    path = Path(options.base_dir) / options.study / record.NAME
+    # Its file may have another name.
+    name = plan.select(options.study).study.name
+    path = Path(options.base_dir) / name / record.NAME
     try:
         found = record.read(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -121,7 +125,7 @@ def _print_status(options: argparse.Namespace) -> None:
         options.study, options.arms, options.games, options.seeds, options.scale
     )
     runs = plan.runs(selection, options.base_dir)
-    directory = Path(options.base_dir) / options.study
+    directory = Path(options.base_dir) / selection.study.name
     if not queue.can_ask():
         print("note: there is no squeue here, so this is by files.", file=sys.stderr)
     found = queue.states(runs, directory)

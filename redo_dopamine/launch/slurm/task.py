@@ -1,9 +1,8 @@
-"""One task of a Slurm job array: a run, to its end or to a signal of Slurm's.
+"""Run one task of a Slurm job array, to its end or to a signal of Slurm's.
 
-What comes in: a run's command. What leaves: the run's directory, and a task that
-requeues itself where Slurm wants its place back before the run is done. submitit
-executes it; what it does with signals there is put off until the run has written its
-checkpoint.
+The task requeues itself where Slurm wants its place back before the run is done.
+submitit executes it; what it does with signals there is put off until the run has
+written its checkpoint.
 """
 
 import contextlib
@@ -17,7 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from redo_dopamine.cli import exit_status, process
+from redo_dopamine import errors
+from redo_dopamine.cli import process
 from redo_dopamine.launch import common, processes
 from redo_dopamine.launch.slurm.options import WARNING_SIGNAL
 from redo_dopamine.rundir import files
@@ -102,18 +102,18 @@ class RunTask:
         with signals.listening():
             while not signals.received:
                 code = self._attempt(signals)
-                if code == exit_status.COMPLETE:
+                if code == errors.COMPLETE:
                     return run_status.DONE
                 if signals.received:
                     break
-                if code == exit_status.STOPPED:
+                if code == errors.STOPPED:
                     return run_status.STOPPED  # Somebody has told the run, not us.
-                if code == exit_status.IN_USE:
+                if code == errors.IN_USE:
                     return common.TAKEN
                 crashes += 1
                 why = common.why(self._directory, code)
                 print(f"{self._directory}: {why}", flush=True)
-                if code in exit_status.FINAL or crashes > self._retries:
+                if code in errors.FINAL or crashes > self._retries:
                     self._fail(why)
             if not self._has_to_return(signals):
                 return run_status.STOPPED

@@ -1,246 +1,140 @@
-"""Everything that a study's report shows, as numbers.
-
-In: the directory of a study. Out: an `Analysis`; figures and pages read that only.
-"""
+"""Everything that a study's report shows, as numbers."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from redo_dopamine.report import files, runs, statistics, summary
+from redo_dopamine.report.runs import Run
 from redo_dopamine.report.statistics import Estimate
-from redo_dopamine.report.study import aggregates, scores
-from redo_dopamine.report.study import aggregates as comparisons
-from redo_dopamine.report.study import records as study_runs
-from redo_dopamine.report.study import scores as human_scores
-from redo_dopamine.report.study import scores as normalisation
-from redo_dopamine.report.study.aggregates import Comparison
-from redo_dopamine.report.study.records import Record
-from redo_dopamine.report.study.scores import Matrix, Normalisation
-from redo_dopamine.report.study.spec import Arm, Study, load_study
+from redo_dopamine.report.study import scores
+from redo_dopamine.report.study.scores import Judged
+from redo_dopamine.report.summary import KEY
+from redo_dopamine.studies import spec
 
 _NUM_THRESHOLDS = 101
+TAU = 0.1  # Of ReDo in the paper.
+ENDS = ("", "_low", "_high")  # Of an estimate, as columns of a file.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Analysis:
-    """A study in numbers.
+class Analysis(Judged):
+    """A study in numbers; most are computed when they are first asked for.
 
     Attributes:
-        study: what was asked for.
-        records: what became of each run.
         unexpected_runs: run directories that the study did not ask for.
-        repeats: of the bootstrap.
-        metric: the metric that is the score, where the study has one.
-        scale: that returns are normalised by.
-        scores: as in `scores.csv`; its column `frames` counts the study's unit.
-        finals: what each readable run is judged by.
-        games: what the aggregates are over; none where the study has no scores.
-        matrices: of each arm that has one, by name.
-        aggregates: of the final scores, by arm and metric.
-        curves: the IQM at each point of a matrix, by arm.
-        thresholds: of the performance profiles.
-        profiles: by arm.
-        improvements: of each series over the first, at the same place of the axis.
-        beside: the IQM of the other kind of return, by arm.
-        beside_improvements: as `improvements`, of that.
+        other: the same runs by the other kind of return.
     """
 
-    study: Study
-    records: list[Record]
     unexpected_runs: list[str]
-    repeats: int
-    metric: str
-    scale: Normalisation
-    scores: pd.DataFrame
-    finals: pd.DataFrame
-    games: tuple[str, ...]
-    matrices: dict[str, Matrix]
-    aggregates: dict[str, dict[str, Estimate]]
-    curves: dict[str, Estimate]
-    thresholds: np.ndarray
-    profiles: dict[str, Estimate]
-    improvements: list[Comparison]
-    beside: dict[str, Estimate]
-    beside_improvements: list[Comparison]
+    other: Judged
+
+    @functools.cached_property
+    def runs(self) -> pd.DataFrame:
+        """`state`, `reason` and `counts` of each run, beside its `finals`."""
+        index = pd.MultiIndex.from_tuples([x.key for x in self.records], names=KEY)
+        columns = ["state", "reason", "counts"]
+        rows = [[getattr(x, name) for name in columns] for x in self.records]
+        return pd.DataFrame(rows, index, columns).join(self.finals.reindex(index))
+
+    def counted(self, arm: str, game: str) -> pd.DataFrame:
+        """Return those of `runs` that count, of an arm in a game, by seed."""
+        found = self.runs.query("counts and arm == @arm and game == @game")
+        return found.droplevel(["arm", "game"])
+
+    def finished(
+        self, arm: str | None = None, game: str | None = None, *, counted: bool = False
+    ) -> list[Run]:
+        """Return finished runs, of an arm and in a game where these are given.
+
+        Those without a score too, unless they have to be `counted`.
+        """
+        states = ("done",) if counted else ("done", "no score")
+        return [
+            x.run
+            for x in self.records
+            if x.run
+            and x.state in states
+            and arm in (None, x.arm)
+            and game in (None, x.game)
+        ]
+
+    @functools.cached_property
+    def labels(self) -> dict[str, str]:
+        """How tables call the arms, by name."""
+        return {arm.name: arm.label for arm in self.study.arms}
+
+    @functools.cached_property
+    def tau(self) -> float | None:
+        """The threshold of dormant fractions that is shown; None without any."""
+        return tau_among(self.finished())
+
+    @functools.cached_property
+    def thresholds(self) -> np.ndarray:
+        """Scores at which performance profiles are read."""
+        finals = [matrix.final.ravel() for matrix in self.matrices.values()]
+        found = np.concatenate([[0.0], *finals])
+        return np.linspace(found.min(), found.max(), _NUM_THRESHOLDS)
+
+    def comparisons(self) -> pd.DataFrame:
+        """Return `improvements.csv`: both, the latter in short."""
+        _, column = summary.BESIDE[self.metric]
+        pair = ["arm", "over"]
+        beside = self.other.improvements.set_index(pair)[["probability", "p"]]
+        return self.improvements.join(beside.add_prefix(f"{column}_"), on=pair)
+
+    def summary(self) -> pd.DataFrame:
+        """Return `summary.csv`: one row per arm, empty where it has no aggregate."""
+        beside = f"{summary.BESIDE[self.metric][1]}_iqm"
+        rows = []
+        for arm in self.labels:
+            estimates = dict(self.aggregates.get(arm, {}))
+            if arm in self.other.aggregates:
+                estimates[beside] = self.other.aggregates[arm]["iqm"]
+            matrix = self.matrices.get(arm)
+            seeds, games = matrix.final.shape if matrix else (0, 0)
+            row = {"arm": arm, "runs": seeds * games, "games": games, "seeds": seeds}
+            for name, estimate in estimates.items():
+                row |= in_columns(name, estimate)
+            rows.append(row)
+        names = [name + end for name in (*statistics.METRICS, beside) for end in ENDS]
+        columns = ["arm", *names, "runs", "games", "seeds"]
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def num_counted(self) -> int:
+        """How many runs are finished and counted."""
+        return sum(record.counts for record in self.records)
 
     @property
     def notes(self) -> list[str]:
         """What the reader should know before trusting the rest."""
-        return _notes(self)
-
-    def summary(self) -> pd.DataFrame:
-        """Returns `summary.csv`: one row per arm, empty where it has no aggregate."""
-        rows = []
-        for arm in self.study.arms:
-            row: dict[str, object] = {"arm": arm.name}
-            for name in aggregates.METRICS:
-                estimate = self.aggregates.get(arm.name, {}).get(name)
-                for end, suffix in enumerate(("", "_low", "_high")):
-                    value = float("nan") if estimate is None else float(estimate[end])
-                    row[name + suffix] = value
-            _, column = scores.BESIDE[self.metric]
-            beside = self.beside.get(arm.name)
-            for end, suffix in enumerate(("", "_low", "_high")):
-                value = float("nan") if beside is None else float(beside[end])
-                row[f"{column}_iqm{suffix}"] = value
-            matrix = self.matrices.get(arm.name)
-            row["runs"] = matrix.final.size if matrix else 0
-            row["games"] = len(matrix.games) if matrix else 0
-            row["seeds"] = len(matrix.seeds) if matrix else 0
-            rows.append(row)
-        return pd.DataFrame(rows)
-
-    def comparisons(self) -> pd.DataFrame:
-        """Returns `improvements.csv`: how likely a run of an arm beats another's."""
-        _, column = scores.BESIDE[self.metric]
-        return comparisons.table(self.improvements, self.beside_improvements, column)
+        done = self.runs.loc[self.runs["counts"], "frames"]
+        ends = [int(x) for x in done] if self.study.scored else []
+        return files.words("study_notes", analysis=self, study=self.study, ends=ends)
 
 
-def analyse(base_dir: Path, repeats: int) -> Analysis:
-    """Reads a study's runs and computes all that its report shows."""
-    study = load_study(base_dir)
-    found = study_runs.find_records(base_dir, study)
+def in_columns(name: str, estimate: Estimate) -> dict[str, float]:
+    """Return an estimate as columns of a file."""
+    return {name + end: float(x) for end, x in zip(ENDS, estimate, strict=True)}
+
+
+def tau_among(runs: Iterable[Run]) -> float | None:
+    """Return 0.1, or the largest threshold that was tracked; None without any."""
+    found = summary.taus(*runs)
+    return TAU if TAU in found else max(found, default=None)
+
+
+def analyze(base_dir: Path, repeats: int) -> Analysis:
+    """Read a study's runs; return all that its report shows."""
+    study = spec.load(base_dir)
+    found = runs.find_records(base_dir, study)
     metric = scores.metric_of(found, study.judged_by)
-    records, scale, games, matrices = _judged(study, found, metric)
-    other, _ = scores.BESIDE[metric]
-    beside = _judged(study, found, other)[-1]
-    finals = [matrix.final for matrix in matrices.values()]
-    thresholds = np.linspace(
-        min([0.0, *(float(final.min()) for final in finals)]),
-        max([0.0, *(float(final.max()) for final in finals)]),
-        _NUM_THRESHOLDS,
-    )
-    return Analysis(
-        study=study,
-        records=records,
-        unexpected_runs=study_runs.unexpected_runs(base_dir, records),
-        repeats=repeats,
-        metric=metric,
-        scale=scale,
-        scores=scores.table(records, metric, scale),
-        finals=scores.finals(records, metric, scale),
-        games=games,
-        matrices=matrices,
-        aggregates={
-            arm: aggregates.aggregate(matrix.final, repeats)
-            for arm, matrix in matrices.items()
-        },
-        curves={
-            arm: aggregates.iqm_curve(matrix.curve, repeats)
-            for arm, matrix in matrices.items()
-            if matrix.curve.shape[-1]
-        },
-        thresholds=thresholds,
-        profiles={
-            arm: aggregates.profile(matrix.final, thresholds, repeats)
-            for arm, matrix in matrices.items()
-        },
-        improvements=comparisons.compare(study, matrices, repeats),
-        beside={
-            arm: aggregates.aggregate(matrix.final, repeats)["iqm"]
-            for arm, matrix in beside.items()
-        },
-        beside_improvements=comparisons.compare(study, beside, repeats),
-    )
-
-
-def _judged(
-    study: Study, found: list[Record], metric: str
-) -> tuple[list[Record], Normalisation, tuple[str, ...], dict[str, Matrix]]:
-    """Returns records with what they lack, the scale, games and matrices by a metric.
-
-    None of a study without scores.
-    """
-    records = scores.check(found, metric) if study.scored else found
-    scale = normalisation.KINDS[study.score](records, metric)
-    games = scores.shared_games(records, scale) if study.scored else ()
-    matrices = {}
-    for arm in study.arms:
-        matrix = scores.matrix(records, arm.name, games, metric, scale)
-        if matrix is not None:
-            matrices[arm.name] = matrix
-    return records, scale, games, matrices
-
-
-def _notes(analysis: Analysis) -> list[str]:
-    study, records = analysis.study, analysis.records
-    notes = []
-    done = sum(record.counts for record in records)
-    if done < len(records):
-        notes.append(
-            f"{len(records) - done} of {len(records)} runs are not counted; they are "
-            "listed below, each with the reason."
-        )
-    if study.scored:
-        notes += _score_notes(analysis)
-    if analysis.unexpected_runs:
-        notes.append(
-            "Run directories that study.json does not name were left alone: "
-            f"{', '.join(analysis.unexpected_runs)}."
-        )
-    return notes
-
-
-def _score_notes(analysis: Analysis) -> list[str]:
-    """Returns what the aggregates are not over, and why."""
-    study, records = analysis.study, analysis.records
-    notes = []
-    unknown = [game for game in study.games if not analysis.scale.is_known(game)]
-    if unknown:
-        notes.append(
-            f"{analysis.scale.lacking} of {', '.join(unknown)}: left out of "
-            "all aggregates, kept in the per-game tables and curves."
-        )
-    lost = set(study.games) - set(unknown) - set(analysis.games)
-    if lost and analysis.games:
-        names = ", ".join(game for game in study.games if game in lost)
-        notes.append(
-            "Aggregates are over the games in which every arm that has finished runs "
-            f"has one; {names} left out."
-        )
-    notes += _seed_notes(study.arms, analysis.matrices)
-    lengths = analysis.scores.groupby(["arm", "game", "seed"])["frames"].max()
-    finished = {record.key for record in records if record.counts}
-    ends = [int(frames) for key, frames in lengths.items() if key in finished]
-    if ends and not 0.9 * study.length_run <= min(ends) <= max(ends) <= (
-        1.1 * study.length_run
-    ):
-        notes.append(
-            f"Finished runs end between {min(ends):,} and {max(ends):,} {study.unit}, "
-            f"where study.json says {study.length_run:,}. An iteration may end with an "
-            "episode, which makes short runs longer."
-        )
-    if "VideoPinball" in study.games:
-        notes.append(human_scores.NOTE)
-    return notes
-
-
-def _seed_notes(arms: Sequence[Arm], matrices: dict[str, Matrix]) -> list[str]:
-    """Returns what became of seeds that not every game has."""
-    notes = []
-    for arm in arms:
-        matrix = matrices.get(arm.name)
-        if matrix and matrix.left_out:
-            notes.append(
-                f"{arm.label}: aggregates are over the seeds that every game has "
-                f"({', '.join(matrix.seeds)}); left out: {', '.join(matrix.left_out)}."
-            )
-    few = [a.label for a in arms if a.name in matrices and _num_seeds(a, matrices) < 2]
-    if few:
-        notes.append(
-            f"Fewer than 2 seeds, so points without intervals: {', '.join(few)}."
-        )
-    none = [arm.label for arm in arms if arm.name not in matrices]
-    if none:
-        notes.append(
-            "No aggregate, because no seed is finished in every game: "
-            f"{', '.join(none)}."
-        )
-    return notes
-
-
-def _num_seeds(arm: Arm, matrices: dict[str, Matrix]) -> int:
-    return len(matrices[arm.name].seeds)
+    judge = functools.partial(scores.judge, study, repeats, found)
+    other, unexpected = summary.BESIDE[metric][0], runs.unexpected_runs(base_dir, found)
+    ours = vars(judge(metric))
+    return Analysis(**ours, unexpected_runs=unexpected, other=judge(other))

@@ -1,79 +1,35 @@
-"""The scores of runs, and the matrices that aggregates are computed from.
-
-In: a study's records, and the scale of scores. Out: one row per run and evaluation
-point, one score per finished run, and for each arm a rectangle of seeds x games.
-"""
+"""The scores of runs, aggregates of them, and arms compared."""
 
 import dataclasses
 import functools
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import summary
-from redo_dopamine.report.runs import Run
-from redo_dopamine.report.study.records import Record
-from redo_dopamine.report.summary import (
-    BESIDE,
-    EPISODES,
-    EVALUATION,
-    TRAINING,
-    final_score,
-    last_tenth,
-    points,
-)
+from redo_dopamine.report import files, statistics, summary
+from redo_dopamine.report.runs import Record, Run
+from redo_dopamine.report.statistics import Estimate
+from redo_dopamine.report.summary import BESIDE, EVALUATION, KEY, TRAINING
+from redo_dopamine.studies.spec import ArmSpec, StudySpec
+from redo_dopamine.studies.study import BEST_ARM, HUMAN
 
-NOTE = (
-    "VideoPinball's random score differs between published tables: here it is "
-    "16256.9, in some 0.0."
-)
-
-
-@functools.cache
-def _table() -> dict[str, dict[str, float]]:
-    file = resources.files("redo_dopamine.report") / "data/atari_human_random.json"
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def games() -> list[str]:
-    """Returns the games that have both scores."""
-    return list(_table())
-
-
-def ends(game: str) -> tuple[float, float]:
-    """Returns a random player's return and a human's."""
-    scores = _table()[game]
-    return scores["random"], scores["human"]
-
-
-class Ends(NamedTuple):
-    """The returns in a game that score 0 and 1."""
-
-    zero: float
-    one: float
+_NUM_EVAL_EPISODES = re.compile(r"num_eval_episodes\s*=\s*([\d_]+)")
 
 
 @dataclasses.dataclass(frozen=True)
-class Normalisation:
-    """A linear scale for the returns of each game.
+class Normalization:
+    """A linear scale for the returns of each game, and how it is told in words.
 
-    Attributes:
-        name: an adjective, such as "human-normalised".
-        zero: what scores 0, in words.
-        one: what scores 1, in words.
-        ends: by game; a game without them has no score.
-        lacking: why a game has none, in words.
+    `ends` are the returns in a game that score 0 and 1; a game without them has no
+    score, for the reason that is `lacking`.
     """
 
     name: str
     zero: str
     one: str
-    ends: Mapping[str, Ends]
+    ends: Mapping[str, tuple[float, float]]
     lacking: str
 
     @property
@@ -81,75 +37,46 @@ class Normalisation:
         """Its column in `scores.csv`."""
         return self.name.replace("-", "_")
 
-    def is_known(self, game: str) -> bool:
-        """Whether a game has scores."""
-        return game in self.ends
-
-    def normalise(self, game: str, value: float) -> float:
-        """Returns `(value - zero) / (one - zero)`, NaN for an unknown game."""
-        if game not in self.ends:
-            return float("nan")
-        zero, one = self.ends[game]
+    def normalize(self, game: str, value: float) -> float:
+        """Return `(value - zero) / (one - zero)`, NaN for an unknown game."""
+        zero, one = self.ends.get(game, (np.nan, np.nan))
         return (value - zero) / (one - zero)
 
 
-def human(records: Sequence[Record], metric: str) -> Normalisation:
-    """Returns the scale from a random player's return to a human's."""
-    del records, metric
-    return Normalisation(
-        name="human-normalised",
-        zero="a random player's return",
-        one="a human's",
-        ends={game: Ends(*ends(game)) for game in games()},
-        lacking="No human and random score is known",
-    )
+def human(_: pd.Series | None = None) -> Normalization:
+    """Return the scale from a random player's return to a human's."""
+    found = files.data("atari_human_random.json")
+    ends = {game: (x["random"], x["human"]) for game, x in found.items()}
+    return Normalization(ends=ends, **files.data("names.toml")["human"])
 
 
-def best_arm(records: Sequence[Record], metric: str) -> Normalisation:
-    """Returns the scale whose 1 is the best arm's mean final return in each game.
+def best_arm(returns: pd.Series) -> Normalization:
+    """Return the scale whose 1 is the best arm's mean final return in each game.
 
     For games that have no human score. The best arm is chosen among these runs, so
-    scores of different studies are not to be compared.
+    scores of different studies are not to be compared. The returns are the final ones
+    of the runs that count, by arm, game and seed.
     """
-    finals: dict[tuple[str, str], list[float]] = {}
-    for record in records:
-        if record.counts and record.run is not None:
-            final = summary.final_score(record.run, metric)
-            if np.isfinite(final):
-                finals.setdefault((record.game, record.arm), []).append(final)
-    best: dict[str, float] = {}
-    for (game, _), values in finals.items():
-        best[game] = max(best.get(game, 0.0), float(np.mean(values)))
-    return Normalisation(
-        name="best-arm-normalised",
-        zero="a return of 0",
-        one="the mean return of the game's best arm here",
-        ends={game: Ends(0.0, value) for game, value in best.items() if value > 0},
-        lacking="No arm has a mean return above 0",
-    )
+    means = returns.groupby(["game", "arm"]).agg(lambda x: np.mean(x.to_numpy()))
+    best = means.groupby("game").max()
+    ends = {game: (0.0, value) for game, value in best.items() if value > 0}
+    return Normalization(ends=ends, **files.data("names.toml")["best_arm"])
 
 
 # By the names in `study.json`.
-KINDS: Mapping[str, Callable[[Sequence[Record], str], Normalisation]] = {
-    "human": human,
-    "best arm": best_arm,
+KINDS: Mapping[str, Callable[[pd.Series], Normalization]] = {
+    HUMAN: human,
+    BEST_ARM: best_arm,
 }
-
-COLUMNS = ["arm", "game", "seed", "frames", "return"]
-_NUM_EVAL_EPISODES = re.compile(r"num_eval_episodes\s*=\s*([\d_]+)")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Matrix:
-    """What one arm is judged by: normalised scores, seeds x games x points.
+    """What one arm is judged by: the normalized scores of seeds that every game has.
 
-    Attributes:
-        seeds: the rows: those that every game has.
-        games: the columns.
-        frames: of the points, as a mean over the runs.
-        curve: the scores at these points; the last point need not be the end.
-        final: the scores at the end, seeds x games.
-        left_out: finished runs, as `game/seed`, that a rectangle has no room for.
+    The `curve` is seeds x games x points, at `frames`, which are means over the runs.
+    Its last point need not be the end, where scores are `final`. Finished runs that the
+    rectangle has no room for are `left_out`, as `game/seed`.
     """
 
     seeds: tuple[str, ...]
@@ -160,175 +87,224 @@ class Matrix:
     left_out: tuple[str, ...]
 
 
+def _counted(records: Sequence[Record]) -> list[Run]:
+    return [record.run for record in records if record.counts and record.run]
+
+
 def metric_of(records: Sequence[Record], judged_by: str) -> str:
-    """Returns the metric that is the score.
+    """Return the metric that is the score, by what `study.json` says.
 
-    Args:
-        records: of the study.
-        judged_by: as `study.json` has it. Where that is empty, as in those of before,
-            runs that end with a number of evaluation episodes (Atari 100K) are judged
-            by them, and others by training. What runs have not recorded is no score.
+    Where that is empty, as in those of before, runs that end with a number of
+    evaluation episodes (Atari 100K) are judged by them, and others by training. What
+    runs have not recorded is no score.
     """
-    runs = [record.run for record in records if record.counts and record.run]
-    runs = runs or [record.run for record in records if record.run]
-    if judged_by:
-        metric = {"training": TRAINING, "evaluation": EVALUATION}[judged_by]
-    else:
-        fixed = [_NUM_EVAL_EPISODES.search(run.config or "") for run in runs]
-        metric = EVALUATION if runs and all(fixed) else TRAINING
+    runs = _counted(records) or [x.run for x in records if x.run]
+    fixed = [_NUM_EVAL_EPISODES.search(run.config or "") for run in runs]
+    evaluated = runs and all(fixed) if not judged_by else judged_by == "evaluation"
+    metric = EVALUATION if evaluated else TRAINING
     other, _ = BESIDE[metric]
-    if not _all_have(runs, metric) and _all_have(runs, other):
-        return other
-    return metric
+    lacking, there = (
+        all(len(summary.points(run, x)) for run in runs) for x in (metric, other)
+    )
+    return other if there and not lacking else metric
 
 
-def _all_have(runs: Sequence[Run], metric: str) -> bool:
-    return all(len(points(run, metric)) for run in runs)
+def finals(records: Sequence[Record], metric: str) -> pd.DataFrame:
+    """Return what each readable run is judged by, by arm, game and seed.
 
-
-def episodes(records: Sequence[Record], metric: str) -> tuple[int, int] | None:
-    """Returns the fewest and the most episodes behind one run's final score.
-
-    None where the runs do not say.
+    Columns: the `frames` of its last point, its `return`, the other kind of return.
     """
-    counts = []
-    for record in records:
-        if not record.counts or record.run is None:
-            continue
-        if metric == EVALUATION:
-            counts += [
-                int(text.replace("_", ""))
-                for text in _NUM_EVAL_EPISODES.findall(record.run.config or "")[-1:]
-            ]
-        else:
-            rows = summary.series(record.run, EPISODES)["iteration"]
-            last = int(record.run.metrics["iteration"].max())
-            counts.append(int((rows > last - last_tenth(last)).sum()))
-    # Of thinned runs the episodes are not kept.
-    counts = [] if metric == TRAINING and not any(counts) else counts
-    return (min(counts), max(counts)) if counts else None
-
-
-def table(records: Sequence[Record], metric: str, scale: Normalisation) -> pd.DataFrame:
-    """Returns one row per readable run, finished or not, and evaluation point."""
     other, column = BESIDE[metric]
-    rows = []
-    for record in records:
-        if record.run is None:
-            continue
-        beside = points(record.run, other).set_index("iteration")["return"]
-        for point in points(record.run, metric).to_dict("records"):
-            value = float(point["return"])
-            normalised = scale.normalise(record.game, value)
-            row = [*record.key, int(point["frames"]), value, normalised]
-            rows.append([*row, float(beside.get(point["iteration"], np.nan))])
-    return pd.DataFrame(rows, columns=[*COLUMNS, scale.column, column])
+    rows = {
+        x.key: [
+            summary.points(x.run, metric)["frames"].max(),
+            *(summary.final_score(x.run, name) for name in (metric, other)),
+        ]
+        for x in records
+        if x.run is not None
+    }
+    index = pd.MultiIndex.from_tuples([*rows], names=KEY)
+    return pd.DataFrame([*rows.values()], index, ["frames", "return", column])
 
 
-def finals(
-    records: Sequence[Record], metric: str, scale: Normalisation
-) -> pd.DataFrame:
-    """Returns one row per readable run, by arm, game and seed: what it is judged by."""
+def table(records: Sequence[Record], metric: str) -> pd.DataFrame:
+    """Return one row per readable run, finished or not, and evaluation point.
+
+    Columns: arm, game and seed, and those of `finals`.
+    """
     other, column = BESIDE[metric]
-    rows = []
+    parts = [pd.DataFrame(columns=[*KEY, "frames", "return", column])]
     for record in records:
         if record.run is not None:
-            value = final_score(record.run, metric)
-            normalised = scale.normalise(record.game, value)
-            beside = final_score(record.run, other)
-            frames = points(record.run, metric)["frames"].max()
-            rows.append([*record.key, frames, value, normalised, beside])
-    found = pd.DataFrame(rows, columns=[*COLUMNS, scale.column, column])
-    return found.set_index(["arm", "game", "seed"])
+            key = dict(zip(KEY, record.key, strict=True))
+            found, beside = (
+                summary.points(record.run, x).set_index("iteration")
+                for x in (metric, other)
+            )
+            parts.append(found.assign(**key, **{column: beside["return"]}))
+    there = [part for part in parts if len(part)] or parts[:1]
+    return pd.concat(there, ignore_index=True)[parts[0].columns]
 
 
-def check(records: Sequence[Record], metric: str) -> list[Record]:
-    """Returns the records; a finished run that has no score is marked so."""
-    checked = []
-    for record in records:
-        if record.counts and record.run is not None:
-            final = final_score(record.run, metric)
-            reason = ""
-            if not len(points(record.run, metric)):
-                reason = f"metrics.csv holds no {metric}"
-            elif not np.isfinite(final):
-                reason = f"its {metric} at the end is {final:g}"
-            if reason:
-                record = dataclasses.replace(record, state="no score", reason=reason)
-        checked.append(record)
-    return checked
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """The runs of a study by one kind of return.
 
-
-def shared_games(records: Sequence[Record], scale: Normalisation) -> tuple[str, ...]:
-    """Returns the games that every arm with a finished run can be compared on.
-
-    These have scores, and a finished run in each such arm.
+    Attributes:
+        study: what was asked for.
+        repeats: of the bootstrap.
+        metric: of the return; it is the score, where the study has one.
+        records: a finished run that has no score is marked so.
+        scale: that returns are normalized by.
+        games: those that every arm with a finished run can be compared on: they have
+            scores, and a finished run in each such arm. None without scores.
+        finals: see `finals`; with normalized scores as a column of the scale's name.
+        table: see `table`; likewise.
+        matrices: of each arm that has one, by name.
     """
-    done = [record for record in records if record.counts]
-    arms = {record.arm for record in done}
-    names = dict.fromkeys(record.game for record in records)
-    return tuple(
-        game
-        for game in names
-        if scale.is_known(game)
-        and arms
-        and arms == {record.arm for record in done if record.game == game}
+
+    study: StudySpec
+    repeats: int
+    metric: str
+    records: list[Record]
+    scale: Normalization
+    games: tuple[str, ...]
+    finals: pd.DataFrame
+    table: pd.DataFrame
+    matrices: dict[str, Matrix]
+
+    @functools.cached_property
+    def aggregates(self) -> dict[str, dict[str, Estimate]]:
+        """IQM, median, mean and optimality gap of the final scores, by arm."""
+        return {
+            arm: statistics.aggregate(matrix.final, self.repeats)
+            for arm, matrix in self.matrices.items()
+        }
+
+    @functools.cached_property
+    def improvements(self) -> pd.DataFrame:
+        """Each series beside the first of its group, of the arms with a matrix.
+
+        A row per pair: `arm` and `over`; the `probability` that a run of the arm scores
+        higher, and the `difference` of the mean scores, each with the ends of its
+        interval; `p` of the exact rank test, two-sided; how many seeds the two have.
+        """
+        rows = []
+        for arms in self.study.groups.values():
+            there = [arm for arm in arms if arm.name in self.matrices]
+            rows += [
+                self._compared(arm, there[0])
+                for arm in there[1:]
+                if arm.series != there[0].series or arm.x is None
+            ]
+        return pd.DataFrame(rows, columns=_IMPROVEMENTS)
+
+    @property
+    def episodes(self) -> tuple[int, int] | None:
+        """The fewest and the most episodes behind one run's final score.
+
+        None where the runs do not say; of thinned runs the episodes are not kept.
+        """
+        counts = []
+        for run in _counted(self.records):
+            if self.metric == EVALUATION:
+                found = _NUM_EVAL_EPISODES.findall(run.config or "")[-1:]
+                counts += [int(text.replace("_", "")) for text in found]
+            else:
+                first = summary.before_last_tenth(run.metrics["iteration"])
+                rows = summary.series(run, summary.EPISODES)["iteration"]
+                counts.append(int((rows > first).sum()))
+        said = counts if self.metric == EVALUATION or any(counts) else []
+        return (min(said), max(said)) if said else None
+
+    def _compared(self, arm: ArmSpec, over: ArmSpec) -> list[object]:
+        x, y = (self.matrices[other.name].final for other in (arm, over))
+        probability = map(float, statistics.improvement(x, y, self.repeats))
+        p = statistics.rank_test(list(zip(x.T, y.T, strict=True)))
+        of_means = map(float, statistics.difference(x, y, self.repeats))
+        return [arm.name, over.name, *probability, p, *of_means, len(x), len(y)]
+
+
+_IMPROVEMENTS = [
+    *("arm", "over", "probability", "low", "high", "p"),
+    *("difference", "difference_low", "difference_high", "runs", "over_runs"),
+]
+
+
+def judge(
+    study: StudySpec, repeats: int, records: Sequence[Record], metric: str
+) -> Judged:
+    """Return the scores of a study's runs by a metric."""
+    found, rows = finals(records, metric), table(records, metric)
+    checked = [_checked(x, found, metric) if study.scored else x for x in records]
+    done = found.loc[[x.key for x in checked if x.counts]]
+    scale = KINDS[study.score or HUMAN](done["return"])
+    for of in (found, rows):
+        names = of.reset_index()["game"]
+        scores = map(scale.normalize, names, of["return"])
+        of.insert(len(of.columns) - 1, scale.column, list(scores))
+    arms = {game: set(x.index.unique("arm")) for game, x in done.groupby("game")}
+    every = set().union(*arms.values())
+    games = tuple(
+        x
+        for x in study.games
+        if study.scored and x in scale.ends and every and arms.get(x) == every
     )
+    matrices = {
+        arm: _matrix(study, games, scale, done.loc[arm], rows[rows["arm"] == arm])
+        for arm in (x.name for x in study.arms if x.name in every)
+    }
+    whole = {arm: matrix for arm, matrix in matrices.items() if matrix}
+    return Judged(study, repeats, metric, checked, scale, games, found, rows, whole)
 
 
-def matrix(
-    records: Sequence[Record],
-    arm: str,
+def _checked(record: Record, finals: pd.DataFrame, metric: str) -> Record:
+    if not record.counts or np.isfinite(finals.loc[record.key, "return"]):
+        return record
+    frames, final = finals.loc[record.key, ["frames", "return"]]
+    reason = f"its {metric} at the end is {final:g}"
+    if np.isnan(frames):
+        reason = f"metrics.csv holds no {metric}"
+    return dataclasses.replace(record, state="no score", reason=reason)
+
+
+def _matrix(
+    study: StudySpec,
     games: tuple[str, ...],
-    metric: str,
-    scale: Normalisation,
+    scale: Normalization,
+    finals: pd.DataFrame,
+    rows: pd.DataFrame,
 ) -> Matrix | None:
-    """Returns the rectangle of an arm; None where no seed is there in every game."""
-    done = {
-        (record.game, record.seed): record.run
-        for record in records
-        if record.arm == arm and record.counts and record.run is not None
-    }
-    names = dict.fromkeys(record.seed for record in records)
-    seeds = tuple(
-        seed for seed in names if games and all((game, seed) in done for game in games)
-    )
-    left_out = tuple(
-        f"{game}/{seed}" for game, seed in done if game in games and seed not in seeds
-    )
-    if not seeds:
+    """Return the rectangle of an arm; None where no seed is there in every game.
+
+    Of the `finals` of those of the arm's runs that count, and the `rows` of all.
+    """
+    wide = finals["return"].unstack("game").reindex(study.seeds).reindex(columns=games)
+    wide = wide.dropna()
+    if not wide.size:
         return None
-    curves = {
-        (seed, game): points(done[game, seed], metric)
-        for seed in seeds
-        for game in games
-    }
-    length = min(len(curve) for curve in curves.values())
-
-    def cube(column: str) -> np.ndarray:
-        return np.array(
-            [
-                [curves[seed, game][column].to_numpy()[:length] for game in games]
-                for seed in seeds
-            ],
-            dtype=float,
-        )
-
-    low, span = (
-        np.array([scale.normalise(game, value) for game in games])
-        for value in (0.0, 1.0)
+    number = rows.groupby(["game", "seed"]).cumcount()
+    places = [wide.index, games, range(number.max() + 1)]
+    points = rows.assign(point=number).set_index(["seed", "game", "point"])
+    points = points.reindex(pd.MultiIndex.from_product(places))
+    frames, returns = (
+        points[column].to_numpy(float).reshape(len(wide), len(games), -1)
+        for column in ("frames", "return")
     )
-    returns = cube("return")
-    scores = low[:, None] + returns * (span - low)[:, None]
+    zero, one = np.array([scale.ends[game] for game in games]).T
+    low, high = ((value - zero) / (one - zero) for value in (0.0, 1.0))
+    scores = low[:, None] + returns * (high - low)[:, None]
+    # Where every run has a return.
     whole = np.isfinite(scores).all(axis=(0, 1))
-    ends = np.array(
-        [[final_score(done[game, seed], metric) for game in games] for seed in seeds]
-    )
     return Matrix(
-        seeds=seeds,
+        seeds=tuple(wide.index),
         games=games,
-        frames=cube("frames").mean(axis=(0, 1))[whole],
+        frames=frames.mean(axis=(0, 1))[whole],
         curve=scores[:, :, whole],
-        final=low + ends * (span - low),
-        left_out=left_out,
+        final=low + np.ascontiguousarray(wide.to_numpy()) * (high - low),
+        left_out=tuple(
+            f"{game}/{seed}"
+            for game, seed in finals.index
+            if game in games and seed not in wide.index
+        ),
     )

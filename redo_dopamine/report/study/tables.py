@@ -1,326 +1,256 @@
-"""The tables of a study without scores: beside the paper's numbers, and at the end.
+"""The tables of a study's pages, in words: runs, scores, ends, the paper's numbers."""
 
-In: an `Analysis`. Out: DataFrames whose column names are ready to be read, and those of
-files.
-"""
-
-import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import html, statistics
-from redo_dopamine.report.statistics import Estimate
-from redo_dopamine.report.study import (
-    aggregates,
-    curves,
-    score_figures,
-)
-from redo_dopamine.report.study.analysis import Analysis
-from redo_dopamine.report.study.curves import (
-    ACCURACY,
-    DORMANT,
-    LOSS,
-    RETURN,
-    TEST_LOSS,
-    ZERO_GRADIENT,
-)
-from redo_dopamine.report.study.scores import Matrix
-from redo_dopamine.report.study.spec import Arm, PaperPoint, Study
-from redo_dopamine.report.summary import EVALUATION, TRAINING
+from redo_dopamine.report import files, statistics, summary
+from redo_dopamine.report.files import Table, format_number
+from redo_dopamine.report.study import curves, figures
+from redo_dopamine.report.study.analysis import ENDS, Analysis
+from redo_dopamine.report.study.curves import DORMANT, ZERO_GRADIENT
+from redo_dopamine.report.summary import BESIDE, EVALUATION, TRAINING
+from redo_dopamine.studies.spec import StudySpec
+from redo_dopamine.studies.study import PaperPoint
 
+DIGITS = ",.3f"  # Of a number, where nothing else is known of it.
+_NAMES = files.data("names.toml")
+_METRICS = _NAMES["metrics"]
 # What the other kind of return is called, by the metric that is the score.
-_BESIDE = {TRAINING: "evaluation", EVALUATION: "training"}
+_BY = {TRAINING: "evaluation", EVALUATION: "training"}
 
 
-def summary_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Returns the aggregates in words, one row per arm, and the table's decimals."""
-    paper = {value.arm: value for value in analysis.study.paper}
-    rows = []
-    for arm in analysis.study.arms:
-        of_arm = analysis.aggregates.get(arm.name, {})
-        matrix = analysis.matrices.get(arm.name)
-        row: dict[str, object] = {"arm": arm.label}
-        for name in aggregates.METRICS:
-            heading = score_figures.NAMES[name]
-            row[heading] = _estimate(of_arm[name], matrix) if of_arm else None
-        if analysis.beside:
-            beside = analysis.beside.get(arm.name)
-            row[f"IQM by {_BESIDE[analysis.metric]}"] = (
-                _estimate(beside, matrix) if beside else None
-            )
-        value = paper.get(arm.name)
-        if analysis.study.paper:
-            row["IQM in the paper"] = (
-                interval(value.value, value.low, value.high) if value else None
-            )
-        size = None
-        if matrix:
-            size = f"{matrix.final.size} ({len(matrix.games)} × {len(matrix.seeds)})"
-        row["runs (games × seeds)"] = size
-        rows.append(row)
-    return pd.DataFrame(rows).set_index("arm"), {}
+def of_rows(rows: Sequence[dict[str, object]], label: str) -> Table:
+    """Return a table of text, of which one column labels the rows."""
+    frame = pd.DataFrame(rows, dtype=object)
+    frame = frame.where(frame.notna(), None)
+    return Table(frame.set_index(label) if rows else frame)
 
 
-def problem_table(analysis: Analysis) -> pd.DataFrame:
-    """Returns every run that does not count, with its state and the reason."""
-    labels = {arm.name: arm.label for arm in analysis.study.arms}
-    rows = [
-        {
-            "run": "/".join(record.key),
-            "arm": labels[record.arm],
-            "state": record.state,
-            "reason": record.reason,
-        }
-        for record in analysis.records
-        if not record.counts
-    ]
-    return pd.DataFrame(rows, columns=["run", "arm", "state", "reason"]).set_index(
-        "run"
-    )
-
-
-def state_table(analysis: Analysis) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Returns how many runs of each arm are in which state, and the decimals."""
-    states = list(dict.fromkeys(["done", *(r.state for r in analysis.records)]))
-
-    def count(arm: Arm, state: str) -> float:
-        return sum(r.arm == arm.name and r.state == state for r in analysis.records)
-
-    arms = analysis.study.arms
-    table = pd.DataFrame(
-        [[count(arm, state) for state in states] for arm in arms],
-        index=pd.Index([arm.label for arm in arms], name="arm"),
-        columns=states,
-    )
-    return table, dict.fromkeys(states, 0)
-
-
-def comparison_table(analysis: Analysis) -> pd.DataFrame:
-    """Returns what the tests say of each series over the first of its group."""
-    beside = {x[:3]: x for x in analysis.beside_improvements}
-    rows = []
-    for x in analysis.improvements:
-        few = min(x.runs)
-        row: dict[str, object] = {
-            "": f"{x.arm.label} > {x.over.label}",
-            "P(X > Y)": shown(x.probability, few),
-            "p": f"{x.p:.3f}",
-            "difference": shown(x.difference, few),
-        }
-        if analysis.beside_improvements:
-            other, kind = beside.get(x[:3]), _BESIDE[analysis.metric]
-            row[f"P(X > Y) by {kind}"] = other and shown(
-                other.probability, min(other.runs)
-            )
-            row[f"p by {kind}"] = other and f"{other.p:.3f}"
-        rows.append(row)
-    return pd.DataFrame(rows).set_index("") if rows else pd.DataFrame()
-
-
-def interval(
-    value: float | None,
-    low: float | None,
-    high: float | None,
-    digits: str = ",.3f",
-    runs: int | None = None,
+def shown(
+    ends: Iterable[Any], runs: int | None = None, digits: str = DIGITS
 ) -> str | None:
-    """Returns `0.41 [0.36, 0.46]`, or the number alone where it has no interval.
+    """Return `0.41 [0.36, 0.46]`, or the number alone where it has no interval.
 
-    Args:
-        value: None or NaN where there is none.
-        low: likewise.
-        high: likewise.
-        digits: how numbers are formatted.
-        runs: how many it is of, which is said where they are few.
+    Without one, its ends are None or NaN. How many runs it is of is said where they are
+    few.
     """
-    if value is None or math.isnan(value):
+    value, low, high = (np.nan if end is None else float(end) for end in ends)
+    if math.isnan(value):
         return None
     text = f"{value:{digits}}"
-    if not (low is None or high is None or math.isnan(low)):
+    if not (math.isnan(low) or math.isnan(high)):
         text += f" [{low:{digits}}, {high:{digits}}]"
     few = runs is not None and runs < statistics.FEW_RUNS
     return f"{text} (n = {runs})" if few else text
 
 
-def shown(estimate: Estimate, runs: int | None, digits: str = ",.3f") -> str | None:
-    """Returns an estimate as `interval` shows it."""
-    value, low, high = (float(end) for end in estimate)
-    return interval(value, low, high, digits, runs)
+def in_words(
+    analysis: Analysis, found: pd.DataFrame, columns: Mapping[str, Sequence[str]]
+) -> Table:
+    """Return numbers with their intervals in words, a row per row.
+
+    `columns` names, by heading, a column and the digits of an estimate, whose interval
+    is in two more; without digits it is shown as it is. `arm` and `seeds` are columns
+    besides.
+    """
+    rows = []
+    for x in found.to_dict("records"):
+        row: dict[str, object] = {"arm": analysis.labels[x["arm"]]}
+        for heading, (name, digits) in columns.items():
+            ends = (x.get(name + end) for end in ENDS)
+            seeds = int(x["seeds"]) or None
+            row[heading] = shown(ends, seeds, digits) if digits else x[name]
+        rows.append(row)
+    return of_rows(rows, "arm")
 
 
-def _estimate(estimate: Estimate, matrix: Matrix | None) -> str | None:
-    return shown(estimate, len(matrix.seeds) if matrix else None)
+def scores(analysis: Analysis) -> Table:
+    """Return the aggregates, one row per arm."""
+    arms, paper = analysis.study.arms, {x.arm: x for x in analysis.study.paper}
+    columns = {heading: (name, DIGITS) for name, heading in figures.NAMES.items()}
+    if analysis.other.aggregates:
+        _, column = BESIDE[analysis.metric]
+        columns[f"IQM by {_BY[analysis.metric]}"] = f"{column}_iqm", DIGITS
+    frame = in_words(analysis, analysis.summary(), columns).frame
+    if paper:
+        told = [paper.get(arm.name) for arm in arms]
+        frame["IQM in the paper"] = [x and shown((x.iqm, x.low, x.high)) for x in told]
+    matrices = [analysis.matrices.get(arm.name) for arm in arms]
+    frame["runs (games × seeds)"] = [
+        x and f"{x.final.size} ({len(x.games)} × {len(x.seeds)})" for x in matrices
+    ]
+    return Table(frame)
 
 
-PAPER_NOTE = (
-    "Fractions of all neurons. Where the paper's τ is another one than that of the "
-    "runs here, or not known, the two cannot be compared in size, and no figure shows "
-    "the paper's. A peak is the highest value of those epochs: of each "
-    "run here, of the curve in the paper. Epochs are those of the runs here; in a "
-    "scaled run, those at the same part of it."
-)
-_HEADINGS = {
-    RETURN: "average return",
-    DORMANT: "dormant fraction",
-    ZERO_GRADIENT: "zero-gradient fraction",
-    ACCURACY: "accuracy",
-    LOSS: "loss",
-    TEST_LOSS: "test loss",
-}
-# A loss may be of any size, so it has significant digits; fractions are shares.
-_DIGITS = {LOSS: ",.3g", TEST_LOSS: ",.3g", RETURN: ",.1f"}
-_ENDS = ("", "_low", "_high")  # Of an estimate, as columns of a file.
-UNKNOWN = "not known"
+def comparisons(analysis: Analysis) -> Table:
+    """Return what the tests say of each series over the first of its group."""
+    labels, by, rows = analysis.labels, _BY[analysis.metric], []
+    found = analysis.other.improvements.to_dict("records")
+    beside = {(x["arm"], x["over"]): x for x in found}
+    for x in analysis.improvements.to_dict("records"):
+        few = min(x["runs"], x["over_runs"])
+        row: dict[str, object] = {
+            "": f"{labels[x['arm']]} > {labels[x['over']]}",
+            "P(X > Y)": shown((x["probability"], x["low"], x["high"]), few),
+            "p": f"{x['p']:.3f}",
+            "difference": shown((x[f"difference{end}"] for end in ENDS), few),
+        }
+        if y := beside.get((x["arm"], x["over"])):
+            few = min(y["runs"], y["over_runs"])
+            ends = (y["probability"], y["low"], y["high"])
+            row |= {
+                f"P(X > Y) by {by}": shown(ends, few),
+                f"p by {by}": f"{y['p']:.3f}",
+            }
+        rows.append(row)
+    return of_rows(rows, "")
 
 
-def beside_the_paper(analysis: Analysis) -> pd.DataFrame:
-    """Returns one row per point of the paper; empty where there is none."""
+def states(analysis: Analysis) -> Table:
+    """Return how many runs of each arm are in which state."""
+    found = analysis.runs["state"]
+    names = list(dict.fromkeys(["done", *found]))
+    counts = pd.crosstab(found.index.get_level_values("arm"), found.to_numpy())
+    counts = counts.reindex(list(analysis.labels)).reindex(columns=names, fill_value=0)
+    counts.index = pd.Index(analysis.labels.values(), name="arm")
+    return Table(counts, dict.fromkeys(names, 0))
+
+
+def problems(analysis: Analysis) -> Table:
+    """Return every run that does not count, with its state and the reason."""
+    return Table(_by_run(analysis).query("not counts")[["arm", "state", "reason"]])
+
+
+def every_run(analysis: Analysis) -> Table:
+    """Return one row per run of the study, counted or not."""
+    tau, scale = analysis.tau, analysis.scale
+    last = summary.final_dormant_fraction
+    dormant = [last(x.run, tau) if x.run else np.nan for x in analysis.records]
+    found = _by_run(analysis).assign(dormant=dormant)
+    columns: dict[str, Sequence[Any]] = {
+        "state": ["state"],
+        "frames": (analysis.study.unit, 0),
+        "return": ("return", 1),
+        scale.column: (scale.name, 3),
+        "dormant": ("dormant" if tau is None else f"dormant at τ = {tau:g}", 3),
+    }
+    return Table.of(found, columns)
+
+
+def _by_run(analysis: Analysis) -> pd.DataFrame:
+    """Return the runs as `arm/game/seed`, with the labels of their arms."""
+    labels = analysis.runs.index.get_level_values("arm").map(analysis.labels)
+    names = pd.Index(["/".join(key) for key in analysis.runs.index], name="run")
+    return analysis.runs.assign(arm=labels).set_axis(names)
+
+
+def by_game(analysis: Analysis, column: str, digits: int) -> Table:
+    """Return a column of the final scores: a row per game, and a column per arm."""
+
+    def cell(found: pd.Series) -> str:
+        values = found.to_numpy()
+        text = format_number(float(np.mean(values)), digits)
+        if len(values) > 1:
+            text += f" ± {format_number(float(np.std(values, ddof=1)), digits)}"
+        return f"{text} (n = {len(values)})"
+
+    found = analysis.runs.loc[analysis.runs["counts"], column].astype(float)
+    found = found[np.isfinite(found)]
+    cells = found.groupby(["game", "arm"]).agg(cell).unstack("arm")
+    cells = cells.reindex(analysis.study.games).reindex(columns=list(analysis.labels))
+    cells = cells.astype(object).where(cells.notna(), None)
+    return Table(cells.rename(columns=analysis.labels).rename_axis("game"))
+
+
+def where_arms_ended(analysis: Analysis) -> Table:
+    """Return `ends.csv`: a row per arm, game and step, a column per metric."""
+    words = ("dormant", "just after an intervention,")
+    names = [f"{x} at τ = {analysis.tau:g}" for x in words if analysis.tau is not None]
+    fractions = zip(curves.measured(analysis.tau), names, strict=False)
+    metrics = _METRICS | {metric: (name, DIGITS) for metric, name in fractions}
+    rows: dict[tuple[str, str, int], dict[str, object]] = {}
+    for x in curves.by_step(analysis).itertuples():
+        start = {
+            "arm": analysis.labels[x.arm],
+            "game": x.game,
+            "gradient steps": f"{x.gradient_step:,}",
+        }
+        row = rows.setdefault((x.arm, x.game, x.gradient_step), start)
+        heading, digits = metrics[x.metric]
+        row[heading] = shown((x.mean, x.low, x.high), x.runs, digits)
+    return of_rows(list(rows.values()), "arm")
+
+
+def beside_the_paper(analysis: Analysis) -> Table:
+    """Return one row per point of the paper."""
     study = analysis.study
-    labels = {arm.name: arm.label for arm in study.arms}
-    tau = curves.tau_of(analysis)
-    at = "" if tau is None else f", τ = {tau:g}"
     rows = []
     for point in study.paper_curve:
-        row: dict[str, str | None] = {
-            "arm": labels[point.arm],
+        row: dict[str, object] = {
+            "arm": analysis.labels[point.arm],
             "when": _when(study, point),
+            f"the paper, {point.game}" if point.game else "the paper": format_number(
+                point.percent / 100, 2
+            ),
+            "its τ": "not known" if point.tau is None else f"{point.tau:g}",
         }
-        paper = f"the paper, {point.game}" if point.game else "the paper"
-        row[paper] = html.number(point.value, 2)
-        row["its τ"] = UNKNOWN if point.tau is None else f"{point.tau:g}"
         for game in study.games:
             found = curves.beside(analysis, point, game)
-            row[f"here, {game}{at}"] = _shown(found)
+            row[f"here, {game}{curves.at_tau(analysis)}"] = found and shown(*found)
         rows.append(row)
-    return pd.DataFrame(rows).set_index("arm") if rows else pd.DataFrame()
+    return of_rows(rows, "arm")
 
 
-def ends(analysis: Analysis) -> pd.DataFrame:
-    """Returns the last epoch's metrics, one row per arm and data set.
-
-    A metric that no run has is left out.
-    """
-    study = analysis.study
-    rows = []
-    for arm in study.arms:
-        for game in study.games:
-            row: dict[str, object] = {"arm": arm.label, "data set": game}
-            seeds = 0
-            for metric, heading in _HEADINGS.items():
-                found = curves.at_the_end(analysis, arm, game, metric)
-                row[heading] = _shown(found, _DIGITS.get(metric, ",.3f"))
-                seeds = seeds if found is None else found[1]
-            row["seeds"] = seeds
-            rows.append(row)
-    table = pd.DataFrame(rows).set_index("arm")
-    return table.dropna(axis="columns", how="all")
-
-
-def summary(analysis: Analysis) -> pd.DataFrame:
-    """Returns `summary.csv`: `ends` as plain numbers, empty where there is none."""
-    metrics = {metric: metric for metric in _recorded(analysis)}
-    rows = [
-        {"arm": arm.name, "game": game} | _numbers(analysis, arm, game, metrics)
-        for arm in analysis.study.arms
-        for game in analysis.study.games
-    ]
-    return pd.DataFrame(rows)
-
-
-def by_layer(analysis: Analysis) -> pd.DataFrame:
-    """Returns `layers.csv`: the last fractions of neurons, one row per arm and layer.
-
-    Empty where fewer than two layers were recorded.
-    """
-    study = analysis.study
-    layers = curves.layers(analysis, DORMANT)
-    rows = []
-    for arm, game, layer in itertools.product(study.arms, study.games, layers):
-        numbers = _numbers(analysis, arm, game, _of_layer(layer))
-        if numbers["seeds"]:
-            rows.append({"arm": arm.name, "game": game, "layer": layer} | numbers)
-    return pd.DataFrame(rows if len(layers) > 1 else [])
-
-
-def layer_table(analysis: Analysis) -> pd.DataFrame:
-    """Returns the same in words."""
-    labels = {arm.name: arm.label for arm in analysis.study.arms}
-    rows = []
-    for row in by_layer(analysis).to_dict("records"):
-        words: dict[str, object] = {
-            _HEADINGS[metric]: interval(
-                row[metric],
-                row[f"{metric}_low"],
-                row[f"{metric}_high"],
-                runs=int(row["seeds"]),
-            )
-            for metric in (DORMANT, ZERO_GRADIENT)
-        }
-        place = {"data set": row["game"], "layer": row["layer"]}
-        rows.append({"arm": labels[row["arm"]], **place, **words})
-    return pd.DataFrame(rows).set_index("arm") if rows else pd.DataFrame()
-
-
-def layer_section(analysis: Analysis, file: str) -> list[str]:
-    """Returns that table and a link to its file, as HTML; empty without one."""
-    found = layer_table(analysis)
-    if not len(found):
-        return []
-    links = html.links([file], "As a file")
-    return ["<h3>By layer</h3>", html.table(found, {}), links]
-
-
-def _of_layer(layer: str) -> dict[str, str]:
-    """Returns the columns of a layer by metric."""
-    return {metric: f"{metric}/{layer}" for metric in (DORMANT, ZERO_GRADIENT)}
-
-
-def _numbers(
-    analysis: Analysis, arm: Arm, game: str, columns: Mapping[str, str]
-) -> dict[str, float]:
-    """Returns the last values of metrics with their intervals, and how many seeds."""
-    row: dict[str, float] = {}
-    seeds = 0
-    for metric, column in columns.items():
-        found = curves.at_the_end(analysis, arm, game, column)
-        for place, suffix in enumerate(_ENDS):
-            row[metric + suffix] = float(found[0][place]) if found else np.nan
-        seeds = found[1] if found else seeds
-    return row | {"seeds": seeds}
-
-
-def _recorded(analysis: Analysis) -> list[str]:
-    """The metrics of an epoch that some run has, and those that a file always has."""
-    there = curves.table(analysis).columns
-    return [metric for metric in _HEADINGS if metric in there]
-
-
-def method(analysis: Analysis) -> str:
-    """Returns how the numbers were computed, in sentences."""
-    return (
-        f"Of the last {_one(analysis)}: the mean over the seeds of finished runs. In "
-        "brackets: Student's 95% interval, where there are two seeds or more; of a "
-        "fraction, within 0 and 1. The number of seeds, n, is given where it is below "
-        f"{statistics.FEW_RUNS}."
-    )
-
-
-def _one(analysis: Analysis) -> str:
-    return "epoch" if analysis.study.unit == curves.EPOCHS else "iteration"
-
-
-def _when(study: Study, point: PaperPoint) -> str:
+def _when(study: StudySpec, point: PaperPoint) -> str:
     first, last = curves.stretch(study, point)
     if point.first == point.last:
         return f"epoch {first:,}"
     return f"peak, epoch {first:,}" + (f" to {last:,}" if last > first else "")
 
 
-def _shown(found: tuple[Estimate, int] | None, digits: str = ",.3f") -> str | None:
-    if found is None:
-        return None
-    estimate, seeds = found
-    return shown(estimate, seeds, digits)
+def last_epoch(analysis: Analysis) -> Table:
+    """Return the last epoch's metrics, one row per arm and data set.
+
+    A metric that no run has is left out.
+    """
+    found = curves.of_epochs(analysis)
+    columns = {"data set": ("game", "")}
+    columns |= _columns(analysis, [x for x in curves.BY_EPOCH if x in found])
+    columns["seeds"] = "seeds", ""
+    frame = in_words(analysis, found, columns).frame
+    return Table(frame.dropna(axis="columns", how="all"))
+
+
+def layers(analysis: Analysis) -> Table:
+    """Return the last fractions of neurons, one row per arm, data set and layer."""
+    columns = {"data set": ("game", ""), "layer": ("layer", "")}
+    columns |= _columns(analysis, (DORMANT, ZERO_GRADIENT))
+    return in_words(analysis, curves.by_layer(analysis), columns)
+
+
+def _columns(analysis: Analysis, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return metrics by their headings, with their digits."""
+    return {
+        curves.named(analysis, x, _METRICS[x][0]): (x, _METRICS[x][1]) for x in names
+    }
+
+
+def zero_gradient(analysis: Analysis) -> Table:
+    """Return neurons without a gradient beside those dormant at 0, by layer."""
+    rows = []
+    for x in curves.zero_gradient(analysis).to_dict("records"):
+        first = {y: format_number(x[y], 3) for y in x if y.endswith("first")}
+        one_set = _overlap([x["one_set_lowest"]], x["one_set_measurements"])
+        in_time = [x["in_time"], x["in_time_lowest"]]
+        over_time = _overlap(in_time, x["in_time_measurements"])
+        rows.append(x | first | {"one_set": one_set, "in_time": over_time})
+    return in_words(analysis, pd.DataFrame(rows), _NAMES["zero_gradient"])
+
+
+def _overlap(values: Sequence[float], measurements: int) -> str | None:
+    text = ", ".join(format_number(value, 2) for value in values)
+    return f"{text} of {measurements:,}" if measurements else None

@@ -6,9 +6,8 @@ from redo_dopamine.studies.study import AGENT_STEPS, Arm, Protocol, Setting, Stu
 # What the studies of agents on MuJoCo's robots share, and those of PPO.
 #
 # He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173).
-# The paper trains for 20 million agent steps; how many seeds it has is not known. A
-# million agent steps and three seeds are ours, so these studies are a twentieth of the
-# paper's. Environments need the extra [mujoco].
+# How many seeds the paper has is not known; the length and three seeds are ours.
+# Environments need the extra [mujoco].
 
 
 def protocol(agent: str, seed: str, clocks: dict[str, int]) -> Protocol:
@@ -36,6 +35,9 @@ PPO = protocol(
     },
 )
 LENGTH = 1_000_000
+DIFFERS = (
+    "The paper's runs have 20 million agent steps; at full length these have 1 million."
+)
 SEEDS = (0, 1, 2)
 
 
@@ -54,8 +56,8 @@ def ppo_arm(name: str, label: str, settings: dict[str, Setting]) -> Arm:
 
 # PPO with ReLU and without any activation function: return and dormancy together.
 #
-# He, 2026 (arXiv 2603.21173), figure 1. A network without an activation function is a
-# linear one, whose neurons cannot fall dormant by saturating.
+# He, 2026 (arXiv 2603.21173), figure 1. Without an activation function a network is
+# linear, and its neurons cannot saturate.
 
 PPO_ACTIVATION = Study(
     name="ppo_activation",
@@ -71,6 +73,7 @@ PPO_ACTIVATION = Study(
     games_by_name=("HalfCheetah-v5", "Hopper-v4", "Walker2d-v4", "Ant-v4"),
     seeds=SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PPO,
 )
 
@@ -98,6 +101,7 @@ PPO_LAYERS = Study(
     games_by_name=("HalfCheetah-v5", "Hopper-v4", "Walker2d-v4", "Ant-v4"),
     seeds=SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PPO,
 )
 
@@ -107,12 +111,18 @@ PPO_LAYERS = Study(
 # He, "Rethinking Plasticity in Deep Reinforcement Learning", 2026 (arXiv 2603.21173).
 # An aged network is that of a run of `ppo_activation`, or, where neurons without a
 # gradient are wanted, of the deeper one of `ppo_layers`: at `regression_probe`'s inputs
-# the former had next to none. The paper's are networks of 20 million agent steps; those
-# that were run here had 300,000 and few dormant neurons, so they do not test it yet.
-# These studies must lie in `runs/` where the launch is started: as directories, or
-# links to them.
+# the former had next to none.
+# These studies must lie, or be linked, in `runs/` where the launch is started.
 
 NUM_EPOCHS = 100
+YOUNG = (
+    "The paper's aged networks have 20 million agent steps of PPO; these are of runs "
+    "of 1 million at most."
+)
+UNAGED = (
+    "The paper's aged networks have 20 million agent steps of PPO; these have learned "
+    "one regression task."
+)
 GAMES = ("HalfCheetah-v4",)
 PROBE_SEEDS = (0, 1, 2)
 AGED: dict[str, Setting] = {"RegressionProbe.start": "@aged_network"}
@@ -153,8 +163,7 @@ def arm(
 # He, 2026 (arXiv 2603.21173), figures 3 and 5: networks of 20 million agent steps, with
 # ReLU and without an activation function, have learning curves like those of fresh ones
 # at several learning rates. That claims equivalence: it takes a band that is fixed
-# before the runs, and networks as old as the paper's, and this study has neither yet.
-# Learning rates are ours.
+# before the runs, and this study has none yet. Learning rates are ours.
 
 _REGRESSION_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 _ACTIVATIONS = {"relu": "@relu", "none": "@identity"}
@@ -193,6 +202,7 @@ REGRESSION_PROBE = Study(
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=NUM_EPOCHS,
+    differs=YOUNG,
     protocol=probe_protocol(),
 )
 
@@ -228,13 +238,14 @@ def _related_tasks_arm(name: str, distance: float) -> Arm:
 RELATED_TASKS = Study(
     name="related_tasks",
     claim="An aged, highly dormant network learns tasks near the one it knows worse "
-    "than a fresh one, and an unrelated task as well.",
+    "than a fresh one, and an unrelated task just as well as a fresh one.",
     source="He, 2026 (arXiv 2603.21173), section 3.2: similar and different tasks",
     axis="distance",
     arms=tuple(_related_tasks_arm(name, d) for name in _BEGINNINGS for d in _DISTANCES),
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=_RELATED_TASKS_PHASES * NUM_EPOCHS,
+    differs=UNAGED,
     protocol=probe_protocol(_RELATED_TASKS_PHASES),
 )
 
@@ -269,6 +280,7 @@ PERTURB = Study(
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=NUM_EPOCHS,
+    differs=YOUNG,
     protocol=probe_protocol(),
 )
 
@@ -332,6 +344,7 @@ CONSTRAINTS = Study(
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=_CONSTRAINTS_PHASES * NUM_EPOCHS,
+    differs=UNAGED,
     protocol=probe_protocol(_CONSTRAINTS_PHASES),
 )
 
@@ -370,8 +383,8 @@ def _gradient_free_arm(name: str, rate: float) -> Arm:
 
 GRADIENT_FREE = Study(
     name="gradient_free",
-    claim="Optimization without gradients reduces the loss of plasticity: a layer "
-    "whose gradient has vanished learns a new task better by it than by Adam.",
+    claim="Optimization without gradients reduces the loss of plasticity. Tested as: a "
+    "layer whose gradient has vanished learns a new task better by it than by Adam.",
     source="He, 2026 (arXiv 2603.21173): gradient-free optimization",
     axis="learning rate",
     arms=tuple(
@@ -382,5 +395,6 @@ GRADIENT_FREE = Study(
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=10 * NUM_EPOCHS,
+    differs=YOUNG,
     protocol=probe_protocol(),
 )

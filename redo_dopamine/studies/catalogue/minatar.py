@@ -18,15 +18,14 @@ from redo_dopamine.studies.study import (
 # MinAtar: Young and Tian, 2019 (arXiv 1903.03176). A run is 100,000 steps of the
 # environment, with an evaluation of 5,000 after every tenth of them.
 #
-# The plan, which was fixed before the first run: settings are those of
-# `minatar_dqn.gin`, and none is changed after a result is seen. They were chosen with
-# seeds 0 to 2, so the seeds are 100 and up. Games are Space Invaders in every study,
-# Breakout and Asterix for the replay ratio; Seaquest and Freeway for who has more time.
-# Breakout is kept in although it may well contradict: its dormant fraction falls while
-# the agent learns. Returns have no human's to be compared with: scores are of the
-# game's best arm. The plan's score was one evaluation after the last iteration. It
-# became the training average over the last tenth of the agent steps after these runs
-# had been seen (`docs/laptop.md` shows both), so what it says of them decides nothing.
+# The plan, fixed before the first run: settings are those of `minatar_dqn.gin`, and
+# none is changed after a result is seen. They were chosen with seeds 0 to 2, so the
+# seeds are 100 and up. Games are Space Invaders in every study, Breakout and Asterix
+# for the replay ratio; Seaquest and Freeway for who has more time. Breakout is kept in
+# although it may well contradict: its dormant fraction falls while the agent learns.
+# Returns have no human's to be compared with: scores are of the game's best arm. The
+# plan's score was one evaluation at the end; the training average took its place after
+# these runs had been seen, so it decides nothing (`docs/laptop.md` shows both).
 
 PROTOCOL = Protocol(
     agent="RecycledDQNAgent",
@@ -49,6 +48,10 @@ PROTOCOL = Protocol(
     score=BEST_ARM,
 )
 LENGTH = 100_000  # agent steps
+DIFFERS = (
+    "MinAtar and 100,000 agent steps, instead of the paper's Atari games and 10 "
+    "million frames."
+)
 GAME = ("SpaceInvaders",)
 MORE_GAMES = ("Breakout", "Asterix", "Seaquest", "Freeway")
 THREE_SEEDS = (100, 101, 102)
@@ -107,10 +110,10 @@ def with_redo(settings: Mapping[str, Setting]) -> dict[str, Setting]:
 
 # DQN at four replay ratios, with and without ReDo, on MinAtar's Space Invaders.
 #
-# The plan, fixed before the first run, as `laptop` has it. What is looked at: the
-# dormant fraction along gradient steps and at the end, just after recycles too; the
-# return; the largest Q-value, since over-estimation rises with the replay ratio and may
-# explain returns.
+# The plan, fixed before the first run, as the head of this file has it. What is looked
+# at: the dormant fraction along gradient steps and at the end, just after recycles too;
+# the return; the largest Q-value, since over-estimation rises with the replay ratio and
+# may explain returns.
 
 LAPTOP_REPLAY_RATIO = Study(
     name="laptop_replay_ratio",
@@ -123,16 +126,17 @@ LAPTOP_REPLAY_RATIO = Study(
     games_by_name=MORE_GAMES,
     seeds=SIX_SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PROTOCOL,
 )
 
 
 # The replay ratio on more of MinAtar's games, with and without ReDo.
 #
-# The plan, fixed before the first run, as `laptop` has it: `laptop_replay_ratio` on
-# other games, without its largest replay ratio and with fewer seeds. Breakout is a
-# likely counter-example, and kept in. Freeway was run, too, when these two had been
-# seen.
+# The plan, fixed before the first run, as the head of this file has it:
+# `laptop_replay_ratio` on other games, without its largest replay ratio and with fewer
+# seeds. Breakout is a likely counter-example, and kept in. Freeway was run, too, when
+# these two had been seen.
 
 LAPTOP_GAMES = Study(
     name="laptop_games",
@@ -145,13 +149,15 @@ LAPTOP_GAMES = Study(
     games_by_name=("SpaceInvaders", "Seaquest", "Freeway"),
     seeds=THREE_SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PROTOCOL,
 )
 
 
 # Three widths of all layers, with and without ReDo, on MinAtar.
 #
-# The plan, fixed before the first run, as `laptop` has it, at replay ratio 2.
+# The plan, fixed before the first run, as the head of this file has it, at replay ratio
+# 2.
 
 _WIDTHS = {1: "minatar", 2: "minatar_width2", 4: "minatar_width4"}
 _KINDS: dict[str, tuple[str, dict[str, Setting]]] = {
@@ -180,17 +186,18 @@ LAPTOP_WIDTH = Study(
     games_by_name=MORE_GAMES,
     seeds=THREE_SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PROTOCOL,
 )
 
 
 # ReDo beside resets, weight decay and other choices of neurons, on MinAtar.
 #
-# The plan, fixed before the first run, as `laptop` has it, at replay ratio 2, where a
-# run has 196,000 gradient steps. Resets every 50,000 of them, so that the last is well
-# before the end; weight decay is the best of the paper's. The fixed budgets recycle a
-# share of each layer that falls from 0.1 to 0 along a quarter of a cosine: the least
-# active neurons, or as many drawn at random.
+# The plan, fixed before the first run, as the head of this file has it, at replay ratio
+# 2, where a run has 196,000 gradient steps. Resets every 50,000 of them, so that the
+# last is well before the end; weight decay is the best of the paper's. The fixed
+# budgets recycle a share of each layer that falls from 0.1 to 0 along a quarter of a
+# cosine: the least active neurons, or as many drawn at random.
 
 _BASELINES_INTERVENTION = "RecycledDQNAgent.intervention"
 
@@ -237,13 +244,15 @@ LAPTOP_BASELINES = Study(
     games_by_name=MORE_GAMES,
     seeds=THREE_SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PROTOCOL,
 )
 
 
 # ReDo's threshold and period, on MinAtar.
 #
-# The plan, fixed before the first run, as `laptop` has it, at replay ratio 2.
+# The plan, fixed before the first run, as the head of this file has it, at replay ratio
+# 2.
 
 LAPTOP_THRESHOLD = Study(
     name="laptop_threshold",
@@ -265,17 +274,18 @@ LAPTOP_THRESHOLD = Study(
     games_by_name=MORE_GAMES,
     seeds=THREE_SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PROTOCOL,
 )
 
 
 # A learning rate ten times as large, where recycling was seen to do nothing.
 #
-# The plan, fixed before the first run, as `laptop` has it, at replay ratio 2. Beside
-# weights that have grown, a newly drawn neuron may be dormant again at once; if so, one
-# that is drawn as large as the live neurons are (`live_norm`) should not be. The last
-# arm was added when the others had been seen, to tell how much of it is the length of a
-# new neuron's first steps.
+# The plan, fixed before the first run, as the head of this file has it, at replay ratio
+# 2. Beside weights that have grown, a newly drawn neuron may be dormant again at once;
+# if so, one that is drawn as large as the live neurons are (`live_norm`) should not be.
+# The last arm was added when the others had been seen, to tell how much of it is the
+# length of a new neuron's first steps.
 
 _LARGE = {"create_optimizer.learning_rate": 1e-3}
 
@@ -308,80 +318,42 @@ LAPTOP_LEARNING_RATE = Study(
     games_by_name=MORE_GAMES,
     seeds=THREE_SEEDS,
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PROTOCOL,
 )
 
 
-# Does ReDo raise returns on MinAtar's Space Invaders, and if so, why?
+# Dormant neurons silenced for good, at replay ratio 2.
 #
-# The plan, committed before the first counted run. Everything that is not named here is
-# as in `laptop_replay_ratio`.
-#
-# **Hypothesis** (primary): DQN + ReDo has another score than DQN at replay ratios 2 and
-# 4. Score: the mean training return of the last tenth of the agent steps; evaluations
-# are shown beside it and decide nothing. Why it is asked: in `laptop_replay_ratio`,
-# seeds 100 to 105, this score was higher with ReDo in 6 of 6 seeds at replay ratio 2,
-# which was found after those runs had been seen.
-#
-# **Test**: a stratified permutation test, strata replay ratios 2 and 4, of the sum over
-# strata of the difference in mean score, two-sided, at .05. "Holds" if p <= .05 and the
-# difference is positive, "contradicted" if p <= .05 and it is negative, else "not
-# seen". The difference at each replay ratio is reported with its Welch interval.
-#
-# **Seeds**: 200 to 211, which no run here has had. **It ends** when all arms of all
-# seeds are done; nothing is looked at to decide whether to go on, and tables of fewer
-# seeds are marked interim. Replay ratios 2 and 4 with and without ReDo come first, seed
-# by seed.
-#
-# **Mechanism** (secondary, at replay ratio 2, same seeds, Holm over the six arms): each
-# arm's score against DQN's, by a permutation test. The arms take one explanation each:
-# neurons of ReDo's number drawn at random, and a reset of the last two layers (any
-# partial reset helps); ReDo at tau = 0 (only silent neurons matter); double DQN, target
-# networks that are synchronized a quarter as often, half the learning rate (it is over-
-# estimation, which each of them curbs without recycling). Over all runs at replay ratio
-# 2 the rank correlation of the score with the final dormant fraction (tau .1), the
-# largest Q-value and the weight norm is reported between arms (of the arms' means) and
-# within arms (of the runs' differences from their arm's mean): descriptions, not tests.
+# The plan, committed before the first run. Hypothesis: pruning costs at most a tenth of
+# the return. Outcome: the score of the other studies here, the mean training return of
+# the last tenth of the agent steps. Rule, on the 95% Welch interval of the difference
+# in score (pruned minus DQN), as a share of DQN's mean score: "holds" if it lies above
+# -.10, "contradicted" if it lies below, else "open". Seeds 212 to 217, which no run
+# here has had; it ends when all twelve runs are done. Reported besides: how many
+# neurons are pruned in the end, and the dormant fraction.
 
-_REDO_GAIN_INTERVENTION = "RecycledDQNAgent.intervention"
-
-LAPTOP_REDO_GAIN = Study(
-    name="laptop_redo_gain",
-    claim="At high replay ratios DQN with ReDo has higher returns than without.",
-    source=f"{PAPER}: replay ratios; on MinAtar, on twelve fresh seeds",
+LAPTOP_PRUNING = Study(
+    name="laptop_pruning",
+    claim="Dormant neurons can be pruned while training at no cost.",
+    source=f"{PAPER}: pruning dormant neurons; on MinAtar, at a laptop's size",
     axis="method",
     arms=(
-        *methods_at(2, 4),
+        arm("dqn", "DQN", {}),
         arm(
-            "random_rr2",
-            "random neurons, ReDo's number",
+            "prune",
+            "DQN + pruning",
             {
-                _REDO_GAIN_INTERVENTION: "@redo_at_random()",
-                "redo_at_random.tau": 0.1,
-                "redo_at_random.period": 1_000,
-                "redo_at_random.score_batch_size": 256,
+                _BASELINES_INTERVENTION: "@prune()",
+                "prune.tau": 0.1,
+                "prune.period": 1_000,
+                "prune.score_batch_size": 256,
             },
-        ),
-        arm(
-            "layer_reset_rr2",
-            "layer reset",
-            {_REDO_GAIN_INTERVENTION: "@layer_reset()", "layer_reset.period": 50_000},
-        ),
-        arm("redo_tau0_rr2", "ReDo, τ = 0", with_redo({"redo.tau": 0.0})),
-        arm(
-            "double_rr2",
-            "double DQN",
-            {"RecycledDQNAgent.bootstrap": "@target_value_of_online_choice"},
-        ),
-        arm("slow_target_rr2", "slow target", {}, target_gradient_steps=4_000),
-        arm(
-            "half_rate_rr2",
-            "half the learning rate",
-            {"create_optimizer.learning_rate": 5e-5},
         ),
     ),
     games=GAME,
-    seeds=tuple(range(200, 212)),
+    seeds=tuple(range(212, 218)),
     length=LENGTH,
+    differs=DIFFERS,
     protocol=PROTOCOL,
 )

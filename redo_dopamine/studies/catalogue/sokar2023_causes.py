@@ -86,7 +86,7 @@ LABEL_SHUFFLE = Study(
 # Sokar et al., ICML 2023 (arXiv 2302.12902): offline RL. Length, data and how random
 # targets are made are our choices, for the paper does not give them. The data must be
 # in `data/dqn/<Game>/1/replay_logs/` where the launch is started: a folder, or a link
-# to one, with what `python -m redo_dopamine.offline record` wrote or with the files of
+# to one, with what `redo-dopamine data record` wrote or with the files of
 # the DQN Replay data set.
 
 OFFLINE_PROTOCOL = Protocol(
@@ -130,6 +130,7 @@ OFFLINE = Study(
     games=("DemonAttack", "Asterix"),
     seeds=arms.FIVE_SEEDS,
     length=2_500_000,  # gradient steps
+    differs="The length, 2.5 million gradient steps, is this project's.",
     protocol=OFFLINE_PROTOCOL,
     # Their τ is not known.
     paper_dormancy=(
@@ -146,8 +147,8 @@ OFFLINE = Study(
 # Sokar et al., ICML 2023 (arXiv 2302.12902): distillation. A network pretrained at
 # replay ratio 1, and a fresh one, regress the Q-values of a trained teacher for 50,000
 # gradient steps: 160 epochs of 312 updates. The arms with ReDo are ours, and so is the
-# set of 10,000 states. The lesson must be in `data/distillation/<Game>.npz` where the
-# launch is started; `python -m redo_dopamine.offline lesson` makes it of two runs.
+# set of 10,000 states. The teacher data must be in `data/distillation/<Game>.npz` where
+# the launch is started; `redo-dopamine data teacher` makes them of two runs.
 
 _EPOCHS = 160
 _PAPERS_GAME = ""  # Not known.

@@ -8,7 +8,7 @@ from redo_dopamine.studies.study import DRQ_EPS, Arm, PaperDormancy, Study
 # DQN at four replay ratios, with and without ReDo.
 #
 # Sokar et al., "The Dormant Neuron Phenomenon in Deep Reinforcement Learning", ICML
-# 2023 (arXiv 2302.12902). The target network is synchronised every 2,000 gradient
+# 2023 (arXiv 2302.12902). The target network is synchronized every 2,000 gradient
 # steps.
 
 REPLAY_RATIO = Study(

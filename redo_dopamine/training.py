@@ -1,0 +1,115 @@
+"""Train in this process, as gin is configured (docs/training.md)."""
+
+from redo_dopamine import compat  # isort: skip  Before Dopamine.
+
+
+import ale_py
+import tensorflow as tf
+from absl import logging
+
+from redo_dopamine.cli import paths, process
+from redo_dopamine.config import load
+from redo_dopamine.core import jit
+from redo_dopamine.rundir import lock, provenance, status
+from redo_dopamine.rundir.resume import RunFinishedError
+from redo_dopamine.runners.resume import ResumeOptions
+from redo_dopamine.runners.runner import PlasticityRunner, experiment
+
+_DOPAMINES_TRAINING_STEPS = 250_000
+
+
+def prepare(quiet: bool) -> None:
+    """Prepare the process of a command that trains.
+
+    Args:
+        quiet: whether errors alone are logged.
+    """
+    process.keep_freed_memory()
+    jit.ignore_environment()
+    # TensorFlow only writes event files here: the accelerator is for jax. Where there
+    # is none, it says so, in words that look like a failure.
+    with compat.silenced():
+        tf.config.set_visible_devices([], "GPU")
+    if quiet:
+        logging.set_verbosity(logging.ERROR)
+        ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+
+
+def build_runner(
+    base_dir: str,
+    options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
+) -> PlasticityRunner:
+    """The runner that gin's current configuration describes.
+
+    Args:
+        base_dir: where the run is written; resumed if there is one.
+        options: on which it is resumed.
+
+    Raises:
+        UserError: a directory that cannot be written, a setting out of its range, or
+            a checkpoint that does not fit.
+    """
+    base_dir = str(paths.writable_run("--base_dir", base_dir))
+    with load.building():
+        return experiment(base_dir, options=options)
+
+
+def train(
+    base_dir: str,
+    scale: float = 1.0,
+    options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
+) -> None:
+    """Run, or go on with, the experiment that gin's configuration describes.
+
+    Args:
+        base_dir: where the run is written; this process alone has it meanwhile.
+        scale: what part of its study's length the run is, for `status.json`.
+        options: on which it is resumed.
+
+    Raises:
+        UserError: as `build_runner`.
+        DirectoryInUseError: another process has the directory, or it was deleted or
+            replaced meanwhile.
+        NotFiniteError: a loss or a parameter is NaN or infinite.
+    """
+    base_dir = str(paths.writable_run("--base_dir", base_dir))
+    with lock.held(base_dir):
+        try:
+            runner = build_runner(base_dir, options)
+        except RunFinishedError as error:
+            print(load.brief(error))
+            return
+        _run(base_dir, runner, scale)
+
+
+def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
+    reporter = status.Reporter(
+        base_dir,
+        agent_step=lambda: runner.agent.training_steps,
+        agent_steps=runner.num_iterations
+        * load.bound("Runner.training_steps", _DOPAMINES_TRAINING_STEPS),
+        scale=scale,
+    )
+    if runner.finished:
+        reporter.confirm_done()
+        print(
+            f"{base_dir} is finished: all {runner.num_iterations} iterations are "
+            "there. Raise Runner.num_iterations to prolong it, or give another "
+            "--base_dir."
+        )
+        return
+    for note in runner.agent.network_notes:
+        print(note)
+    with reporter:
+        provenance.record_start(
+            base_dir,
+            seed=runner.agent.seed,
+            game=load.task(),
+            agent=type(runner.agent).__name__,
+        )
+        runner.run_experiment()
+        provenance.record_end(base_dir)
+    print(
+        f"{base_dir} is finished. For its figures run "
+        f"'python -m redo_dopamine.report --base_dir={base_dir}'."
+    )

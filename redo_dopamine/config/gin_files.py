@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 import gin
+from gin import config_parser
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.gin_values import SHIPPED as CONFIG_DIR
@@ -24,6 +25,7 @@ from redo_dopamine.studies.gin_values import SHIPPED as CONFIG_DIR
 _OF_CONFIGURABLE = re.compile(r"In call to configurable '([\w./]+)'")
 _RULE = re.compile(r"(\w+) (?:must|may)\b")
 _OF_GIN = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
+_OF_PARSER = (SyntaxError, ValueError, tokenize.TokenError, RecursionError)
 _LONGEST_LINE = 200
 _LONGEST = 4_000  # Characters of a message.
 _LONG_NUMBER = re.compile(r"\d{40,}")
@@ -70,7 +72,7 @@ def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) 
         gin.add_config_file_search_path(str(CONFIG_DIR))
     gin.config._FILE_READERS[0] = (_open, os.path.isfile)
     _check_all_there(gin_files)
-    check_includes(gin_files)
+    check_includes(gin_files, gin_bindings)
     try:
         with _without_errors_logged():
             gin.parse_config(defaults)
@@ -222,19 +224,23 @@ def suggest(name: str, known: Iterable[str], listing: str) -> str:
     return f"{listing} {', '.join(by_plain.values())}."
 
 
-_INCLUDE = re.compile(r"^\s*include\s+(['\"])(.+?)\1", re.MULTILINE)
 _MACRO_USE = "gin.macro"
 
 Node = TypeVar("Node", bound=Hashable)
 
 
-def check_includes(gin_files: Sequence[str]) -> None:
+def check_includes(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> None:
     """Refuse gin files that include each other in a circle.
+
+    Args:
+        gin_files: paths, or names of files that ship with the package.
+        gin_bindings: single bindings; gin lets them include files as well.
 
     Raises:
         UserError: they do.
     """
-    circle = _circle(list(filter(None, map(_find, gin_files))), _included)
+    starts = [*map(_find, gin_files), *_included("\n".join(gin_bindings))]
+    circle = _circle(filter(None, starts), _included_by)
     if circle:
         raise UserError(
             "Gin files must not include each other in a circle, but "
@@ -308,12 +314,31 @@ def _find(name: str) -> str | None:
     return None
 
 
-def _included(path: str) -> list[str]:
+class _Unresolved(config_parser.ParserDelegate):
+    """Leaves references and macros as they are."""
+
+    def configurable_reference(
+        self, scoped_configurable_name: str, evaluate: bool
+    ) -> None: ...
+
+    def macro(self, name: str) -> None: ...
+
+
+def _included_by(path: str) -> list[str]:
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        return _included(Path(path).read_text(encoding="utf-8-sig", errors="replace"))
     except OSError:  # Gin says so.
         return []
-    return list(filter(None, (_find(x[2]) for x in _INCLUDE.finditer(text))))
+
+
+def _included(text: str) -> list[str]:
+    """The files that a text includes; those before a fault that gin will report."""
+    found = list[str]()
+    with contextlib.suppress(*_OF_PARSER):
+        for statement in config_parser.ConfigParser(text, _Unresolved()):
+            if isinstance(statement, config_parser.IncludeStatement):
+                found.append(statement.filename)
+    return list(filter(None, map(_find, found)))
 
 
 def _circle(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import gin
+import numpy as np
 import optax
 
 from redo_dopamine.core.checks import LARGEST_COUNT, is_number
@@ -204,6 +205,11 @@ EPSILON = function(
     "a function of (decay_period, step, warmup_steps, epsilon)",
     4,
     "@jax.agents.dqn.dqn_agent.linearly_decaying_epsilon",
+)
+NUMBER_TYPE = Rule(
+    "a type of numbers, such as 'uint8' or 'float32'",
+    lambda x: x is not None and np.dtype(x).kind in "biuf",
+    "Write 'float32', or leave the setting out.",
 )
 NAMES = sequence(
     "a list of names", lambda x: TEXT.fits(x), "Write ('csv', 'tensorboard')."

@@ -17,6 +17,7 @@ from redo_dopamine.config.rules import (
     NETWORK,
     NEURONS,
     NOT_NEGATIVE,
+    NUMBER_TYPE,
     OPTIMIZER,
     POSITIVE,
     SEED,
@@ -27,6 +28,7 @@ from redo_dopamine.config.rules import (
     TRUTH,
     Rule,
     function,
+    given,
     one_of,
     or_none,
     sequence,
@@ -47,11 +49,14 @@ _DQN = {
     "allow_partial_reload": TRUTH,
     "summary_writer": or_none(TEXT),
     "observation_shape": SHAPE,
+    **given("num_actions"),
 }
+_ACTOR_CRITIC = {**_DQN, **given("action_shape", "action_limits")}
 RULES: Mapping[str, Mapping[str, Rule]] = {
     "JaxDQNAgent": {
         **_DQN,
         "network": NETWORK,
+        "observation_dtype": NUMBER_TYPE,
         "epsilon_fn": EPSILON,
         "epsilon_train": SHARE,
         "epsilon_eval": SHARE,
@@ -72,15 +77,17 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "epsilon_fn": EPSILON,
         "replay_scheme": one_of("uniform", "prioritized"),
         "seed": SEED,
+        **given("num_actions"),
     },
     "Atari100kRainbowAgent": {
         "data_augmentation": TRUTH,
         "mse_loss": TRUTH,
         "network": NETWORK,
         "seed": SEED,
+        **given("num_actions"),
     },
     "PPOAgent": {
-        **_DQN,
+        **_ACTOR_CRITIC,
         "network": ACTOR_CRITIC,
         "num_layers": LAYERS,
         "hidden_units": NEURONS,
@@ -95,7 +102,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "max_gradient_norm": POSITIVE,
     },
     "SACAgent": {
-        **_DQN,
+        **_ACTOR_CRITIC,
         "network": ACTOR_CRITIC,
         "num_layers": LAYERS,
         "hidden_units": NEURONS,
@@ -119,6 +126,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "batch_size": TRANSITIONS,
         "checkpoint_duration": whole("states", most=1_000_000),
         "compress": TRUTH,
+        **given("transition_accumulator", "sampling_distribution"),
     },
     "PrioritizedSamplingDistribution": {
         "max_capacity": CAPACITY,
@@ -134,9 +142,14 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "log_every_n": whole("iterations"),
         "checkpoint_file_prefix": TEXT,
         "logging_file_prefix": TEXT,
+        **given("base_dir", "create_agent_fn"),
     },
-    "create_agent": {"agent_name": TEXT, "debug_mode": TRUTH},
-    "create_runner": {"schedule": TEXT},
+    "create_agent": {
+        "agent_name": TEXT,
+        "debug_mode": TRUTH,
+        **given("sess", "environment", "summary_writer"),
+    },
+    "create_runner": {"schedule": TEXT, **given("base_dir")},
     "create_atari_environment": {
         "game_name": or_none(TEXT),
         "sticky_actions": TRUTH,
@@ -148,6 +161,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "frame_skip": whole("frames", most=1_000),
         "terminal_on_life_loss": TRUTH,
         "screen_size": one_of(84),
+        **given("environment"),
         "use_legacy_gym": one_of(False),
     },
     "CollectorDispatcher": {
@@ -155,6 +169,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             "a list of 'csv', 'tensorboard', 'console' or 'pickle'",
             lambda x: x in ("csv", "tensorboard", "console", "pickle"),
             "Write ('csv', 'tensorboard').",
-        )
+        ),
+        **given("base_dir"),
     },
 }

@@ -49,6 +49,11 @@ _AGENT = {
     ),
     "before_optimizer": LINKS,
     "after_optimizer": LINKS,
+    **given("num_actions", "settings"),
+}
+_ACTOR_CRITIC = {
+    **_AGENT,
+    **given("action_shape", "observation_shape", "action_limits"),
 }
 _EXPERIMENT = {
     "intervention": or_none(INTERVENTION),
@@ -87,6 +92,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "windows": function(
             "a function of a trajectory and its settings", 2, "@complete_windows"
         ),
+        **given("stack_size", "update_horizon", "gamma", "seed"),
     },
     "experiment": {
         "runner": kind(
@@ -109,7 +115,11 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             function("a function of one environment", 1, "@ppo_preprocessing")
         ),
     },
-    "ppo_preprocessing": {"gamma": SHARE, "limit": POSITIVE},
+    "ppo_preprocessing": {
+        "gamma": SHARE,
+        "limit": POSITIVE,
+        **given("environment"),
+    },
     "RecycledDQNAgent": _AGENT,
     "RecycledDrQEpsAgent": _AGENT,
     "OfflineDQNAgent": {
@@ -123,7 +133,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "targets": function("a function of a critic", 1, "@td_targets"),
     },
     "RecycledPPOAgent": {
-        **_AGENT,
+        **_ACTOR_CRITIC,
         "order": function(
             "a function of (key, num_transitions, batch_size, num_epochs)",
             4,
@@ -131,7 +141,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
     },
     "RecycledSACAgent": {
-        **_AGENT,
+        **_ACTOR_CRITIC,
         "next_value": function(
             "a function of (network, params, target_params, state, key)",
             5,
@@ -139,6 +149,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         ),
     },
     "replay_logs": {
+        **given("stack_size", "update_horizon", "gamma", "seed"),
         "root": TEXT,
         "run": Rule(
             "a whole number, or text in quotes",
@@ -152,7 +163,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             )
         ),
     },
-    "random_targets": {"scale": ANY_NUMBER},
+    "random_targets": {"scale": ANY_NUMBER, **given("critic")},
     "redo": {
         **_SCORING,
         "incoming": function(

@@ -33,6 +33,27 @@ def test_files_that_include_each_other(names, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "form",
+    [
+        *("include {0!r}", 'include """{0}"""', "include r{0!r}", "include {0!r} ''"),
+        *("include\\\n {0!r}", "x = 1; include {0!r}", "\ufeffinclude {0!r}"),
+    ],
+)
+def test_every_form_of_include(form, tmp_path):
+    path = tmp_path / "a.gin"
+    path.write_text(form.format(str(path)))
+    message = refusal([str(path)], [])
+    assert f"{path} includes {path}" in message or "could not be read" in message
+    assert "too deep" not in message
+
+
+def test_bindings_that_include(tmp_path):
+    path = tmp_path / "a.gin"
+    path.write_text(f"include {str(path)!r}")
+    assert f"{path} includes {path}" in refusal([], [f"include {str(path)!r}"])
+
+
+@pytest.mark.parametrize(
     ("bindings", "circle"),
     [
         (["x = %x"], "%x needs %x"),

@@ -15,6 +15,7 @@ from helpers.hostile import HOSTILE, said_by
 from redo_dopamine import training
 from redo_dopamine.config import checking, load
 from redo_dopamine.config.checking import RULES
+from redo_dopamine.config.rules import GIVEN
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import config_diff
 
@@ -171,3 +172,18 @@ def test_any_failure_while_building_is_the_users_and_names_the_function(tmp_path
 def test_checking_leaves_no_trace_in_the_operative_config():
     runs.configure_run("dqn.gin", ["RecycledDQNAgent.metrics = [@srank()]"])
     assert "Parameters for" not in gin.operative_config_str()
+
+
+def test_what_the_program_gives_is_not_bound_in_vain():
+    judged = 0
+    for name in (x for x in RULES if RULES[x] is GIVEN):
+        runs.configure_run("dqn.gin", ())
+        with gin.unlock_config():
+            try:
+                gin.bind_parameter(name, 3)
+            except ValueError:  # No such parameter, or not of a run of an agent.
+                continue
+            message = said_by(checking.check)
+        assert message.startswith(f"{name} must be left out, because the caller gives")
+        judged += 1
+    assert judged > 50

@@ -60,7 +60,7 @@ def test_what_is_missing_is_told_with_the_end_of_its_log(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (["--study=prunning"], ["'prunning'", "Did you mean pruning?"]),
+        (["--study=prunning"], ["'prunning'", "Did you mean pruning"]),
         (["--games=Pongg"], ["game 'Pongg'", "Did you mean Pong?"]),
         (["--arms=prun"], ["arm 'prun'", "Did you mean prune?"]),
         (["--workers=0"], ["--workers must be", "'0'"]),

@@ -15,12 +15,12 @@ import optax
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
-from redo_dopamine.agents import layers, settings
+from redo_dopamine.agents import settings
 from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.metrics.base import Metric
 from redo_dopamine.core.optimizers import coupled_weight_decay
-from redo_dopamine.plasticity import rehearsal
+from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss
 from redo_dopamine.plasticity.plasticity import Plasticity
 from redo_dopamine.replay.buffer import FrameReplay

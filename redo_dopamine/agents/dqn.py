@@ -6,13 +6,13 @@ import gin
 import jax
 import numpy as np
 
-from redo_dopamine.agents import dqn_loss, layers
+from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.settings import DQN_SETTINGS, updates_per_train_step
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled, unrolled
-from redo_dopamine.plasticity import rehearsal
+from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import (
     Batch,
     Learner,

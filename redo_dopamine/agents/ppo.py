@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from dopamine.jax.agents.ppo import ppo_agent
 
-from redo_dopamine.agents import layers, ppo_loss
+from redo_dopamine.agents import ppo_loss
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.continuous import (
     ContinuousAgent,
@@ -20,7 +20,7 @@ from redo_dopamine.agents.continuous import (
 from redo_dopamine.agents.settings import PPO_SETTINGS, Undone
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled, unrolled
-from redo_dopamine.plasticity import rehearsal
+from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_update
 
 

@@ -11,7 +11,7 @@ from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.agents.sac import sac_agent
 from dopamine.jax.replay_memory import elements
 
-from redo_dopamine.agents import layers, sac_loss
+from redo_dopamine.agents import sac_loss
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.continuous import (
     ContinuousAgent,
@@ -21,7 +21,7 @@ from redo_dopamine.agents.continuous import (
 from redo_dopamine.agents.settings import SAC_SETTINGS
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled, unrolled
-from redo_dopamine.plasticity import rehearsal
+from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss
 from redo_dopamine.replay.buffer import as_batch, example_batch, network_inputs
 

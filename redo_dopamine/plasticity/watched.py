@@ -15,7 +15,6 @@ from redo_dopamine.core.graph import NetworkGraph, Params, of_layers
 from redo_dopamine.core.interventions import Activations
 from redo_dopamine.networks import capture
 from redo_dopamine.plasticity.learner import Batch, Loss
-from redo_dopamine.tracing import loss as loss_lib
 from redo_dopamine.tracing.traced import TracedNetwork
 
 
@@ -154,15 +153,11 @@ class Traced(NamedTuple):
         """See `Watched`; what the network takes shows in the loss itself."""
         del inputs
 
-        def one_example(example: Batch) -> Activations:
-            return loss_lib.loss_gradients(
-                self.graph.layers,
-                lambda p, others: loss(p, *others),
-                params,
-                (target_params, jax.tree.map(lambda x: x[None], example)),
-            )
+        def of_example(params: Params, example: Batch) -> jax.Array:
+            alone = jax.tree.map(lambda x: x[None], example)
+            return loss(params, target_params, alone)
 
-        return jax.vmap(one_example)(batch)
+        return self.network.loss_gradients(of_example, params, batch)
 
 
 def watched(apply: Callable[..., Any], graph: NetworkGraph | TracedNetwork) -> Watched:

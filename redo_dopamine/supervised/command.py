@@ -181,6 +181,8 @@ def run(
             "to prolong it, or give another --base_dir."
         )
         return
+    for note in experiment.network_notes:
+        print(note)
     with reporter, stop.listening(), _progress(experiment) as progress:
         provenance.record_start(
             str(directory), seed=experiment.seed, game=dataset, agent=name

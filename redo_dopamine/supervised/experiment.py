@@ -4,7 +4,6 @@ The update, the measurements and the interventions are those of every training l
 here (`redo_dopamine.plasticity`).
 """
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import InterventionFactory, none
 from redo_dopamine.core.jit import compiled
 from redo_dopamine.core.metrics.dormancy import DormancyRecord
+from redo_dopamine.plasticity.layers import TrackedNetwork, declared_graph, known_layers
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_fit
 from redo_dopamine.plasticity.plasticity import Plasticity
 from redo_dopamine.plasticity.tracker import Memories, Memory
@@ -72,7 +72,8 @@ class EpochExperiment:
     A subclass says what the targets are.
 
     Args:
-        network: takes one input; has a `graph(input_shape)`, of height and width.
+        network: takes one input. It may have a `graph(input_shape)`, of height and
+            width; without one its layers are derived.
         inputs: as the network takes them [N, ...].
         objective: what a batch's outputs are worth.
         optimizer: an optax transformation; one that takes a `value_fn` is given the
@@ -96,6 +97,7 @@ class EpochExperiment:
         epoch: epochs made.
         learner: parameters and optimizer state.
         plasticity: measures and intervenes.
+        network_notes: what is not recycled and why, a sentence each.
 
     Raises:
         ValueError: a setting out of its range, or a graph that does not fit.
@@ -142,25 +144,29 @@ class EpochExperiment:
         self._update = make_fit(
             lambda params, batch: result(params, _take(**batch)), self._optimizer
         )
-        graph = network.graph(inputs.shape[1:3])
+        blank = np.zeros(inputs.shape[1:], inputs.dtype)
+        declared = declared_graph(network, inputs.shape[1:3])
+        tracked = TrackedNetwork(network.apply, declared, draw_params, blank)
+        known = known_layers(tracked, params)
         self.plasticity = Plasticity(
             network.apply,
-            operator.itemgetter("state"),
-            graph,
+            tracked.inputs,
+            known.layers,
             params,
             Loss(
                 lambda params, target_params, batch: batch["target"],
                 lambda params, batch, targets: result(params, batch)["loss"],
             ),
-            (intervention or none())(graph, draw_params, self._optimizer),
-            np.zeros(inputs.shape[1:], inputs.dtype),
-            taus=taus,
+            known.bound(intervention or none(), draw_params, self._optimizer),
+            blank,
+            taus=known.taus(taus, ()),
             tracking_period=self.updates_per_epoch,
             tracking_batch_size=len(self._tracked),
             seed=seed,
             streams=(TRACKING, INTERVENTION),
         )
         self.learner = Learner(params, self._optimizer.init(params))
+        self.network_notes = known.notes
 
     def targets_at(self, epoch: int) -> np.ndarray:
         """The targets [N, ...] of all inputs in an epoch, from 0."""

@@ -1,6 +1,6 @@
 """A network whose graph was derived from its program."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -20,7 +20,7 @@ from redo_dopamine.tracing.neurons import Neurons
 from redo_dopamine.tracing.program import Key, add, evaluate, shape_of, trace
 from redo_dopamine.tracing.values import Value, parameter
 
-_SHOWN = 5  # Parameters, in a message.
+_SHOWN = 5  # Names, in a message.
 
 Apply = Callable[[Params, Any], Any]
 
@@ -123,44 +123,6 @@ class DerivedNetwork:
         _, tapped = self.evaluate(params, inputs, self.taps)
         return self.by_neuron(tapped)
 
-    def loss_gradients(
-        self,
-        loss: Callable[[Apply, Params, Any], jax.Array],
-        params: Params,
-        batch: Any,
-        inputs: Callable[[Any], Any] = lambda example: example,
-    ) -> dict[str, jax.Array]:
-        r"""Gradient of the loss of each example in each activation.
-
-        .. math:: \partial L(x) / \partial h_i(x)
-
-        Args:
-            loss: scalar of `(apply, params, example)`, which calls `apply(params, x)`
-                for the network.
-            params: the network's parameters.
-            batch: a tree of arrays [B, ...].
-            inputs: the network's input, of an example.
-
-        Returns:
-            Gradients [B, ..., N] by layer, as `collect` gives activations. Every call
-            of the network counts.
-        """
-
-        def one(example: Any) -> dict[str, jax.Array]:
-            traced = self.for_inputs(params, inputs(example))
-            shifts = traced.zeros(params, inputs(example))
-
-            def shifted_loss(shifts: Mapping[Key, jax.Array]) -> jax.Array:
-                def apply(p: Params, x: Any) -> Any:
-                    leaves, _ = traced.evaluate(p, x, given=shifts)
-                    return traced.as_output(leaves)
-
-                return loss(apply, params, example)
-
-            return traced.by_neuron(jax.grad(shifted_loss)(shifts))
-
-        return jax.vmap(one)(batch)
-
     def zeros(self, params: Params, inputs: Any) -> dict[Key, jax.Array]:
         """Zeros like the values at which activations are read off."""
 
@@ -197,16 +159,14 @@ class DerivedNetwork:
         known, given = (
             [f"{'/'.join(p)} {tuple(s)}" for p, s in x] for x in (one, other)
         )
-        missing, more = set(known) - set(given), set(given) - set(known)
+        missing, more = (
+            first_few(sorted({*a} - {*b})) for a, b in ((known, given), (given, known))
+        )
         raise ValueError(
             "A traced network must be given the tree of parameters that it was traced "
-            f"with: missing are {_few(missing)}, and there are {_few(more)} instead "
+            f"with: missing are {missing}, and there are {more} instead "
             "(name and shape), or their order is another. Trace the network again."
         )
-
-    def as_output(self, leaves: list[Any]) -> Any:
-        """What `apply` returns, of its leaves."""
-        return jax.tree.unflatten(jax.tree.structure(self._out), leaves)
 
     def by_neuron(self, tapped: Mapping[Key, jax.Array]) -> dict[str, jax.Array]:
         """Values of the program by layer, with the neurons on the last axis."""
@@ -291,9 +251,11 @@ def _is_batch_of(inputs: Any, example: Any) -> bool:
     )
 
 
-def _few(names: set[str]) -> str:
-    shown = ", ".join(sorted(names)[:_SHOWN]) or "none"
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+def first_few(names: Iterable[str], shown: int = _SHOWN) -> str:
+    """Names in a message: `a, b, c and 4 more`."""
+    names = list(names)
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest or "none"
 
 
 def _same_shapes(a: Any, b: Any) -> bool:

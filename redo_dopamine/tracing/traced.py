@@ -1,12 +1,13 @@
 """`trace_network`: the graph of a network, from what it computes, and as a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 
 from redo_dopamine.core.graph import Params, shapes_by_path
 from redo_dopamine.core.layer import Edge, Weights
+from redo_dopamine.tracing.loss import loss_gradients
 from redo_dopamine.tracing.network import Apply, DerivedNetwork, Options
 from redo_dopamine.tracing.verify import verify
 
@@ -38,6 +39,33 @@ class TracedNetwork(DerivedNetwork):
                 names the layer and the kernel.
         """
         verify(self, params, inputs, whole=whole, seed=seed)
+
+    def loss_gradients(
+        self,
+        loss: Callable[[Params, Any], jax.Array],
+        params: Params,
+        batch: Any,
+    ) -> dict[str, jax.Array]:
+        r"""Gradient of the loss of each example in each activation.
+
+        .. math:: \partial L(x) / \partial h_i(x)
+
+        Args:
+            loss: scalar of `(params, example)`, whichever way it calls the network.
+            params: the network's parameters.
+            batch: a tree of arrays [B, ...].
+
+        Returns:
+            Gradients [B, ..., N] by layer, as `collect` gives activations.
+
+        Raises:
+            ValueError: a recyclable layer that is not found in the loss.
+        """
+
+        def one(example: Any) -> dict[str, jax.Array]:
+            return loss_gradients(self.graph.layers, loss, params, example)
+
+        return jax.vmap(one)(batch)
 
 
 def trace_network(

@@ -54,6 +54,18 @@ class Tiny(nn.Module):
         return NetworkGraph((first, neurons("Dense_1", Edge(kernel("Dense_2")))))
 
 
+class Foreign(nn.Module):
+    """Somebody else's: it says nothing of its layers."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Dense(16)(x.reshape(-1)))
+        x = nn.relu(nn.Dense(12)(x))
+        return nn.Dense(self.num_classes)(x)
+
+
 @pytest.fixture(autouse=True)
 def gin_state(clean_gin):
     pass
@@ -63,10 +75,10 @@ def gin_state(clean_gin):
 def make(make_images):
     """A tiny experiment: 12 updates of 16 images an epoch."""
 
-    def build(intervention=None, **settings):
+    def build(intervention=None, network=Tiny, **settings):
         settings = {"num_samples": 200, "num_epochs": 4, "batch_size": 16} | settings
         images = make_images(300, (8, 8, 1))
-        return LabelShuffle(lambda: images, Tiny, intervention, **settings)
+        return LabelShuffle(lambda: images, network, intervention, **settings)
 
     return build
 
@@ -190,6 +202,12 @@ def test_redo_recycles_on_its_schedule_and_after_the_measurement(make):
     at_12 = [x.name.partition("/")[0] for x in rows if x.gradient_step == 12]
     assert at_12.index("dormant_fraction") < at_12.index("recycled")
     assert [x.gradient_step for x in rows] == sorted(x.gradient_step for x in rows)
+
+
+def test_a_network_without_graph_learns_as_one_that_declares_it(make):
+    declared, derived = (make(redo(tau=0.9, period=6), x) for x in (Tiny, Foreign))
+    assert values(epochs(derived, 2)) == values(epochs(declared, 2))
+    assert derived.network_notes == ()
 
 
 def test_dormancy_is_measured_once_just_before_and_once_just_after_each_recycle(make):

@@ -119,10 +119,9 @@ def test_gradients_in_activations_are_those_of_record(name):
 
     expected = loss_gradients(case.network.apply, recorded_loss, params, batch)
     found = traced(name).loss_gradients(
-        lambda apply, p, example: value(apply(p, example["state"])),
+        lambda p, example: value(case.network.apply(p, example["state"])),
         params,
         batch,
-        lambda example: example["state"],
     )
     for declared, derived in paired(name).items():
         assert np.any(expected[declared])

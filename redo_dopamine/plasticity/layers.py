@@ -1,4 +1,4 @@
-"""What is known of an agent's network: by its own `graph()`, or by its trace.
+"""What is known of a network: by its own `graph()`, or by its trace.
 
 The one place where a network becomes layers. What a module declares is checked
 against the trace; of a module that declares nothing, the trace is all there is.
@@ -20,6 +20,7 @@ from redo_dopamine.plasticity import rehearsal
 from redo_dopamine.plasticity.learner import Batch
 from redo_dopamine.tracing.check import check_graph
 from redo_dopamine.tracing.layers import Declined
+from redo_dopamine.tracing.network import first_few
 from redo_dopamine.tracing.traced import TracedNetwork, trace_network
 from redo_dopamine.tracing.verify import NotFiniteError
 
@@ -171,10 +172,7 @@ def _in_brief(declined: Iterable[Declined]) -> Iterable[str]:
     for layer in declined:
         names.setdefault(layer.reasons[0], []).append(layer.name)
     for reason, layers in names.items():
-        shown = ", ".join(layers[:_NAMES_SHOWN])
-        more = len(layers) - _NAMES_SHOWN
-        rest = f" and {more} more" if more > 0 else ""
-        yield f"Not recycled: {shown}{rest} ({reason})."
+        yield f"Not recycled: {first_few(layers, _NAMES_SHOWN)} ({reason})."
 
 
 def _drawn_like(example: Any) -> Any:

@@ -35,8 +35,6 @@ CURVES, RUNS = "curves.csv", "runs.zip"
 # A study without scores has points of every epoch besides; curves are thinner.
 _TABLES = {*study.TABLES} - {study.EPOCHS}
 _POINTS = 25  # Of a metric, in a run.
-# Of these there are as many as episodes, or as layers and thresholds.
-_LEFT_OUT = (summary.EPISODES, "overlap/", "overlap_with_history/")
 # What is pooled over layers, and what is learned.
 _IN_CURVES = (
     r"(dormant_fraction|dormant_fraction_after)/[\d.]+|zero_gradient_fraction|largest_q"
@@ -179,7 +177,7 @@ def _thinned(record: Record, whole: Sequence[str]) -> pd.DataFrame:
     """
     assert record.run is not None  # It is finished.
     metrics = record.run.metrics
-    metrics = metrics[~metrics["name"].str.startswith(_LEFT_OUT)]
+    metrics = metrics[metrics["name"] != summary.EPISODES]  # There are too many.
     return metrics[_some(metrics) | metrics["name"].isin(whole)]
 
 

@@ -24,6 +24,8 @@ from redo_dopamine.studies.study import EPOCHS, PaperPoint
 
 _MAX_POINTS = 200
 DORMANT, ZERO_GRADIENT = "dormant_fraction", "zero_gradient_fraction"
+# Of the layer before the outputs.
+HISTORY, PENULTIMATE = "overlap_with_history", "overlap_with_history/{tau}/penultimate"
 ACCURACY, LOSS, TEST_LOSS = "train_accuracy", "loss", "test_loss"
 RETURN = "average_return"
 COLUMNS = [*summary.KEY, "epoch", DORMANT, ACCURACY, LOSS]
@@ -48,7 +50,7 @@ _AT_TAU_0: Mapping[str, tuple[str, float | None]] = {
     "in_time": ("zero_gradient_overlap", None),
 }
 
-_NO_ROWS = pd.DataFrame({"value": []})
+_NO_ROWS = pd.DataFrame({"frames": [], "gradient_step": [], "value": []})
 
 
 def at_tau(analysis: Analysis) -> str:
@@ -77,6 +79,8 @@ def mean(
         if metric == f"{DORMANT}/{{tau}}":
             # However a run writes the number.
             return summary.pooled_dormant_fraction(run, tau)
+        if metric == PENULTIMATE:
+            return [_NO_ROWS, *summary.per_layer(run, HISTORY, tau).values()][-1]
         return summary.series(run, metric.format(tau=tau))
 
     finished = [analysis.finished(arm.name, game) for game in games]

@@ -88,7 +88,9 @@ def main(argv: list[str]) -> None:
                 "--unpickle_dopamine_checkpoint", _DOPAMINE_CHECKPOINT.value
             ),
         )
-        training.load.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
+        notes = training.load.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
+        if notes:
+            print(f"Read by today's names: {', '.join(notes)}.")
         training.train(base_dir, _SCALE.value, options)
 
     status = process.status_of_training(train, training.load.brief)

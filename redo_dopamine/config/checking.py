@@ -27,7 +27,7 @@ def load(
     files: Sequence[str],
     bindings: Sequence[str],
     explain: Callable[[Exception], str],
-) -> None:
+) -> tuple[str, ...]:
     """Parse gin files and bindings, strictly, and check every setting.
 
     Args:
@@ -36,17 +36,21 @@ def load(
         bindings: single bindings, which win over the files.
         explain: what gin says, in a user's words.
 
+    Returns:
+        What was read as what, of names of other versions of Dopamine.
+
     Raises:
         UserError: a file that is not there or not gin, a name nobody knows, or a value
             that breaks its rule.
     """
     try:
-        gin_files.parse(defaults, files, bindings)
+        notes = gin_files.parse(defaults, files, bindings)
     except UserError:
         raise
     except Exception as error:
         raise UserError(explain(error)) from error
     check()
+    return notes
 
 
 def check() -> None:

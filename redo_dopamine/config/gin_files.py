@@ -7,6 +7,7 @@ stack ends.
 
 import contextlib
 import difflib
+import functools
 import io
 import logging
 import os
@@ -19,6 +20,7 @@ from typing import Any, TextIO, TypeVar
 import gin
 from gin import config_parser
 
+from redo_dopamine.config import migration
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies.gin_values import SHIPPED as CONFIG_DIR
 
@@ -54,7 +56,9 @@ def selector(name: str) -> str:
     return name if same in ([], [full]) else full
 
 
-def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
+def parse(
+    defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]
+) -> tuple[str, ...]:
     """Have gin read files and bindings, strictly.
 
     Args:
@@ -62,27 +66,40 @@ def parse(defaults: str, gin_files: Sequence[str], gin_bindings: Sequence[str]) 
         gin_files: paths, or names of files that ship with the package.
         gin_bindings: single bindings, which win over the files.
 
+    Returns:
+        What was read as what, of names of other versions.
+
     Raises:
-        UserError: a file that is not there or includes itself, or a module that a
-            file imports and that cannot be imported.
+        UserError: a file that is not there or includes itself, a module that a file
+            imports and that cannot be imported, or a setting of another version that
+            has no counterpart.
         any exception: what is there is not gin, or names what nobody knows. A module
             that a file imports may raise whatever it likes.
     """
     if str(CONFIG_DIR) not in gin.config._LOCATION_PREFIXES:
         gin.add_config_file_search_path(str(CONFIG_DIR))
-    gin.config._FILE_READERS[0] = (_open, os.path.isfile)
+    notes: list[str] = []
+    gin.config._FILE_READERS[0] = (functools.partial(_open, notes), os.path.isfile)
     _check_all_there(gin_files)
     check_includes(gin_files, gin_bindings)
+    bindings = [_translated(x, "--gin_bindings", notes) for x in gin_bindings]
     try:
         with _without_errors_logged():
             gin.parse_config(defaults)
-            gin.parse_config_files_and_bindings(gin_files, bindings=gin_bindings)
-            _check_macros(gin_bindings)
+            gin.parse_config_files_and_bindings(gin_files, bindings=bindings)
+            _check_macros(bindings)
     except ModuleNotFoundError as error:
         raise UserError(
             f"A gin file may import only modules that are installed: {brief(error)}\n"
             "Install that one, or remove the import."
         ) from error
+    return tuple(dict.fromkeys(notes))
+
+
+def _translated(text: str, source: str, notes: list[str]) -> str:
+    translated = migration.translate(text, source)
+    notes.extend(translated.notes)
+    return translated.text
 
 
 def _check_all_there(gin_files: Sequence[str]) -> None:
@@ -109,7 +126,7 @@ def _check_macros(gin_bindings: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _open(path: str) -> Iterator[TextIO]:
+def _open(notes: list[str], path: str) -> Iterator[TextIO]:
     """A gin file for gin, in UTF-8, with or without a byte order mark.
 
     Raises:
@@ -122,7 +139,7 @@ def _open(path: str) -> Iterator[TextIO]:
             f"A gin file must be text in UTF-8, but {path} is not, from byte "
             f"{error.start} on. Save it as UTF-8."
         ) from error
-    file = io.StringIO(text)
+    file = io.StringIO(_translated(text, path, notes))
     file.name = path  # Gin shows it in messages.
     yield file
 

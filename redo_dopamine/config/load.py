@@ -37,31 +37,48 @@ _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
 _DEFAULTS = f"{_COLLECTORS} = ('csv', 'tensorboard')"
 _AGENT_NAMES = ("jax_dqn",)
+# Whose setting is of an agent, in which environments, by which runner.
+_NOWHERE = "nowhere"
+_AGENTS = (
+    ("PPOAgent", "control", "ControlRunner", "RecycledPPOAgent"),
+    ("SACAgent", "control", "ControlRunner", "RecycledSACAgent"),
+    ("Atari100kRainbowAgent", "@atari", "Atari100kRunner", "RecycledDrQEpsAgent"),
+    ("JaxFullRainbowAgent", _NOWHERE, "", ""),
+    ("create_minatar_environment", "minatar", "MinatarRunner", "RecycledDQNAgent"),
+)
+_BEGIN_WITH = "dqn.gin, drq_eps.gin, minatar_dqn.gin, ppo.gin and sac.gin"
 _SCHEDULES = ("continuous_train_and_eval", "continuous_train")
 
 
-def load_gin_configs(gin_files: Sequence[str], gin_bindings: Sequence[str]) -> None:
+def load_gin_configs(
+    gin_files: Sequence[str], gin_bindings: Sequence[str]
+) -> tuple[str, ...]:
     """Parse gin files and bindings, strictly.
 
     Args:
         gin_files: paths, or names of files that ship with the package.
         gin_bindings: single bindings, which win over the files.
 
+    Returns:
+        What was read as what, of names of other versions of Dopamine.
+
     Raises:
         UserError: a file that is not there or not gin, or a name nobody knows.
     """
-    checking.load(
+    notes = checking.load(
         _DEFAULTS,
         gin_files,
         gin_bindings,
         explain=lambda error: _explain_gin_error(error, gin_bindings),
     )
     with gin.unlock_config():
+        _choose_agent()
         _keep_csv()
         _apply_schedule()
         _share_seed()
     _check_agent_name()
     _check_game()
+    return notes
 
 
 @contextlib.contextmanager
@@ -121,6 +138,36 @@ def task() -> str:
     """What the configured agent plays: a game, or the name of an environment."""
     others = filter(None, map(bound, _ENVIRONMENTS))
     return next(others, None) or bound(GAME, "unknown")
+
+
+def _choose_agent() -> None:
+    """Train the agent that a file configures, where it names none by `experiment`.
+
+    So it is in Dopamine's files: they name it in `create_agent`, or in a function of
+    their own.
+
+    Raises:
+        UserError: an agent that is not there, or not in that environment.
+    """
+    settings = [
+        f"{selector.rpartition('.')[2]}.{parameter}"
+        for (_, selector), parameters in gin.config._CONFIG.items()
+        for parameter in parameters
+    ]
+    if any(x.endswith(("experiment.runner", "Runner.agent")) for x in settings):
+        return
+    environment = str(bound("Runner.create_environment_fn", "@atari"))
+    for owner, environments, runner, agent in _AGENTS:
+        if not any(x.startswith(f"{owner}.") for x in settings):
+            continue
+        if environments not in environment:
+            raise UserError(
+                f"{owner} must be of an agent that this package has, in an "
+                f"environment of its own, but with Runner.create_environment_fn = "
+                f"{environment} it is not. Begin with one of {_BEGIN_WITH}."
+            )
+        gin.parse_config(f"experiment.runner = @{runner}\n{runner}.agent = @{agent}")
+        return
 
 
 def _keep_csv() -> None:

@@ -1,0 +1,306 @@
+"""Read gin files that were written for other versions of Dopamine, or for its ReDo.
+
+Dopamine's names have changed: the TensorFlow agents of 2018, the JAX agents of 2020
+with the replay buffers of before, and those of today. Its own ReDo
+(`dopamine.labs.redo`) has names of its own. A line is rewritten before gin reads it,
+and what cannot be carried over is refused, with what to write instead.
+`docs/migrating.md` shows `SETTINGS`.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from redo_dopamine.errors import UserError
+
+# Modules whose names are registered anyhow, or are read as names of this package.
+_NEEDLESS = re.compile(
+    r"dopamine\.(atari|agents|tf|replay_memory|continuous_domains)\b.*"
+    r"|dopamine\.labs\.(redo|environments\.minatar|atari_100k\.replay_memory)\b.*"
+    r"|dopamine\.discrete_domains\.(legacy_networks|checkpointer)"
+    r"|gin\.tf\.external_configurables|flax"
+)
+_IMPORT = re.compile(r"\s*(?:import|from)\s+([\w.]+)")
+_SETTING = re.compile(r"\s*((?:\w+/)*)(?:\w+\.)*?(\w+)\.(\w+)\s*=\s*([^#]*)(#.*)?")
+
+
+class Row(NamedTuple):
+    """How an old setting is read.
+
+    Attributes:
+        old: `OWNER.SETTING`, or `OWNER.*` for all others of an owner.
+        new: the same today; "" where nothing is to be set.
+        values: today's value by the old one, both as they are written; any other is
+            refused. None where every value is taken as it is.
+        instead: what to do in the place of what is refused.
+    """
+
+    old: str
+    new: str = ""
+    values: Mapping[str, str] | None = None
+    instead: str = ""
+
+
+def _renamed(owner: str, new: str, **settings: str) -> tuple[Row, ...]:
+    rows = [Row(f"{owner}.{x}", f"{new}.{y}") for x, y in settings.items()]
+    return (*rows, Row(f"{owner}.*", f"{new}.*"))
+
+
+def _kept(*values: str) -> dict[str, str]:
+    return dict(zip(values, values, strict=True))
+
+
+def _refused(instead: str, *owners: str) -> tuple[Row, ...]:
+    return tuple(Row(f"{owner}.*", "", {}, instead) for owner in owners)
+
+
+_NO_AGENT = (
+    "The agents here are DQN, DrQ(eps), PPO and SAC: dqn.gin, drq_eps.gin, ppo.gin and "
+    "sac.gin configure them."
+)
+_NO_ENVIRONMENT = (
+    "The environments here are Atari, MinAtar and MuJoCo: dqn.gin, minatar_dqn.gin, "
+    "ppo.gin and sac.gin configure them."
+)
+_EPSILON = "jax.agents.dqn.dqn_agent"
+_BODIES = ("HalfCheetah", "Hopper", "Walker2d", "Ant", "Humanoid", "Swimmer", "Reacher")
+_MINATAR = ("Breakout", "Asterix", "Seaquest", "Freeway")
+# Of any setting; "" where the environment gives what is set.
+VALUES: Mapping[str, str] = {
+    "@tf.train.AdamOptimizer()": "'adam'",
+    "@tf.train.RMSPropOptimizer()": "'rmsprop'",
+    "@continuous_networks.SACNetwork": "@SACNetwork",
+    "@continuous_networks.PPOActorCriticNetwork": "@PPONetwork",
+    **{
+        f"@dqn_agent.{name}_epsilon": f"@{_EPSILON}.{name}_epsilon"
+        for name in ("identity", "linearly_decaying")
+    },
+    "@gym_lib.create_gym_environment": "@create_control_environment",
+    "@minatar_env.create_minatar_env": "@create_minatar_environment",
+    **{
+        f"%minatar_env.{name}": ""
+        for name in (
+            *("DTYPE", "SPACE_INVADERS_SHAPE"),
+            *(f"{x.upper()}_SHAPE" for x in _MINATAR),
+        )
+    },
+}
+# Of any setting: values that are refused, with what to do instead.
+NOT_HERE: Mapping[str, str] = {
+    "@minatar_env.MinatarDQNNetwork": (
+        "Write @MinatarNetwork: MinAtar's own, which has a hidden layer besides."
+    ),
+    **{
+        f"@networks.{name}DQNNetwork": _NO_ENVIRONMENT
+        for name in ("Cartpole", "Acrobot", "LunarLander", "MountainCar")
+    },
+}
+_UPDATES = (
+    "Write RecycledDQNAgent.replay_ratio, the updates per agent step: this number "
+    "divided by JaxDQNAgent.update_period."
+)
+_NO_WEIGHTS = "Layers are derived from the network, and zero is what ReDo writes."
+
+SETTINGS: tuple[Row, ...] = (
+    # Agents of TensorFlow, and their optimizers.
+    Row("DQNAgent.tf_device"),
+    *_renamed("DQNAgent", "JaxDQNAgent"),
+    *_renamed("AdamOptimizer", "create_optimizer", epsilon="eps"),
+    Row("RMSPropOptimizer.momentum", "", {"0.0": "", "0": ""}, "Leave it out."),
+    *_renamed("RMSPropOptimizer", "create_optimizer", epsilon="eps", decay="beta2"),
+    # Replay buffers of before 2024.
+    *(
+        row
+        for buffer in (
+            *("WrappedReplayBuffer", "WrappedPrioritizedReplayBuffer"),
+            *("OutOfGraphReplayBuffer", "OutOfGraphPrioritizedReplayBuffer"),
+        )
+        for row in _renamed(buffer, "ReplayBuffer", replay_capacity="max_capacity")
+    ),
+    # Runners.
+    Row("MaxEpisodeEvalRunner.num_eval_episodes", "Atari100kRunner.num_eval_episodes"),
+    *(
+        row
+        for runner in (
+            *("MaxEpisodeEvalRunner", "TrainRunner", "JaxRunner"),
+            *("ContinuousRunner", "ContinuousTrainRunner"),
+        )
+        for row in _renamed(runner, "Runner")
+    ),
+    Row(
+        "create_runner.schedule",
+        "create_runner.schedule",
+        {
+            **_kept("'continuous_train'", "'continuous_train_and_eval'"),
+            "'jax_train'": "'continuous_train'",
+            "'jax_train_and_eval'": "'continuous_train_and_eval'",
+        },
+        "Write 'continuous_train' or 'continuous_train_and_eval'.",
+    ),
+    *_renamed("create_continuous_runner", "create_runner"),
+    # Agents by name.
+    Row(
+        "create_agent.agent_name",
+        "create_agent.agent_name",
+        {"'dqn'": "'jax_dqn'", "'jax_dqn'": "'jax_dqn'"},
+        _NO_AGENT,
+    ),
+    Row(
+        "create_continuous_agent.agent_name", "", {"'ppo'": "", "'sac'": ""}, _NO_AGENT
+    ),
+    Row(
+        "create_agent_recycled.agent_name",
+        "create_agent.agent_name",
+        {"'dqn'": "'jax_dqn'", "'atari100k'": "'jax_dqn'"},
+        _NO_AGENT,
+    ),
+    *_refused(
+        _NO_AGENT,
+        *(
+            "RainbowAgent",
+            "JaxRainbowAgent",
+            "RecycledRainbowAgent",
+            "JaxQuantileAgent",
+        ),
+        *("ImplicitQuantileAgent", "JaxImplicitQuantileAgent", "SPRAgent", "BBFAgent"),
+    ),
+    # Environments.
+    Row("Runner.game_name", "create_atari_environment.game_name"),
+    Row("Runner.sticky_actions", "create_atari_environment.sticky_actions"),
+    Row(
+        "create_minatar_env.game_name",
+        "create_minatar_environment.game_name",
+        {
+            "'space_invaders'": "'SpaceInvaders'",
+            **{f"'{x.lower()}'": f"'{x}'" for x in _MINATAR},
+        },
+    ),
+    Row(
+        "create_gym_environment.environment_name",
+        "create_control_environment.environment_id",
+        {f"'{x}'": f"'{x}-v4'" for x in _BODIES},
+        _NO_ENVIRONMENT,
+    ),
+    Row("create_gym_environment.version"),
+    Row("create_gym_environment.use_legacy_gym"),
+    Row(
+        "create_gym_environment.use_ppo_preprocessing",
+        "create_control_environment.preprocessing",
+        {"True": "@ppo_preprocessing", "False": "None"},
+    ),
+    # Dopamine's ReDo.
+    Row(
+        "RecycledDQNAgent.reset_mode",
+        "RecycledDQNAgent.intervention",
+        {"'neurons'": "@redo()", "'weights'": "@layer_reset()", "None": "@none()"},
+        "Write RecycledDQNAgent.intervention = @fixed_budget() for neurons_scheduled.",
+    ),
+    Row(
+        "RecycledDQNAgent.network",
+        "JaxDQNAgent.network",
+        {"'nature'": "@NatureNetwork", "'resnet'": "@ImpalaNetwork"},
+    ),
+    Row("RecycledDQNAgent.num_updates_per_train_step", "", {}, _UPDATES),
+    Row(
+        "RecycledDQNAgent.batch_size_statistics",
+        "RecycledDQNAgent.tracking_batch_size",
+    ),
+    Row("BaseRecycler.dead_neurons_threshold", "redo.tau"),
+    Row("BaseRecycler.reset_period", "redo.period"),
+    Row("BaseRecycler.reset_start_step", "redo.start"),
+    Row("BaseRecycler.reset_end_step", "redo.stop"),
+    Row("BaseRecycler.logging_period", "RecycledDQNAgent.tracking_period"),
+    Row("NeuronRecycler.init_method_outgoing", "", {"'zero'": ""}, _NO_WEIGHTS),
+    Row("NeuronRecycler.weight_scaling", "", {"False": ""}, "Write @live_norm."),
+    Row("NeuronRecyclerScheduled.recycle_rate", "fixed_budget.fraction"),
+    *_refused(
+        "See docs/released_code.md for what is here in its place.",
+        *("BaseRecycler", "NeuronRecycler", "NeuronRecyclerScheduled", "LayerReset"),
+    ),
+    Row("get_mask_updater.mode", "", {"'dense'": ""}, "Networks here are dense."),
+    Row("create_runner_recycled.max_episode_eval"),
+)
+
+
+class Translated(NamedTuple):
+    """A gin file in today's names.
+
+    Attributes:
+        text: line by line that of the old one.
+        notes: what was read as what.
+    """
+
+    text: str
+    notes: tuple[str, ...]
+
+
+_ROWS = {row.old: row for row in SETTINGS}
+
+
+def translate(text: str, source: str) -> Translated:
+    """Rewrite the old names in a gin file, or in bindings.
+
+    Args:
+        text: the file.
+        source: what it is called, for messages.
+
+    Raises:
+        UserError: a setting that is of another agent, or has no counterpart.
+    """
+    notes: dict[str, None] = {}
+    lines = [
+        _line(line, f"{source}, line {number}", notes)
+        for number, line in enumerate(text.split("\n"), 1)
+    ]
+    return Translated("\n".join(lines), tuple(notes))
+
+
+def _line(line: str, place: str, notes: dict[str, None]) -> str:
+    module = _IMPORT.match(line)
+    if module:
+        return "" if _NEEDLESS.fullmatch(module[1]) else line
+    found = _SETTING.fullmatch(line)
+    if not found:
+        return line
+    scope, owner, parameter, written = found.groups()[:4]
+    written, old = written.rstrip(), f"{owner}.{parameter}"
+    row = _ROWS.get(old) or _ROWS.get(f"{owner}.*") or Row(old, old)
+    value = VALUES.get(written, written)
+    instead = NOT_HERE.get(written, "")
+    if row.values is not None:
+        instead = "" if value in row.values else row.instead or _one_of(row.values)
+        value = row.values.get(value, value)
+    if instead:
+        raise UserError(
+            f"A setting of another version of Dopamine must have a counterpart here, "
+            f"but {old} = {written} has none ({place}). {instead}"
+        )
+    new = row.new.replace("*", parameter)
+    if (new, value) == (old, written):
+        return line
+    if not new or not value:
+        notes[f"{old} left out"] = None
+        return ""
+    notes[f"{old} as {new}" + f" = {value}" * (value != written)] = None
+    return f"{scope}{new} = {value}"
+
+
+def _one_of(values: Mapping[str, str]) -> str:
+    return f"It may be {' or '.join(values)}."
+
+
+def table() -> str:
+    """`SETTINGS`, `VALUES` and `NOT_HERE`, as docs/migrating.md has them."""
+    rows = ["| then | now |", "|---|---|"]
+    for (new, values, instead), group in itertools.groupby(SETTINGS, lambda x: x[1:]):
+        old = ", ".join(f"`{row.old}`" for row in group)
+        now = [f"`{new}`" if new else "left out"] if values != {} else ["refused"]
+        for written, value in (values or {}).items():
+            now.append(f"`{written}`" + f" as `{value}`" * (value not in ("", written)))
+        rows.append(f"| {old} | {', '.join(now)}. {instead}".rstrip() + " |")
+    for written, value in VALUES.items():
+        rows.append(f"| `{written}` | {f'`{value}`' if value else 'left out'}. |")
+    for instead, names in itertools.groupby(NOT_HERE, NOT_HERE.__getitem__):
+        rows.append(f"| {', '.join(f'`{x}`' for x in names)} | refused. {instead} |")
+    return "\n".join(rows) + "\n"

@@ -1,0 +1,364 @@
+"""Gin files of Dopamine's earlier versions, of its labs and of its ReDo.
+
+Short ones of our own, in the shapes of those generations.
+"""
+
+import gin
+import pytest
+
+from helpers.hostile import said_by
+from redo_dopamine.config import load, migration
+
+ATARI = """
+import dopamine.discrete_domains.atari_lib
+import dopamine.discrete_domains.run_experiment
+"""
+TF = (
+    ATARI
+    + """
+import gin.tf.external_configurables
+create_agent.agent_name = 'dqn'
+DQNAgent.tf_device = '/gpu:0'  # use '/cpu:*' for non-GPU version
+Runner.num_iterations = 7
+"""
+)
+JAX = (
+    ATARI
+    + """
+import dopamine.jax.agents.dqn.dqn_agent
+import dopamine.jax.networks
+create_agent.agent_name = 'jax_dqn'
+"""
+)
+FULL = "import dopamine.jax.agents.full_rainbow.full_rainbow_agent\n"
+LAB = FULL + "import dopamine.labs.atari_100k.atari_100k_rainbow_agent\n"
+MINATAR = "import dopamine.labs.environments.minatar.minatar_env\n"
+PPO = "import dopamine.continuous_domains.run_experiment\n"
+REDO = "import dopamine.labs.redo.recycled_dqn_agents\n"
+CONTROL = """
+create_gym_environment.environment_name = 'Hopper'
+create_gym_environment.version = 'v2'
+ContinuousTrainRunner.create_environment_fn = @gym_lib.create_gym_environment
+"""
+OF_MINATAR = "TrainRunner.create_environment_fn = @minatar_env.create_minatar_env\n"
+RUNNER = "experiment.runner"
+
+# A file, and what it sets.
+READ = {
+    "2018": (
+        TF + "import dopamine.atari.run_experiment\nRunner.game_name = 'Seaquest'",
+        {"create_atari_environment.game_name": "Seaquest", "Runner.num_iterations": 7},
+    ),
+    "2018 sticky": (
+        TF + "import dopamine.atari.preprocessing\nRunner.sticky_actions = False",
+        {"create_atari_environment.sticky_actions": False},
+    ),
+    "2019": (
+        TF + "import dopamine.agents.dqn.dqn_agent\nDQNAgent.gamma = 0.9",
+        {"JaxDQNAgent.gamma": 0.9, "create_agent.agent_name": "jax_dqn"},
+    ),
+    "2023 of TensorFlow": (
+        TF + "import dopamine.tf.agents.dqn.dqn_agent\nDQNAgent.update_period = 8",
+        {"JaxDQNAgent.update_period": 8},
+    ),
+    "RMSProp": (
+        TF
+        + "DQNAgent.optimizer = @tf.train.RMSPropOptimizer()\n"
+        + "tf.train.RMSPropOptimizer.learning_rate = 0.00025\n"
+        + "tf.train.RMSPropOptimizer.decay = 0.95\n"
+        + "tf.train.RMSPropOptimizer.momentum = 0.0\n"
+        + "tf.train.RMSPropOptimizer.epsilon = 0.00001\n"
+        + "tf.train.RMSPropOptimizer.centered = True\n",
+        {
+            "JaxDQNAgent.optimizer": "rmsprop",
+            "create_optimizer.learning_rate": 0.00025,
+            "create_optimizer.beta2": 0.95,
+            "create_optimizer.eps": 0.00001,
+            "create_optimizer.centered": True,
+        },
+    ),
+    "Adam": (
+        TF
+        + "DQNAgent.optimizer = @tf.train.AdamOptimizer()\n"
+        + "tf.train.AdamOptimizer.epsilon = 0.0003125\n",
+        {"JaxDQNAgent.optimizer": "adam", "create_optimizer.eps": 0.0003125},
+    ),
+    "replay of TensorFlow": (
+        TF
+        + "import dopamine.replay_memory.circular_replay_buffer\n"
+        + "WrappedReplayBuffer.replay_capacity = 1000\n"
+        + "WrappedReplayBuffer.batch_size = 16\n",
+        {"ReplayBuffer.max_capacity": 1000, "ReplayBuffer.batch_size": 16},
+    ),
+    "prioritized replay of TensorFlow": (
+        TF + "WrappedPrioritizedReplayBuffer.replay_capacity = 1000\n",
+        {"ReplayBuffer.max_capacity": 1000},
+    ),
+    "replay of 2020": (
+        JAX + "circular_replay_buffer.OutOfGraphReplayBuffer.replay_capacity = 99",
+        {"ReplayBuffer.max_capacity": 99},
+    ),
+    "prioritized replay of 2020": (
+        JAX + "OutOfGraphPrioritizedReplayBuffer.batch_size = 8  # small",
+        {"ReplayBuffer.batch_size": 8},
+    ),
+    "today": (
+        JAX
+        + "import dopamine.jax.replay_memory.replay_buffer\n"
+        + "ReplayBuffer.max_capacity = 500\n",
+        {"ReplayBuffer.max_capacity": 500, RUNNER: None},
+    ),
+    "a module before the name": (
+        JAX + "atari_lib.create_atari_environment.game_name = 'Qbert'",
+        {"create_atari_environment.game_name": "Qbert"},
+    ),
+    "a scope before the name": (
+        JAX + "eval/DQNAgent.gamma = 0.5",
+        {"eval/JaxDQNAgent.gamma": 0.5},
+    ),
+    "epsilon": (
+        JAX + "JaxDQNAgent.epsilon_fn = @dqn_agent.identity_epsilon",
+        {"JaxDQNAgent.epsilon_fn": "@jax.agents.dqn.dqn_agent.identity_epsilon"},
+    ),
+    "flax's summaries": (
+        JAX + "import flax\ncreate_runner.schedule = 'jax_train'",
+        {"create_runner.schedule": "continuous_train", "Runner.evaluation_steps": 0},
+    ),
+    "JaxRunner": (
+        JAX + "JaxRunner.num_iterations = 3\nJaxRunner.evaluation_steps = 0",
+        {"Runner.num_iterations": 3},
+    ),
+    "DrQ": (
+        LAB + "Atari100kRainbowAgent.data_augmentation = True",
+        {RUNNER: "@Atari100kRunner", "Atari100kRunner.agent": "@RecycledDrQEpsAgent"},
+    ),
+    "its evaluation": (
+        LAB
+        + "Atari100kRainbowAgent.data_augmentation = True\n"
+        + "MaxEpisodeEvalRunner.num_eval_episodes = 5\n",
+        {"Atari100kRunner.num_eval_episodes": 5},
+    ),
+    "MinAtar": (
+        MINATAR
+        + OF_MINATAR
+        + "JaxDQNAgent.observation_shape = %minatar_env.BREAKOUT_SHAPE\n"
+        + "JaxDQNAgent.observation_dtype = %minatar_env.DTYPE\n"
+        + "create_minatar_env.game_name  = 'breakout'\n",
+        {
+            RUNNER: "@MinatarRunner",
+            "create_minatar_environment.game_name": "Breakout",
+            "JaxDQNAgent.observation_shape": None,
+        },
+    ),
+    "MinAtar, two words": (
+        MINATAR + OF_MINATAR + "create_minatar_env.game_name = 'space_invaders'\n",
+        {"create_minatar_environment.game_name": "SpaceInvaders"},
+    ),
+    "PPO": (
+        PPO
+        + CONTROL
+        + "PPOAgent.network = @continuous_networks.PPOActorCriticNetwork\n"
+        + "create_gym_environment.use_ppo_preprocessing = True\n"
+        + "create_continuous_runner.schedule = 'continuous_train'\n"
+        + "create_continuous_agent.agent_name = 'ppo'\n"
+        + "ContinuousRunner.training_steps = 2048\n",
+        {
+            RUNNER: "@ControlRunner",
+            "ControlRunner.agent": "@RecycledPPOAgent",
+            "create_control_environment.environment_id": "Hopper-v4",
+            "create_control_environment.preprocessing": "@ppo_preprocessing",
+            "Runner.training_steps": 2048,
+            "PPOAgent.network": "@PPONetwork",
+        },
+    ),
+    "SAC": (
+        PPO
+        + CONTROL
+        + "SACAgent.network = @continuous_networks.SACNetwork\n"
+        + "create_continuous_agent.agent_name = 'sac'\n",
+        {"ControlRunner.agent": "@RecycledSACAgent"},
+    ),
+    "ReDo": (
+        REDO
+        + "import dopamine.labs.redo.weight_recyclers\n"
+        + "create_agent_recycled.agent_name = 'dqn'\n"
+        + "RecycledDQNAgent.network = 'nature'\n"
+        + "RecycledDQNAgent.reset_mode = 'neurons'\n"
+        + "BaseRecycler.dead_neurons_threshold = 0.1\n"
+        + "BaseRecycler.reset_period = 1000\n"
+        + "BaseRecycler.reset_start_step = 10\n"
+        + "BaseRecycler.reset_end_step = 2_500_000\n"
+        + "BaseRecycler.logging_period = 500\n",
+        {
+            "JaxDQNAgent.network": "@NatureNetwork",
+            "RecycledDQNAgent.intervention": "@redo()",
+            "redo.tau": 0.1,
+            "redo.period": 1000,
+            "redo.start": 10,
+            "redo.stop": 2_500_000,
+            "RecycledDQNAgent.tracking_period": 500,
+        },
+    ),
+    "ReDo, resets": (
+        REDO + "RecycledDQNAgent.reset_mode = 'weights'",
+        {"RecycledDQNAgent.intervention": "@layer_reset()"},
+    ),
+    "ReDo, tracking": (
+        REDO
+        + "get_mask_updater.mode = 'dense'\n"
+        + "RecycledDQNAgent.batch_size_statistics = 128\n",
+        {"RecycledDQNAgent.tracking_batch_size": 128},
+    ),
+    "ReDo at Atari 100K": (
+        LAB
+        + "import dopamine.labs.redo.recycled_atari100k_rainbow_agent\n"
+        + "create_agent_recycled.agent_name = 'atari100k'\n"
+        + "create_runner_recycled.max_episode_eval = True\n"
+        + "Atari100kRainbowAgent.data_augmentation = True\n",
+        {RUNNER: "@Atari100kRunner"},
+    ),
+}
+# A file, and the setting that is refused.
+REFUSED = {
+    "C51 of TensorFlow": (TF + "RainbowAgent.num_atoms = 51", "RainbowAgent.num_atoms"),
+    "C51": (JAX + "JaxRainbowAgent.vmax = 10.", "JaxRainbowAgent.vmax"),
+    "IQN": (TF + "ImplicitQuantileAgent.kappa = 1.0", "ImplicitQuantileAgent.kappa"),
+    "IQN of JAX": (
+        JAX + "JaxImplicitQuantileAgent.kappa = 1.0",
+        "JaxImplicitQuantileAgent.kappa",
+    ),
+    "QR-DQN": (JAX + "JaxQuantileAgent.kappa = 1", "JaxQuantileAgent.kappa"),
+    "SPR": (LAB + "SPRAgent.noisy = True", "SPRAgent.noisy"),
+    "full Rainbow by name": (
+        "create_agent.agent_name = 'full_rainbow'",
+        "create_agent.agent_name",
+    ),
+    "Rainbow by name": (
+        "create_agent.agent_name = 'jax_rainbow'",
+        "create_agent.agent_name",
+    ),
+    "PPO of another kind": (
+        "create_continuous_agent.agent_name = 'ppo_cale'",
+        "create_continuous_agent.agent_name",
+    ),
+    "CartPole": (
+        JAX + "create_gym_environment.environment_name = 'CartPole'",
+        "create_gym_environment.environment_name",
+    ),
+    "its network": (
+        JAX + "JaxDQNAgent.network = @networks.CartpoleDQNNetwork",
+        "JaxDQNAgent.network",
+    ),
+    "Dopamine's MinAtar network": (
+        MINATAR + "JaxDQNAgent.network = @minatar_env.MinatarDQNNetwork",
+        "JaxDQNAgent.network",
+    ),
+    "momentum": (
+        TF + "tf.train.RMSPropOptimizer.momentum = 0.9",
+        "RMSPropOptimizer.momentum",
+    ),
+    "another schedule": (
+        JAX + "create_runner.schedule = 'episode_wise'",
+        "create_runner.schedule",
+    ),
+    "updates by number": (
+        REDO + "RecycledDQNAgent.num_updates_per_train_step = 4",
+        "RecycledDQNAgent.num_updates_per_train_step",
+    ),
+    "scheduled recycling": (
+        REDO + "RecycledDQNAgent.reset_mode = 'neurons_scheduled'",
+        "RecycledDQNAgent.reset_mode",
+    ),
+    "outgoing weights": (
+        REDO + "NeuronRecycler.init_method_outgoing = 'random'",
+        "NeuronRecycler.init_method_outgoing",
+    ),
+    "recycler's layers": (
+        REDO + "BaseRecycler.reset_start_layer_idx = 2",
+        "BaseRecycler.reset_start_layer_idx",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def gin_state(clean_gin):
+    pass
+
+
+def read(text, path):
+    path.write_text(text)
+    game = "create_atari_environment.game_name = 'Pong'"
+    bindings = [] if "game_name = '" in text else [game]
+    return load.load_gin_configs([str(path)], bindings)
+
+
+def bound(name):
+    value = load.bound(name)
+    return str(value) if isinstance(value, gin.config.ConfigurableReference) else value
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_file_sets_what_it_says(kind, tmp_path):
+    text, settings = READ[kind]
+    notes = read(text, tmp_path / "old.gin")
+    assert {name: bound(name) for name in settings} == settings
+    assert all(" as " in x or x.endswith(" left out") for x in notes)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_has_no_counterpart_is_refused_with_what_to_write(kind, tmp_path):
+    text, setting = REFUSED[kind]
+    message = said_by(lambda: read(text, tmp_path / "old.gin"))
+    assert setting in message
+    assert len(message.splitlines()) <= 2
+    assert message.count(". ") >= 1
+
+
+def test_full_rainbow_is_never_plain_dqn(tmp_path):
+    message = said_by(
+        lambda: read(FULL + "JaxFullRainbowAgent.noisy = True", tmp_path / "a.gin")
+    )
+    assert "JaxFullRainbowAgent must be of an agent that this package has" in message
+
+
+def test_an_agent_in_another_environment_is_refused(tmp_path):
+    message = said_by(lambda: read("PPOAgent.gamma = 0.9", tmp_path / "a.gin"))
+    assert "PPOAgent" in message
+    assert "dqn.gin" in message
+
+
+def test_a_file_that_names_its_runner_keeps_it(tmp_path):
+    read(
+        LAB + "import redo_dopamine.config.registry\n"
+        "PlasticityRunner.agent = @RecycledDrQEpsAgent\n"
+        "Atari100kRainbowAgent.data_augmentation = True\n",
+        tmp_path / "own.gin",
+    )
+    assert bound(RUNNER) is None
+
+
+def test_bindings_are_read_as_files_are():
+    game = "Runner.game_name = 'Pong'"
+    notes = load.load_gin_configs([], ["DQNAgent.gamma = 0.5", game])
+    assert bound("JaxDQNAgent.gamma") == 0.5
+    assert notes == (
+        "DQNAgent.gamma as JaxDQNAgent.gamma",
+        "Runner.game_name as create_atari_environment.game_name",
+    )
+
+
+def test_lines_keep_their_numbers(tmp_path):
+    text = TF + "\nDQNAgent.gamma = nonsense"
+    line = len(text.splitlines())
+    assert f"line {line}" in said_by(lambda: read(text, tmp_path / "old.gin"))
+
+
+def test_shipped_files_are_left_as_they_are():
+    for name in load.shipped_configs():
+        text = (load.CONFIG_DIR / name).read_text(encoding="utf-8")
+        assert migration.translate(text, name) == (text, ())
+
+
+def test_the_page_has_the_table():
+    page = (load.CONFIG_DIR.parent / "docs" / "migrating.md").read_text("utf-8")
+    assert page.endswith(migration.table())

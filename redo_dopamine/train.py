@@ -31,6 +31,12 @@ _SCALE = command_line.define_number(
     "What part of its study's length this run is: noted in status.json, no more.",
     command_line.scale,
 )
+_STRICT = flags.DEFINE_bool(
+    "strict",
+    False,
+    "Refuse settings that are bound and that nothing of this run reads; else they are "
+    "listed at its start, and in run.json.",
+)
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change",
     False,
@@ -91,7 +97,7 @@ def main(argv: list[str]) -> None:
         notes = training.load.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
         if notes:
             print(f"Read by today's names: {', '.join(notes)}.")
-        training.train(base_dir, _SCALE.value, options)
+        training.train(base_dir, _SCALE.value, options, strict=_STRICT.value)
 
     status = process.status_of_training(train, training.load.brief)
     if status != errors.COMPLETE:

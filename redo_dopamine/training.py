@@ -9,7 +9,9 @@ from absl import logging
 
 from redo_dopamine.cli import paths, process
 from redo_dopamine.config import load
+from redo_dopamine.config.unused import unused_settings
 from redo_dopamine.core import jit
+from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import lock, provenance, status
 from redo_dopamine.rundir.resume import RunFinishedError
 from redo_dopamine.runners.resume import ResumeOptions
@@ -58,6 +60,8 @@ def train(
     base_dir: str,
     scale: float = 1.0,
     options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
+    *,
+    strict: bool = False,
 ) -> None:
     """Run, or go on with, the experiment that gin's configuration describes.
 
@@ -65,6 +69,7 @@ def train(
         base_dir: where the run is written; this process alone has it meanwhile.
         scale: what part of its study's length the run is, for `status.json`.
         options: on which it is resumed.
+        strict: whether to refuse settings that nothing reads.
 
     Raises:
         UserError: as `build_runner`.
@@ -79,10 +84,18 @@ def train(
         except RunFinishedError as error:
             print(load.brief(error))
             return
-        _run(base_dir, runner, scale)
+        unused = unused_settings()
+        if unused and strict:
+            raise UserError(
+                "With --strict every setting must be read by the run, but nothing "
+                f"reads {', '.join(unused)}. Leave them out."
+            )
+        _run(base_dir, runner, scale, unused)
 
 
-def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
+def _run(
+    base_dir: str, runner: PlasticityRunner, scale: float, unused: list[str]
+) -> None:
     reporter = status.Reporter(
         base_dir,
         agent_step=lambda: runner.agent.training_steps,
@@ -100,12 +113,15 @@ def _run(base_dir: str, runner: PlasticityRunner, scale: float) -> None:
         return
     for note in runner.agent.network_notes:
         print(note)
+    if unused:
+        print(f"Bound, but read by nothing in this run: {', '.join(unused)}.")
     with reporter:
         provenance.record_start(
             base_dir,
             seed=runner.agent.seed,
             game=load.task(),
             agent=type(runner.agent).__name__,
+            unused=unused,
         )
         runner.run_experiment()
         provenance.record_end(base_dir)

@@ -4,6 +4,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -37,8 +38,18 @@ def operative_config() -> str:
     return re.sub(r"^# =+$", f"# {'=' * 78}", config, flags=re.MULTILINE)
 
 
-def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
-    """Write `config.gin` and `run.json`; a resumed run keeps its first start."""
+def record_start(
+    base_dir: str, *, seed: int, game: str, agent: str, unused: Sequence[str] = ()
+) -> None:
+    """Write `config.gin` and `run.json`; a resumed run keeps its first start.
+
+    Args:
+        base_dir: of the run.
+        seed: of all its random streams.
+        game: what it plays or learns.
+        agent: what learns.
+        unused: settings that are bound and that it does not read.
+    """
     directory = Path(base_dir)
     before = read(base_dir)
     if before is None:
@@ -50,6 +61,7 @@ def record_start(base_dir: str, *, seed: int, game: str, agent: str) -> None:
         "agent": agent,
         "game": game,
         "seed": seed,
+        "unused_settings": list(unused),
         "command": [sys.executable, *sys.argv],
         "versions": _versions(),
         "git": _git_state(),

@@ -44,7 +44,6 @@ FLOORS = {
     "LabelShuffle.shuffle_every": 1,
     # Transitions, episodes.
     "ReplayBuffer.max_capacity": 1_000,
-    "PrioritizedSamplingDistribution.max_capacity": 1_000,
     "Atari100kRunner.num_eval_episodes": 2,
 }
 # Gradient steps between two synchronizations of the target network are a multiple of

@@ -172,7 +172,6 @@ DRQ_EPS = Protocol(
         "JaxDQNAgent.summary_writing_frequency": 500,
         "RecycledDrQEpsAgent.tracking_period": 1_000,
         "ReplayBuffer.max_capacity": 1_000_000,
-        "PrioritizedSamplingDistribution.max_capacity": 1_000_000,
     },
     target_gradient_steps=None,
     # The benchmark's own: 100 episodes after the last step.

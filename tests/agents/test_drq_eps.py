@@ -30,7 +30,6 @@ JaxDQNAgent.update_period = 1
 JaxDQNAgent.target_update_period = 16
 JaxDQNAgent.epsilon_decay_period = 50
 JaxDQNAgent.summary_writing_frequency = 8
-PrioritizedSamplingDistribution.max_capacity = 500
 """
 SMALL = functools.partial(RainbowNetwork, width=0.125)
 

@@ -24,7 +24,7 @@ Output = collections.namedtuple("Output", ["q_values"])
 
 
 @gin.configurable(module="module_of_mine")
-class MyNetwork(nn.Module):
+class NetworkOfMine(nn.Module):
     num_actions: int
 
     @nn.compact
@@ -67,7 +67,7 @@ def test_a_users_module_is_imported_only_if_it_is_trusted(tmp_path, monkeypatch)
     gin_file = tmp_path / "mine.gin"
     gin_file.write_text(
         "include 'dqn_redo.gin'\nimport module_of_mine\n"
-        "JaxDQNAgent.network = @MyNetwork\n"
+        "JaxDQNAgent.network = @NetworkOfMine\n"
     )
     bindings = [x for x in runs.TINY_REDO if "NatureNetwork" not in x]
     run = runs.run(tmp_path / "run", str(gin_file), bindings)

@@ -17,7 +17,6 @@ TINY = (
     "redo.period = 20",
     "ReplayBuffer.batch_size = 4",
     "ReplayBuffer.max_capacity = 500",
-    "PrioritizedSamplingDistribution.max_capacity = 500",
     "Runner.num_iterations = 2",
     "Runner.training_steps = 60",
     "Runner.max_steps_per_episode = 45",

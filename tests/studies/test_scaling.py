@@ -70,7 +70,6 @@ def test_a_tenth_of_drq():
         "JaxDQNAgent.summary_writing_frequency": 50,
         "RecycledDrQEpsAgent.tracking_period": 100,
         "ReplayBuffer.max_capacity": 100_000,
-        "PrioritizedSamplingDistribution.max_capacity": 100_000,
     }
 
 

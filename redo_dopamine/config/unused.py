@@ -42,10 +42,9 @@ def unused_settings() -> list[str]:
 
 
 def _is_default(selector: str, parameter: str, value: Any) -> bool:
-    known = inspect.signature(gin.get_configurable(selector)).parameters
-    default = (
-        known[parameter].default if parameter in known else inspect.Parameter.empty
-    )
+    wrapped = gin.config._REGISTRY[selector].wrapped  # Gin has no public way to it.
+    known = inspect.signature(wrapped).parameters.get(parameter)
+    default = known.default if known else inspect.Parameter.empty
     alike = type(value) is type(default) or (is_number(value) and is_number(default))
     return alike and bool(value == default)
 

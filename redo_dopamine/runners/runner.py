@@ -11,9 +11,9 @@ import numpy as np
 from dopamine.discrete_domains import iteration_statistics
 
 from redo_dopamine.agents import dqn
+from redo_dopamine.cli.process import StopRequested, StopSwitch
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import NotFiniteError
-from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 from redo_dopamine.runners import collectors
 from redo_dopamine.runners.progress import Progress
 from redo_dopamine.runners.resumable import ResumableRunner

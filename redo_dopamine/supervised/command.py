@@ -14,6 +14,7 @@ import gin
 import tqdm
 
 from redo_dopamine.cli import flags, paths, process
+from redo_dopamine.cli.process import StopSwitch
 from redo_dopamine.config import checking, gin_files, names
 from redo_dopamine.config.gin_files import brief
 from redo_dopamine.core import jit
@@ -27,8 +28,7 @@ from redo_dopamine.rundir import (
     resume,
     status,
 )
-from redo_dopamine.rundir.config_diff import check_same_config
-from redo_dopamine.rundir.signals import StopSwitch
+from redo_dopamine.rundir.resume import check_same_config
 from redo_dopamine.supervised.experiment import EpochExperiment, Row
 
 _NAME = "experiment"  # Of the arrays of a checkpoint.

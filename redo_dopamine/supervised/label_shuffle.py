@@ -16,7 +16,7 @@ import optax
 from redo_dopamine.cli import paths, process
 from redo_dopamine.core.checks import check_positive, check_setting, whole_setting
 from redo_dopamine.core.interventions import InterventionFactory
-from redo_dopamine.networks.classifier import ConvClassifier
+from redo_dopamine.networks.nature import ConvClassifier
 from redo_dopamine.supervised import images as images_lib
 from redo_dopamine.supervised.command import Command
 from redo_dopamine.supervised.experiment import (

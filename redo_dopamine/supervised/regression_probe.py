@@ -26,8 +26,8 @@ from redo_dopamine.core.jit import compiled
 from redo_dopamine.core.metrics import gradients
 from redo_dopamine.core.metrics.dormancy import named_fractions
 from redo_dopamine.core.optimizers import begin_again
+from redo_dopamine.networks.actor_critic import ValueNetwork
 from redo_dopamine.networks.capture import collect
-from redo_dopamine.networks.ppo import ValueNetwork
 from redo_dopamine.plasticity.learner import Learner
 from redo_dopamine.rundir import checkpoint
 from redo_dopamine.supervised import probe_settings

@@ -11,7 +11,7 @@ import pytest
 
 from redo_dopamine.cli import paths
 from redo_dopamine.errors import UserError
-from redo_dopamine.launch import processes
+from redo_dopamine.launch import common
 from redo_dopamine.offline import arrays
 from redo_dopamine.report import files
 from redo_dopamine.rundir import checkpoint, lock, metrics_csv, status
@@ -126,7 +126,7 @@ WRITERS = {
     "collector": (lambda x: collectors.CsvCollector(x, None), ["metrics.csv"]),
     "cut": (lambda x: metrics_csv.cut_back(x, 3), ["metrics.csv"]),
     "log": (
-        lambda x: processes.start(["true"], x, [0], shared=False).wait(),
+        lambda x: common.start(["true"], x, [0], shared=False).wait(),
         ["log.txt"],
     ),
     "checkpoint": (lambda x: checkpoint.write(x, 7, {}, {}), ["checkpoint.7.npz"]),
@@ -177,7 +177,7 @@ def test_what_lies_where_a_file_is_prepared_is_deleted_itself(
 READERS = {
     "status": (status.read, "status.json", None),
     "holder": (lock.holder, "run.lock", None),
-    "log": (processes.end_of_log, "log.txt", ""),
+    "log": (common.end_of_log, "log.txt", ""),
 }
 
 

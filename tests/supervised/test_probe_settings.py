@@ -10,7 +10,7 @@ import pytest
 
 from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.errors import UserError
-from redo_dopamine.networks.ppo import ValueNetwork
+from redo_dopamine.networks.actor_critic import ValueNetwork
 from redo_dopamine.supervised import probe_settings
 from redo_dopamine.supervised.probe_settings import (
     TaskSwitch,

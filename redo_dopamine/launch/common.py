@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from redo_dopamine import errors
-from redo_dopamine.cli import flags, paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.rundir import files, lock
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.studies import STUDIES, plan, record
@@ -71,7 +71,7 @@ def main(
 
     def run() -> int:
         found = options.parse_args(arguments)
-        found.base_dir = paths.given("--base_dir", found.base_dir)
+        found.base_dir = flags.given("--base_dir", found.base_dir)
         return launch(found)
 
     return process.status_of(run)

@@ -15,7 +15,7 @@ from redo_dopamine.cli.process import StopRequested, StopSwitch
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import NotFiniteError
 from redo_dopamine.runners import collectors
-from redo_dopamine.runners.progress import Progress
+from redo_dopamine.runners.collectors import Progress
 from redo_dopamine.runners.resumable import ResumableRunner
 from redo_dopamine.runners.resume import ResumeOptions, TrainPhase
 

@@ -9,7 +9,7 @@ import numpy as np
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.environments import atari
-from redo_dopamine.runners.progress import Progress
+from redo_dopamine.runners.collectors import Progress
 from redo_dopamine.runners.resume import ResumeOptions, TrainPhase
 from redo_dopamine.runners.runner import PlasticityRunner
 

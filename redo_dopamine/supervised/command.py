@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import gin
 import tqdm
 
-from redo_dopamine.cli import flags, paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.cli.process import StopSwitch
 from redo_dopamine.config import checking, gin_files, names
 from redo_dopamine.config.gin_files import brief
@@ -130,7 +130,7 @@ class Command(NamedTuple):
 
     def _train(self, arguments: Sequence[str] | None) -> None:
         options = self.configure(arguments)  # Before there is a directory.
-        directory = paths.writable_run("--base_dir", options.base_dir)
+        directory = flags.writable_run("--base_dir", options.base_dir)
         # With the directory in hand, so that of two processes one does no work.
         with lock.held(directory):
             dataset = self.dataset()

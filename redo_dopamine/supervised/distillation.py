@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.core.checks import check_positive, whole_setting
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import InterventionFactory
@@ -248,7 +248,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _bindings(options: argparse.Namespace) -> list[str]:
-    lesson = paths.optional("--lesson", options.lesson)
+    lesson = flags.optional("--lesson", options.lesson)
     return [] if lesson is None else [f"{_LESSON} = {lesson!r}"]
 
 

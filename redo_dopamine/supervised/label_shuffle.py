@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.core.checks import check_positive, check_setting, whole_setting
 from redo_dopamine.core.interventions import InterventionFactory
 from redo_dopamine.networks.nature import ConvClassifier
@@ -167,7 +167,7 @@ def _bindings(options: argparse.Namespace) -> list[str]:
     found = []
     if options.dataset is not None:
         found.append(f"LabelShuffle.dataset = @{options.dataset}")
-    data_dir = paths.optional("--data_dir", options.data_dir)
+    data_dir = flags.optional("--data_dir", options.data_dir)
     if data_dir is not None:
         found += [f"{name}.data_dir = {data_dir!r}" for name in _DATASETS]
     return found

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from redo_dopamine.cli import paths
+from redo_dopamine.cli import flags
 from redo_dopamine.errors import UserError
 from redo_dopamine.launch import common
 from redo_dopamine.offline import arrays
@@ -71,7 +71,7 @@ def test_a_run_refuses_what_is_no_file(name, make, precious, tmp_path):
     run.mkdir()
     make(run / name, precious)
     with pytest.raises(UserError, match=f"{name} must be an ordinary file"):
-        paths.writable_run("--base_dir", str(run))
+        flags.writable_run("--base_dir", str(run))
     assert [x.name for x in run.iterdir()] == [name]
 
 
@@ -91,13 +91,13 @@ def test_a_run_refuses_what_is_no_directory(name, make, precious, tmp_path):
     path.parent.mkdir(parents=True)
     make(path, precious)
     with pytest.raises(UserError, match=f"{name} must be an ordinary directory"):
-        paths.writable_run("--base_dir", str(tmp_path / "run"))
+        flags.writable_run("--base_dir", str(tmp_path / "run"))
 
 
 def test_a_base_dir_may_be_a_link_itself(tmp_path):
     (tmp_path / "scratch").mkdir()
     (tmp_path / "runs").symlink_to(tmp_path / "scratch")
-    directory = paths.writable_run("--base_dir", str(tmp_path / "runs" / "pong"))
+    directory = flags.writable_run("--base_dir", str(tmp_path / "runs" / "pong"))
     whole_files.write_text(directory / "run.json", "{}")
     assert (tmp_path / "scratch" / "pong" / "run.json").read_text() == "{}"
 

@@ -23,11 +23,7 @@ from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.rundir import checkpoint
 from redo_dopamine.supervised.command import Command
-from redo_dopamine.supervised.experiment import (
-    EpochExperiment,
-    Objective,
-    make_draw,
-)
+from redo_dopamine.supervised.experiment import EpochExperiment, Objective, make_draw
 
 _STUDENT = "student"
 _REMEDY = (
@@ -37,19 +33,12 @@ _REMEDY = (
 
 
 class TeacherData(NamedTuple):
-    """What a student is to learn; flags and settings call it a lesson.
+    """What a student learns from; flags and settings call it a lesson."""
 
-    Attributes:
-        states: as the network takes them [N, H, W, stack].
-        q_values: the teacher's [N, actions], float32.
-        student: parameters to begin with, by name as `checkpoints.flatten` has them.
-        checksum: tells these data from others.
-    """
-
-    states: np.ndarray
-    q_values: np.ndarray
-    student: checkpoint.Arrays
-    checksum: int
+    states: np.ndarray  # As the network takes them [N, H, W, stack].
+    q_values: np.ndarray  # The teacher's [N, actions], float32.
+    student: checkpoint.Arrays  # Initial parameters, by `checkpoint.flatten`'s names.
+    checksum: int  # Tells these data from others.
 
     @property
     def num_actions(self) -> int:
@@ -57,7 +46,7 @@ class TeacherData(NamedTuple):
         return self.q_values.shape[1]
 
     def student_like(self, params: Params) -> Params:
-        """Give the student's parameters, as a tree like that of a network.
+        """Return the student's parameters, as a tree like that of a network.
 
         Raises:
             UserError: the network is another one than the student's.
@@ -129,7 +118,7 @@ def read_teacher_data(path: str | Path) -> TeacherData:
     return data
 
 
-# From teacher data and newly drawn parameters to those that a student begins with.
+# From teacher data and newly drawn parameters to a student's initial ones.
 InitFn = Callable[[TeacherData, Params], Params]
 
 
@@ -154,8 +143,7 @@ def squared_error(q_values: np.ndarray) -> Objective:
     .. math:: \text{loss} = E_{s,a} \big( Q(s, a) - Q_{teacher}(s, a) \big)^2
 
     and `relative_loss`, which is that divided by the variance of the teacher's
-    Q-values around each action's mean: 1 for a student that says the same of all
-    states, as well as it can.
+    Q-values around each action's mean: 1 for the best student that is blind to states.
 
     Args:
         q_values: the teacher's, of all states [N, actions].
@@ -185,15 +173,9 @@ class Distillation(EpochExperiment):
         lesson: path of a file of teacher data.
         network: makes the student's network from a number of actions.
         start: what the student begins with: `fresh_student` or `pretrained_student`.
-        intervention: what to do against lost plasticity, such as `redo()`.
-        seed: of all random streams.
-        num_epochs: passes over the states.
-        batch_size: states an update.
         learning_rate: of Adam.
         eps: of Adam.
-        taus: thresholds to measure dormancy at, at the end of every epoch.
-        tracking_batch_size: states that a measurement averages over, the same ones
-            always; all where there are no more.
+        The others are those of `EpochExperiment`.
 
     Raises:
         UserError: teacher data that cannot be read, or a student of another network.
@@ -217,18 +199,18 @@ class Distillation(EpochExperiment):
     ):
         seed = whole_setting("seed", seed, low=0)
         check_positive(learning_rate=learning_rate, eps=eps)
-        given = read_teacher_data(lesson)
-        self._q_values = given.q_values
-        made = network(given.num_actions)
-        draw_params = make_draw(made, given.states)
+        data = read_teacher_data(lesson)
+        self._q_values = data.q_values
+        made = network(data.num_actions)
+        draw_params = make_draw(made, data.states)
         super().__init__(
-            *(made, given.states, squared_error(given.q_values)),
+            *(made, data.states, squared_error(data.q_values)),
             optax.adam(learning_rate, eps=eps),
-            start(given, draw_params(jax.random.PRNGKey(seed))),
+            start(data, draw_params(jax.random.PRNGKey(seed))),
             draw_params=draw_params,
             intervention=intervention,
             taus=taus,
-            checksum=given.checksum,
+            checksum=data.checksum,
             seed=seed,
             num_epochs=num_epochs,
             batch_size=batch_size,

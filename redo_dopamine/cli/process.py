@@ -320,7 +320,7 @@ def keep_freed_memory() -> bool:
     A program that XLA compiled for a CPU allocates the arrays it works with at each
     call and frees them at its end: tens of megabytes for an update of the Nature
     network. By default glibc returns them to the system each time and asks for others,
-    of which the system maps every page anew, filled with zeros. One arena lets every
+    of which the system maps every page again, filled with zeros. One arena lets every
     thread have what another one freed. Only arrays from 1 GiB on, such as a large
     replay buffer's, still go back at once.
 

@@ -151,7 +151,7 @@ class Pool:
                 time.sleep(_POLL_SECONDS)
 
     def _look(self, task: Task) -> None:
-        """Take up what the run's own files say."""
+        """Read what the run's own files say."""
         task.state = common.state(task.run)
         status = run_status.read(task.run.directory)
         if status is not None:

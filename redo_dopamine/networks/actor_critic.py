@@ -257,7 +257,7 @@ class SACNetwork(ActorCritic):
         key: jax.Array | None = None,
         mean_action: bool = True,
     ) -> ActorCriticOutput:
-        """What the networks say of one state and the policy's mean or drawn action."""
+        """Return what the networks say of one state and its mean or sampled action."""
         actor = self.actor(state, key)
         action = actor.mean_action if mean_action else actor.sampled_action
         return ActorCriticOutput(actor, self.critic(state, action))
@@ -271,11 +271,11 @@ class SACNetwork(ActorCritic):
         return ActorCriticOutput(actor, self.critic(state, chosen))
 
     def actor(self, state: jax.Array, key: jax.Array | None = None) -> SACActorOutput:
-        """The mean action of one state, one drawn, and the log density [] of that.
+        """The mean action of one state, one sampled, and the log density [] of that.
 
         Args:
             state: one state, of any shape.
-            key: draws the action; without it, the drawn action is the mean one.
+            key: samples the action; without it, the sampled action is the mean one.
         """
         outputs = self._actor(state, self.activate_as("actor"))
         policy = self.policy_of(outputs)

@@ -36,7 +36,7 @@ class PlasticityRunner(ResumableRunner):
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions.
         checkpoint_minutes: between two checkpoints inside an iteration.
-        options: on which a run in `base_dir` is taken up.
+        options: of how a run in `base_dir` is resumed.
     """
 
     # What an environment must have; a test of each is made before the agent is built.
@@ -275,7 +275,7 @@ def experiment(
     Args:
         base_dir: where everything is written.
         runner: class of the runner.
-        options: on which a run in `base_dir` is taken up.
+        options: of how a run in `base_dir` is resumed.
     """
     return runner(base_dir, options=options)
 

@@ -36,8 +36,7 @@ if TYPE_CHECKING:
     from redo_dopamine.networks.layers import kernel, neurons
     from redo_dopamine.plasticity.plasticity import Plasticity
     from redo_dopamine.plasticity.pure import PurePlasticity
-    from redo_dopamine.tracing.check import check_graph
-    from redo_dopamine.tracing.traced import trace_network
+    from redo_dopamine.tracing.traced import check_graph, trace_network
 
 __version__ = "0.1.0"
 
@@ -58,8 +57,7 @@ _HOMES = {
     "networks.layers": ("kernel", "neurons"),
     "plasticity.plasticity": ("Plasticity",),
     "plasticity.pure": ("PurePlasticity",),
-    "tracing.check": ("check_graph",),
-    "tracing.traced": ("trace_network",),
+    "tracing.traced": ("check_graph", "trace_network"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *_HOME_OF]

@@ -11,7 +11,7 @@ from absl import flags
 
 from redo_dopamine import errors
 from redo_dopamine.cli import flags as command_line
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import process
 from redo_dopamine.errors import UserError
 
 _BASE_DIR = flags.DEFINE_string(
@@ -86,11 +86,11 @@ def main(argv: list[str]) -> None:
                 "--base_dir must name the directory of the run, but is not given. Add "
                 "--base_dir=DIR."
             )
-        base_dir = paths.given("--base_dir", _BASE_DIR.value)
+        base_dir = command_line.given("--base_dir", _BASE_DIR.value)
         options = training.ResumeOptions(
             allow_config_change=_ALLOW_CONFIG_CHANGE.value,
             rollbacks=int(_ON_NAN.value == "rollback"),
-            dopamine_checkpoint=paths.optional(
+            dopamine_checkpoint=command_line.optional(
                 "--unpickle_dopamine_checkpoint", _DOPAMINE_CHECKPOINT.value
             ),
         )

@@ -7,7 +7,7 @@ import ale_py
 import tensorflow as tf
 from absl import logging
 
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.config import load
 from redo_dopamine.config.unused import unused_settings
 from redo_dopamine.core import jit
@@ -51,7 +51,7 @@ def build_runner(
         UserError: a directory that cannot be written, a setting out of its range, or
             a checkpoint that does not fit.
     """
-    base_dir = str(paths.writable_run("--base_dir", base_dir))
+    base_dir = str(flags.writable_run("--base_dir", base_dir))
     with load.building():
         return experiment(base_dir, options=options)
 
@@ -77,7 +77,7 @@ def train(
             replaced meanwhile.
         NotFiniteError: a loss or a parameter is NaN or infinite.
     """
-    base_dir = str(paths.writable_run("--base_dir", base_dir))
+    base_dir = str(flags.writable_run("--base_dir", base_dir))
     with lock.held(base_dir):
         try:
             runner = build_runner(base_dir, options)

@@ -1,4 +1,4 @@
-"""The wheel is the whole package, gin and data files included, and no launchers."""
+"""The wheel is the whole package, with gin and data files, and works by itself."""
 
 import re
 import subprocess
@@ -90,24 +90,37 @@ def test_gin_files_resolve_by_name_from_an_installed_wheel(wheel, tmp_path):
     assert said == f"{tmp_path}/site/redo_dopamine/gin_configs 0.025\n"
 
 
-def test_an_installed_package_lists_and_launches_studies(wheel, tmp_path):
-    words = ("--study=replay_ratio", "--base_dir=runs", "--print_commands", "--seeds=1")
-    said = run_installed(
-        wheel,
-        tmp_path,
-        "import sys\n"
-        "from redo_dopamine import __main__ as command\n"
-        f"sys.argv = ['redo-dopamine', 'launch', 'local', *{words}]\n"
-        "command.main()\n",
-    )
+def test_an_installed_package_lists_launches_and_reports_a_study(wheel, tmp_path):
+    def command(*words):
+        return run_installed(
+            wheel,
+            tmp_path,
+            "import sys\n"
+            "from redo_dopamine import __main__ as command\n"
+            f"sys.argv = ['redo-dopamine', *{words}]\n"
+            "command.main()\n",
+        )
+
+    name, launch = "laptop_replay_ratio", ("launch", "local", "--base_dir=runs")
+    assert name in command("studies")
+    said = command(*launch, "--study=replay_ratio", "--print_commands", "--seeds=1")
     assert said.count("-m redo_dopamine.train") == 8 * 17
     assert (tmp_path / "runs" / "replay_ratio" / "study.json").exists()
+
+    of_one_run = ("--arms=dqn_rr0.25", "--seeds=1", "--scale=1e-6")
+    said = command(*launch, f"--study={name}", *of_one_run)
+    assert "1 of 1 runs are done." in said
+    assert f"redo-dopamine report --base_dir=runs/{name}" in said
+    command("report", f"--base_dir=runs/{name}")
+    page = (tmp_path / "runs" / name / "report" / "index.html").read_text()
+    assert "SpaceInvaders" in page
 
 
 def run_installed(wheel, directory, script):
     """What a script says that finds the wheel, and not this checkout."""
     site = directory / "site"
-    zipfile.ZipFile(wheel).extractall(site)
+    if not site.exists():
+        zipfile.ZipFile(wheel).extractall(site)
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=directory,

@@ -12,10 +12,9 @@ from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
 from redo_dopamine.core.checks import LARGEST_COUNT, is_number
+from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork
 from redo_dopamine.networks.nature import NatureNetwork
-from redo_dopamine.networks.ppo import PPONetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
-from redo_dopamine.networks.sac import SACNetwork
 
 # Networks of Dopamine, and ours that give the same outputs at width 1.
 _EQUALS: Mapping[type, type] = {

@@ -18,9 +18,10 @@ from typing import Any, NoReturn
 
 from redo_dopamine import errors
 from redo_dopamine.rundir import lock
-from redo_dopamine.rundir.signals import StopRequested
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+# nohup ignores one, a shell the other for what it starts in the background.
+MAY_BE_IGNORED = (signal.SIGHUP, signal.SIGINT)
 # A signal that comes so soon after another is of the same wish to stop.
 _SAME_WISH = 5.0  # seconds
 _AGAIN = "The same command again goes on, or begins again."
@@ -254,6 +255,60 @@ def _open_missing_descriptors() -> None:
             os.set_inheritable(number, True)
 
 
+class StopRequested(KeyboardInterrupt):
+    """A run has stopped between two steps; `str` names the signal.
+
+    Like Ctrl-C no error, so that what handles errors lets it pass.
+    """
+
+
+class StopSwitch:
+    """Is asked between two steps whether a signal has come."""
+
+    def __init__(self) -> None:
+        self._received: str | None = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Note the signals while the block runs, instead of dying of them.
+
+        A second one acts as it would have without this. Signals that nohup or a shell's
+        background job ignores stay ignored. Python hands signals to the main thread
+        only; in another one nothing is listened to.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {
+            number: handler
+            for number, handler in handlers.items()
+            if handler != signal.SIG_IGN or number not in MAY_BE_IGNORED
+        }
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self._received = signal.Signals(number).name
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        for number in before:
+            signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def check(self) -> None:
+        """Raise if a signal has come.
+
+        Raises:
+            StopRequested: with the signal's name.
+        """
+        if self._received is not None:
+            raise StopRequested(self._received)
+
+
 # glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _LARGEST = 2**31 - 1  # bytes, of the type that mallopt takes
@@ -265,7 +320,7 @@ def keep_freed_memory() -> bool:
     A program that XLA compiled for a CPU allocates the arrays it works with at each
     call and frees them at its end: tens of megabytes for an update of the Nature
     network. By default glibc returns them to the system each time and asks for others,
-    of which the system maps every page anew, filled with zeros. One arena lets every
+    of which the system maps every page again, filled with zeros. One arena lets every
     thread have what another one freed. Only arrays from 1 GiB on, such as a large
     replay buffer's, still go back at once.
 

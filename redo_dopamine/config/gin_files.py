@@ -22,7 +22,7 @@ from gin import config_parser
 
 from redo_dopamine.config import migration
 from redo_dopamine.errors import UserError
-from redo_dopamine.studies.gin_values import SHIPPED as CONFIG_DIR
+from redo_dopamine.studies.scaling import SHIPPED as CONFIG_DIR
 
 _OF_CONFIGURABLE = re.compile(r"In call to configurable '([\w./]+)'")
 _RULE = re.compile(r"(\w+) (?:must|may)\b")

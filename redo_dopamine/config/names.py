@@ -10,14 +10,14 @@ from typing import Any
 import flax.linen as nn
 
 from redo_dopamine.core import interventions, optimizers, schedules
-from redo_dopamine.networks import layers, mlp
+from redo_dopamine.networks import actor_critic, layers
 
 # Settings of any network: `NatureNetwork.activation = @leaky_relu`,
 # `NatureNetwork.normalize = @LayerNorm`.
 NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
     "relu": nn.relu,
     "tanh": nn.tanh,
-    "identity": mlp.identity,
+    "identity": actor_critic.identity,
     "leaky_relu": nn.leaky_relu,
     "crelu": layers.crelu,
     "LayerNorm": layers.layer_norm,

@@ -23,18 +23,17 @@ from redo_dopamine.config.names import SHARED
 from redo_dopamine.core.metrics import catalogue
 from redo_dopamine.environments import control
 from redo_dopamine.environments import minatar as minatar_environment  # noqa: F401
-from redo_dopamine.networks import impala, minatar, nature, ppo, rainbow, sac
+from redo_dopamine.networks import actor_critic, impala, nature, rainbow
 from redo_dopamine.offline import replay
 from redo_dopamine.replay import windows
-from redo_dopamine.runners import atari_100k, offline
-from redo_dopamine.runners import control as control_runner  # noqa: F401  Registers.
+from redo_dopamine.runners import atari_100k, variants
 from redo_dopamine.runners import runner as minatar_runner  # noqa: F401
 
 # Agents, with the networks that they take.
 AGENTS: Mapping[Any, tuple[str, ...]] = {
     RecycledDQNAgent: ("NatureNetwork", "ImpalaNetwork", "MinatarNetwork"),
     atari_100k.RecycledDrQEpsAgent: ("NatureRainbowNetwork",),
-    offline.OfflineDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
+    variants.OfflineDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
     RecycledPPOAgent: ("PPONetwork",),
     RecycledSACAgent: ("SACNetwork",),
 }
@@ -43,10 +42,10 @@ AGENTS: Mapping[Any, tuple[str, ...]] = {
 NETWORKS: Mapping[str, Callable[..., Any]] = {
     "NatureNetwork": nature.NatureNetwork,
     "ImpalaNetwork": impala.ImpalaNetwork,
-    "MinatarNetwork": minatar.MinatarNetwork,
+    "MinatarNetwork": nature.MinatarNetwork,
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
-    "PPONetwork": ppo.PPONetwork,
-    "SACNetwork": sac.SACNetwork,
+    "PPONetwork": actor_critic.PPONetwork,
+    "SACNetwork": actor_critic.SACNetwork,
 }
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(catalogue.FACTORIES)

@@ -82,7 +82,7 @@ def l2_to_init(strength: float) -> optax.GradientTransformation:
 
     That is the gradient of :math:`\lambda \|\theta - \theta_0\|^2`, added to the
     loss. The initial weights are those that the optimizer was started with; neurons
-    that an intervention draws anew are pulled to the same ones, and so is a network
+    that an intervention reinitializes are pulled to the same ones, and so is a network
     that has been given a new task (`begin_again`).
 
     Kumar, Marklund and Van Roy, "Maintaining Plasticity in Continual Learning via

@@ -30,7 +30,7 @@ class Restorable(Protocol):
     """An environment whose whole state can be kept, of whatever kind it is."""
 
     def seed(self, seed: int) -> None:
-        """Start the random numbers anew with a seed; `reset` must follow."""
+        """Seed the random numbers again; `reset` must follow."""
 
     def get_state(self) -> State:
         """Everything that the next steps depend on, as arrays by name."""
@@ -49,7 +49,7 @@ class HasPersistentState(Protocol):
         ...
 
     def set_lasting(self, state: State) -> None:
-        """Take up what `get_lasting` gave."""
+        """Restore what `get_lasting` gave."""
 
 
 class DirectAtari:
@@ -128,7 +128,7 @@ class RestorableAtari(DirectAtari):
         return self._environment.reset()
 
     def seed(self, seed: int) -> None:
-        """Start the emulator anew with a seed; `reset` must follow."""
+        """Seed the emulator again; `reset` must follow."""
         # Dopamine's preprocessing does not pass a seed on, so reach inside it.
         self._environment.environment.reset(seed=seed)
         self._anchors = []

@@ -97,7 +97,7 @@ class ControlEnvironment:
         return self.environment.reset()[0]
 
     def seed(self, seed: int) -> None:
-        """Start the random numbers anew with a seed; `reset` must follow."""
+        """Seed the random numbers again; `reset` must follow."""
         self.environment.unwrapped.reset(seed=seed)
 
     def step(self, action: Any) -> tuple[np.ndarray, Any, bool, dict[str, Any]]:
@@ -140,7 +140,7 @@ class ControlEnvironment:
         }
 
     def set_lasting(self, state: State) -> None:
-        """Take up statistics of `get_lasting`; other arrays may stand beside them."""
+        """Restore statistics of `get_lasting`; other arrays may stand beside them."""
         for name, owner, attribute in self._statistics():
             saved = state[name]
             setattr(owner, attribute, saved.copy() if saved.ndim else float(saved))

@@ -67,7 +67,7 @@ class RestorableMinatar:
         return observation, float(reward), self.game_over, None
 
     def seed(self, seed: int) -> None:
-        """Start the random numbers anew with a seed; `reset` must follow."""
+        """Seed the random numbers again; `reset` must follow."""
         self._sticky.seed(seed)
         self._sticky.last_action = 0
 

@@ -52,10 +52,10 @@ def main(argv: list[str]) -> int:
     # Seconds: flags are read, and help shown, first.
     with process.importing():
         from redo_dopamine import training
-        from redo_dopamine.inspect import command
+        from redo_dopamine.inspect import show
 
     training.prepare(quiet=not flags.FLAGS["verbosity"].present)
-    return command.run(
+    return show.run(
         argv[1:],
         checkpoint=_CHECKPOINT.value,
         states=_STATES.value,

@@ -1,4 +1,7 @@
-"""Write an inspection to files: `measured.csv`, `scores.csv` and `scores.png`."""
+"""Inspect what was typed, and show it: tables on the terminal, and files.
+
+The files are `measured.csv`, `scores.csv` and `scores.png`.
+"""
 
 import csv
 import io
@@ -13,12 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from redo_dopamine.cli import flags, process
 from redo_dopamine.errors import UserError
-from redo_dopamine.inspect.measure import Inspection
+from redo_dopamine.inspect.measure import Inspection, inspect_checkpoint
 from redo_dopamine.report import style
 from redo_dopamine.report.files import image
 from redo_dopamine.rundir import files
@@ -274,3 +278,67 @@ def _table(
     writer.writerow((*_WHERE, *columns))
     writer.writerows((*where, *row) for row in rows)
     return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def run(words: Sequence[str] = (), **flags: Any) -> int:
+    """Inspect, show, write; or say what is wrong. Returns the exit status.
+
+    Args:
+        words: of the command line that are no flags.
+        **flags: of the command, as typed.
+    """
+    return process.status_of(lambda: _run(Console(), words, **flags))
+
+
+def _run(
+    console: Console,
+    words: Sequence[str],
+    checkpoint: str | None,
+    states: str | None = None,
+    taus: Sequence[str] | None = None,
+    output: str | None = None,
+    **others: Any,
+) -> None:
+    if words:
+        raise UserError(
+            f"An inspection takes flags only, but {list(words)} are none. Write "
+            "--checkpoint=DIR_OR_FILE."
+        )
+    if checkpoint is None:
+        raise UserError(
+            "--checkpoint must name a run's directory or a checkpoint, but is not "
+            "given. Add --checkpoint=DIR_OR_FILE."
+        )
+    path = flags.given("--checkpoint", checkpoint)
+    to = None if output is None else flags.writable("--output", output)
+    with console.status("Restoring the agent, compiling and measuring ..."):
+        inspection = inspect_checkpoint(
+            path,
+            states=flags.optional("--states", states),
+            taus=_numbers(taus),
+            **others,
+        )
+    _print_path(console, inspection.checkpoint)
+    console.print(tables(inspection, console.width))
+    if to is None:
+        console.print("For CSV and a picture of the scores add --output=DIR.")
+    else:
+        for written in write(inspection, to):
+            _print_path(console, written)
+
+
+def _print_path(console: Console, path: Path) -> None:
+    """On one line, however long: to be copied."""
+    console.print(str(path), soft_wrap=True, highlight=False, markup=False)
+
+
+def _numbers(texts: Sequence[str] | None) -> list[float] | None:
+    if texts is None:
+        return None
+    numbers = [flags.as_number(text.strip()) for text in texts]
+    if not all(number >= 0 for number in numbers):
+        raise UserError(
+            "--taus must be numbers >= 0, but is "
+            f"{flags.shown(','.join(texts))}. Write --taus=0,0.025,0.1."
+        )
+    return numbers

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from redo_dopamine import errors
-from redo_dopamine.launch import common, processes
+from redo_dopamine.launch import common
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.studies.plan import Run
 
@@ -124,7 +124,7 @@ class Pool:
             self._work()
         finally:
             for active in self._active:  # Only if we fail ourselves.
-                processes.send(active.process, signal.SIGTERM)
+                common.send(active.process, signal.SIGTERM)
         for task in self.tasks:
             if task.state == common.TAKEN:
                 self._look(task)  # Its other process may have brought it to an end.
@@ -151,7 +151,7 @@ class Pool:
                 time.sleep(_POLL_SECONDS)
 
     def _look(self, task: Task) -> None:
-        """Take up what the run's own files say."""
+        """Read what the run's own files say."""
         task.state = common.state(task.run)
         status = run_status.read(task.run.directory)
         if status is not None:
@@ -165,7 +165,7 @@ class Pool:
                 if task.state == common.TAKEN:
                     self._leave(task)
                 return False
-            process = processes.start(
+            process = common.start(
                 self._command(task.run),
                 task.run.directory,
                 cores,
@@ -194,7 +194,7 @@ class Pool:
         if now - active.last_progress > self._time_limit and not active.ended_by:
             self._end(active, f"no new agent step for {self._time_limit:g} s")
         if now > active.kill_at:
-            processes.send(active.process, signal.SIGKILL)
+            common.send(active.process, signal.SIGKILL)
 
     def _end_all(self) -> None:
         self._waiting.clear()
@@ -207,7 +207,7 @@ class Pool:
     def _end(self, active: _Active, why: str) -> None:
         active.ended_by = active.ended_by or why
         active.kill_at = min(active.kill_at, time.monotonic() + self._grace)
-        processes.send(active.process, signal.SIGTERM)
+        common.send(active.process, signal.SIGTERM)
 
     def _finish(self, active: _Active) -> None:
         """Book a run whose process has ended."""

@@ -1,4 +1,7 @@
-"""The Nature DQN network with a width, and its graph."""
+"""Small convolutional networks with a width, and their graphs.
+
+Nature DQN's, one for MinAtar, and a classifier of images.
+"""
 
 import math
 from collections import namedtuple
@@ -25,6 +28,11 @@ _CHANNELS = (32, 64, 64)
 _KERNEL_SIZES = (8, 4, 3)
 _STRIDES = (4, 2, 1)
 _DENSE_UNITS = 512
+_MINATAR_CHANNELS = 16
+_MINATAR_UNITS = 128
+_CLASSIFIER_CHANNELS = (32, 64, 64)
+_CLASSIFIER_STRIDES = (2, 2, 2)
+_CLASSIFIER_UNITS = 128
 
 
 class NatureNetwork(nn.Module):
@@ -118,3 +126,112 @@ def nature_layers(
         neurons("Conv_2", Edge(kernel("Dense_0"), copies * positions)),
         neurons("Dense_0", *(Edge(kernel(head), copies) for head in heads)),
     )
+
+
+class MinatarNetwork(nn.Module):
+    """A 3x3 convolution and a dense layer, Q-values out.
+
+    The size of Young and Tian's networks (2019, arXiv 1903.03176), with SAME padding
+    and Xavier-uniform weights as in Dopamine's.
+
+    Attributes:
+        num_actions: number of Q-values.
+        inputs_preprocessed: without effect: observations are 0 or 1 as they come.
+        width: factor on every layer's neurons, rounded up.
+        activation: the activation function of every layer (`layers.Nonlinearity`).
+        normalize: makes a layer's normalization, before the activation; None for
+            none (`layers.Nonlinearity`).
+    """
+
+    num_actions: int
+    inputs_preprocessed: bool = False
+    width: float = 1
+    activation: Activation = nn.relu
+    normalize: MakeNormalization | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> QNetworkOutput:
+        """Q-values [num_actions] of one state [H, W, C, stack]."""
+        kernel_init = nn.initializers.xavier_uniform()
+        nonlinearity = Nonlinearity(self.activation, self.normalize)
+        x = x.astype(jnp.float32).reshape(*x.shape[:2], -1)
+        channels = scale_width(_MINATAR_CHANNELS, self.width)
+        x = Conv(channels, (3, 3), kernel_init=kernel_init)(x)
+        x = nonlinearity(self, "Conv_0", x)
+        units = scale_width(_MINATAR_UNITS, self.width)
+        x = nn.Dense(units, kernel_init=kernel_init)(x.reshape(-1))
+        x = nonlinearity(self, "Dense_0", x)
+        return QNetworkOutput(nn.Dense(self.num_actions, kernel_init=kernel_init)(x))
+
+    def graph(self, observation_shape: tuple[int, ...] = (10, 10)) -> NetworkGraph:
+        """Its two layers of neurons; the head is not one.
+
+        Args:
+            observation_shape: height and width of a state, which decide how many
+                positions the convolution is flattened into.
+        """
+        copies = Nonlinearity(self.activation).copies
+        positions = math.prod(observation_shape[:2])
+        return NetworkGraph(
+            (
+                neurons("Conv_0", Edge(kernel("Dense_0"), copies * positions)),
+                neurons("Dense_0", Edge(kernel("Dense_1"), copies)),
+            )
+        )
+
+
+class ConvClassifier(nn.Module):
+    """Three convolutions and a dense layer, logits out.
+
+    The kind of network of the supervised experiment of Sokar et al., ICML 2023,
+    section 3. Its sizes are a choice of this project: 3x3 kernels with SAME
+    padding, so that 28x28 images are 4x4 where they are flattened; Xavier-uniform
+    weights as in the paper's other networks.
+
+    Attributes:
+        num_classes: number of logits.
+        width: factor on every layer's neurons, rounded up.
+        activation: the activation function of every layer (`layers.Nonlinearity`).
+        normalize: makes a layer's normalization, before the activation; None for
+            none (`layers.Nonlinearity`).
+    """
+
+    num_classes: int
+    width: float = 1
+    activation: Activation = nn.relu
+    normalize: MakeNormalization | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Logits [num_classes] of one standardized image [H, W, C]."""
+        kernel_init = nn.initializers.xavier_uniform()
+        nonlinearity = Nonlinearity(self.activation, self.normalize)
+        for i, (size, stride) in enumerate(
+            zip(_CLASSIFIER_CHANNELS, _CLASSIFIER_STRIDES, strict=True)
+        ):
+            channels = scale_width(size, self.width)
+            x = Conv(channels, (3, 3), (stride, stride), kernel_init=kernel_init)(x)
+            x = nonlinearity(self, f"Conv_{i}", x)
+        units = scale_width(_CLASSIFIER_UNITS, self.width)
+        x = nn.Dense(units, kernel_init=kernel_init)(x.reshape(-1))
+        x = nonlinearity(self, "Dense_0", x)
+        return nn.Dense(self.num_classes, kernel_init=kernel_init)(x)
+
+    def graph(self, image_shape: tuple[int, int] = (28, 28)) -> NetworkGraph:
+        """Its four layers of neurons; the head is not one.
+
+        Args:
+            image_shape: height and width of an image, which decide how many
+                positions the last convolution is flattened into.
+        """
+        copies = Nonlinearity(self.activation).copies
+        stride = math.prod(_CLASSIFIER_STRIDES)
+        positions = math.prod(math.ceil(side / stride) for side in image_shape[:2])
+        return NetworkGraph(
+            (
+                neurons("Conv_0", Edge(kernel("Conv_1"), copies)),
+                neurons("Conv_1", Edge(kernel("Conv_2"), copies)),
+                neurons("Conv_2", Edge(kernel("Dense_0"), copies * positions)),
+                neurons("Dense_0", Edge(kernel("Dense_1"), copies)),
+            )
+        )

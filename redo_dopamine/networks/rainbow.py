@@ -61,7 +61,7 @@ class RainbowNetwork(nn.Module):
         if self.noisy:
             raise ValueError(
                 f"RainbowNetwork must not be noisy, but noisy = {self.noisy}: a noisy "
-                "layer draws its weights anew at every call, so no fixed weights feed "
+                "layer draws its weights again at every call, so no fixed weights feed "
                 "its neurons. Set JaxFullRainbowAgent.noisy = False."
             )
         super().__post_init__()

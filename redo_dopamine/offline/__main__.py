@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from redo_dopamine.cli import flags, paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.cli.flags import LARGEST_SEED, number, whole
 
 _MOST = 10**9
@@ -163,7 +163,7 @@ def _run(arguments: Sequence[str] | None) -> None:
     command = settings.pop("command")
     for name in _PATHS:
         if settings.get(name) is not None:
-            settings[name] = paths.given(f"--{name}", settings[name])
+            settings[name] = flags.given(f"--{name}", settings[name])
     print(command(settings))
 
 

@@ -154,7 +154,7 @@ class RowStream:
         return shape, dtype
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """The rows in order, as arrays [n, ...] that are filled anew every time.
+        """The rows in order, as arrays [n, ...] that are filled again every time.
 
         Raises:
             UserError: the file ends early, late, or is damaged.

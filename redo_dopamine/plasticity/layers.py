@@ -18,10 +18,9 @@ from redo_dopamine.core.graph import NetworkGraph, Params
 from redo_dopamine.core.interventions import Intervention, InterventionFactory
 from redo_dopamine.plasticity import rehearsal
 from redo_dopamine.plasticity.learner import Batch
-from redo_dopamine.tracing.check import check_graph
 from redo_dopamine.tracing.layers import Declined
 from redo_dopamine.tracing.network import first_few
-from redo_dopamine.tracing.traced import TracedNetwork, trace_network
+from redo_dopamine.tracing.traced import TracedNetwork, check_graph, trace_network
 from redo_dopamine.tracing.verify import NotFiniteError
 
 _NAMES_SHOWN = 3

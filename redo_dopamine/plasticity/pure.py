@@ -46,7 +46,7 @@ class PurePlasticity:
     Its functions are pure, and have no batches to draw: neurons are scored on the
     inputs that the loop has at hand, all of them. At steps that are not due nothing is
     computed (`lax.cond`). Call `after_update` in a compiled function, such as the one
-    that updates: by itself it is traced anew at every call.
+    that updates: by itself it is traced again at every call.
 
     Args:
         traced: the network, as `trace_network` returned it.

@@ -59,12 +59,12 @@ class Checkpoints:
     def __init__(self) -> None:
         # By folder: the segments that the last state there consists of.
         self._written: dict[Path, list[dict[str, Any]]] = {}
-        # The last states that were taken up or written, at most two. A checkpoint may
+        # The last states that were restored or written, at most two. A checkpoint may
         # still need the older one, whatever other states lie there.
         self._latest: list[int] = []
 
     def forget(self) -> None:
-        """Start anew: the contents have no part in common with those written."""
+        """Start over: the contents have no part in common with those written."""
         self._written.clear()
 
     def save(
@@ -293,7 +293,7 @@ class SavedReplay(replay_buffer.ReplayBuffer):
     def load(
         self, checkpoint_dir: str | os.PathLike[str], iteration_number: int
     ) -> None:
-        """Take up a saved state; on an error the buffer stays as it was.
+        """Restore a saved state; on an error the buffer stays as it was.
 
         Raises:
             FileNotFoundError: the state, or a file that it needs, is not there.
@@ -314,7 +314,7 @@ class SavedReplay(replay_buffer.ReplayBuffer):
         return {"state": json.dumps(state), "arrays": arrays}
 
     def from_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up what `to_state_dict` gave.
+        """Restore what `to_state_dict` gave.
 
         Raises:
             ValueError: it is of other settings, or damaged.

@@ -123,7 +123,7 @@ class RecordRing:
         return self.take(np.arange(start, self.end) % len(self._slots))
 
     def restore(self, records: np.ndarray, end: int) -> None:
-        """Take up records [N] that end before this number, in the place of all."""
+        """Restore records [N] that end before this number, in the place of all."""
         numbers = np.arange(end - len(records), end)
         self._slots[numbers % len(self._slots)] = records
         self.end = end

@@ -7,7 +7,7 @@ cannot be.
 from absl import flags
 
 from redo_dopamine.cli import flags as command_line
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import process
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import BOOTSTRAP_REPEATS
 
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
                 f"the report takes flags only; seen {' '.join(argv[1:])!r}. "
                 "Write --base_dir=DIR."
             )
-        base_dir = paths.given("--base_dir", _BASE_DIR.value)
+        base_dir = command_line.given("--base_dir", _BASE_DIR.value)
         print(write_report(base_dir, _BOOTSTRAP_REPEATS.value))
 
     return process.status_of(write)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.cli import flags, paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import BOOTSTRAP_REPEATS, study, summary
 from redo_dopamine.report.run_page import write_report
@@ -248,8 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         figures = None if options.figures is None else options.figures.split(",")
-        base_dir = paths.given("--base_dir", options.base_dir)
-        keep(Path(base_dir), Path(paths.given("--to", options.to)), figures)
+        base_dir = flags.given("--base_dir", options.base_dir)
+        keep(Path(base_dir), Path(flags.given("--to", options.to)), figures)
         print(options.to)
 
     return process.status_of(run)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from redo_dopamine.cli import paths
+from redo_dopamine.cli import flags
 from redo_dopamine.errors import UserError
 from redo_dopamine.report import BOOTSTRAP_REPEATS, files, statistics, style, summary
 from redo_dopamine.report.files import Table
@@ -191,7 +191,7 @@ def write_report(
             "bootstrap_repeats must be a whole number of 1 or more; it is "
             f"{bootstrap_repeats!r}. Leave it out for {BOOTSTRAP_REPEATS}."
         )
-    base_dir = paths.usable("base_dir", str(base_dir))
+    base_dir = flags.usable("base_dir", str(base_dir))
     if not (Path(base_dir) / spec.NAME).is_file():
         return write_page(base_dir)
     # Here, since a page of runs needs nothing of it.

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from redo_dopamine.cli import paths
+from redo_dopamine.cli import flags
 from redo_dopamine.errors import UserError
 from redo_dopamine.report.metrics_csv import is_damage, read_metrics
 from redo_dopamine.rundir import files, status
@@ -63,7 +63,7 @@ def load_run(path: str | Path) -> Run:
     Raises:
         UserError: there is no `metrics.csv`, or it has a wrong header.
     """
-    path = Path(paths.usable("path", str(path)))
+    path = Path(flags.usable("path", str(path)))
     if not (path / METRICS).is_file():
         raise UserError(
             f"a run directory must hold a {METRICS}; {path} holds none. "
@@ -102,7 +102,7 @@ def find_runs(base_dir: str | Path) -> list[Run]:
     Raises:
         UserError: there is no such directory, or no run in it.
     """
-    base_dir = Path(paths.usable("base_dir", str(base_dir)))
+    base_dir = Path(flags.usable("base_dir", str(base_dir)))
     if not base_dir.is_dir():
         there = base_dir.parent.iterdir() if base_dir.parent.is_dir() else ()
         near = difflib.get_close_matches(base_dir.name, [x.name for x in there], 1)

@@ -44,7 +44,7 @@ def numbers(directory: str | os.PathLike[str]) -> list[int]:
 def replay_state(directory: str | os.PathLike[str], number: int) -> dict[str, Any]:
     """What a checkpoint's meta says of the replay buffer beside it; nothing for none.
 
-    So that it is not taken up with the buffer of another one.
+    So that it is not restored with the buffer of another one.
     """
     path = Path(directory) / "replay" / f"state.{number}.json"
     try:

@@ -119,7 +119,7 @@ def read(path: Path) -> dict[str, Any]:
 def start_from(given: str, agent: Any) -> None:
     """Give a new agent the parameters of a checkpoint of Dopamine's.
 
-    Steps, exploration and the replay buffer begin anew: it is a starting point. An
+    Steps, exploration and the replay buffer begin again: it is a starting point. An
     optimizer state of another optimizer is left behind, and that is said.
 
     Args:
@@ -144,7 +144,7 @@ def start_from(given: str, agent: Any) -> None:
         opt_state = None
         print(
             f"warning: the optimizer state of {path} is not of this run's optimizer, "
-            "which therefore begins anew.",
+            "which therefore begins again.",
             file=sys.stderr,
         )
     agent.start_from(params, target, opt_state)

@@ -15,7 +15,7 @@ from absl import logging
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.rundir import checkpoint, lock, metrics_csv, resume
-from redo_dopamine.rundir.config_diff import (
+from redo_dopamine.rundir.resume import (
     check_allowed_changes,
     check_same_config,
     differences,
@@ -141,7 +141,7 @@ _AGENT, _ENVIRONMENT = "agent", "environment/"
 
 
 class ResumeOptions(NamedTuple):
-    """On which a run is taken up; each is a flag of `redo_dopamine.train`.
+    """How a run is resumed; each is a flag of `redo_dopamine.train`.
 
     Attributes:
         allow_config_change: whether settings may differ from the checkpoint's.
@@ -178,7 +178,7 @@ class Checkpoints:
         base_dir: the run's directory.
         agent: with `state_tree`, `bundle_and_checkpoint` and `unbundle`.
         config: the run's operative configuration, which every checkpoint keeps.
-        options: on which a run is taken up.
+        options: of how a run is resumed.
         agent_steps: that the run is meant to have.
     """
 

@@ -11,11 +11,11 @@ import numpy as np
 from dopamine.discrete_domains import iteration_statistics
 
 from redo_dopamine.agents import dqn
+from redo_dopamine.cli.process import StopRequested, StopSwitch
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import NotFiniteError
-from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 from redo_dopamine.runners import collectors
-from redo_dopamine.runners.progress import Progress
+from redo_dopamine.runners.collectors import Progress
 from redo_dopamine.runners.resumable import ResumableRunner
 from redo_dopamine.runners.resume import ResumeOptions, TrainPhase
 
@@ -36,7 +36,7 @@ class PlasticityRunner(ResumableRunner):
         base_dir: where everything is written.
         agent: class of the agent, called with the number of actions.
         checkpoint_minutes: between two checkpoints inside an iteration.
-        options: on which a run in `base_dir` is taken up.
+        options: of how a run in `base_dir` is resumed.
     """
 
     # What an environment must have; a test of each is made before the agent is built.
@@ -275,7 +275,7 @@ def experiment(
     Args:
         base_dir: where everything is written.
         runner: class of the runner.
-        options: on which a run in `base_dir` is taken up.
+        options: of how a run in `base_dir` is resumed.
     """
     return runner(base_dir, options=options)
 

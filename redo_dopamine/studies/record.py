@@ -96,7 +96,7 @@ def read(path: Path) -> dict[str, Any]:
         problem = f"is no JSON ({error})"
     raise UserError(
         f"{NAME} must describe a study, but {path} {problem}. Delete it; the launch "
-        "writes it anew."
+        "writes it again."
     )
 
 

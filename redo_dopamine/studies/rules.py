@@ -12,7 +12,7 @@ from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from redo_dopamine.cli.flags import LARGEST_SEED
 from redo_dopamine.errors import UserError, shortened
-from redo_dopamine.studies import gin_values
+from redo_dopamine.studies import scaling
 from redo_dopamine.studies.spec import MOST_BYTES, is_name
 from redo_dopamine.studies.study import TRAINING_STEPS, Arm, Length, Study
 
@@ -213,7 +213,7 @@ def _of_arm(arm: Arm, speeds: Collection[str]) -> Iterator[str]:
             f"{at} must have a replay_ratio from {_LEAST_RATIO:g} to {_MOST_RATIO:g}, "
             f"or None, but has {_shown(ratio)}"
         )
-    if arm.gin_file is not None and gin_values.find(arm.gin_file) is None:
+    if arm.gin_file is not None and scaling.find(arm.gin_file) is None:
         yield (
             f"{at} must have a gin_file that ships with the package, a path, or None, "
             f"but has {_shown(arm.gin_file)}"

@@ -2,11 +2,16 @@
 
 Lengths, warm-up, the decay of ε, all periods, evaluation and the replay buffer shrink
 together, each by the factor and never below its floor. A scaled run shows that the
-machinery works; its returns say nothing about the paper's.
+machinery works; its returns say nothing about the paper's. What a gin file sets is
+read as text, without gin.
 """
 
-from redo_dopamine.errors import UserError
-from redo_dopamine.studies import gin_values
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.studies.study import (
     TRAINING_STEPS,
     Arm,
@@ -15,6 +20,16 @@ from redo_dopamine.studies.study import (
     Study,
     shrink,
 )
+
+_PACKAGE = Path(__file__).parent.parent
+# Beside the modules where the package is installed, one up in a checkout.
+SHIPPED = next(
+    path
+    for path in (_PACKAGE / "gin_configs", _PACKAGE.parent / "gin_configs")
+    if path.is_dir()
+)
+_INCLUDE = re.compile(r"\s*include\s+['\"](.+?)['\"]")
+_BINDING = re.compile(r"([\w./]+)\s*=\s*(.+?)\s*(?:#.*)?")
 
 _TARGET_PERIOD = "JaxDQNAgent.target_update_period"
 # What shrinks, and to what at least.
@@ -96,11 +111,7 @@ def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Settin
     for name in clocks.keys() & FLOORS.keys():
         clocks[name] = _scaled(name, clocks[name], scale)
     # What a file does not set is sent, whatever the protocol says that it is.
-    in_file = (
-        study.protocol.clocks
-        if arm.gin_file is None
-        else gin_values.numbers(arm.gin_file)
-    )
+    in_file = study.protocol.clocks if arm.gin_file is None else numbers(arm.gin_file)
     ratio = f"{study.protocol.agent}.replay_ratio"
     return {
         **({} if arm.replay_ratio is None else {ratio: arm.replay_ratio}),
@@ -139,3 +150,39 @@ def _target_period(gradient_steps: int, replay_ratio: float, scale: float) -> in
 
 def _scaled(name: str, value: int, scale: float) -> int:
     return value if scale == 1 else min(value, max(FLOORS[name], shrink(value, scale)))
+
+
+def find(name: str) -> Path | None:
+    """The file of a path or of the name of a shipped file; None without one."""
+    return next((x for x in (Path(name), SHIPPED / name) if x.is_file()), None)
+
+
+@functools.cache
+def numbers(name: str) -> Mapping[str, int]:
+    """The whole numbers that a gin file and those it includes set, by gin name.
+
+    Args:
+        name: of a shipped file, or a path; of another nothing is known.
+
+    Raises:
+        UserError: it includes itself.
+    """
+    return _numbers(name, ())
+
+
+def _numbers(name: str, above: tuple[str, ...]) -> dict[str, int]:
+    if name in above:
+        raise UserError(
+            "Gin files must not include each other in a circle, but "
+            f"{shortened(name)} includes itself. Remove one of its includes."
+        )
+    path, found = find(name), dict[str, int]()
+    for line in path.read_text("utf-8", "replace").splitlines() if path else ():
+        if include := _INCLUDE.match(line):
+            found.update(_numbers(include[1], (*above, name)))
+        elif binding := _BINDING.fullmatch(line):
+            try:
+                found[binding[1]] = int(binding[2])
+            except ValueError:  # Another value, which takes the place of a number.
+                found.pop(binding[1], None)
+    return found

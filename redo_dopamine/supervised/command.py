@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import gin
 import tqdm
 
-from redo_dopamine.cli import flags, paths, process
+from redo_dopamine.cli import flags, process
+from redo_dopamine.cli.process import StopSwitch
 from redo_dopamine.config import checking, gin_files, names
 from redo_dopamine.config.gin_files import brief
 from redo_dopamine.core import jit
@@ -27,34 +28,25 @@ from redo_dopamine.rundir import (
     resume,
     status,
 )
-from redo_dopamine.rundir.config_diff import check_same_config
-from redo_dopamine.rundir.signals import StopSwitch
+from redo_dopamine.rundir.resume import check_same_config
 from redo_dopamine.supervised.experiment import EpochExperiment, Row
 
 _NAME = "experiment"  # Of the arrays of a checkpoint.
 
 
 class Command(NamedTuple):
-    """What the command of an experiment must know of it.
+    """What the command of an experiment must know of it."""
 
-    Attributes:
-        module: `python -m redo_dopamine.supervised.<module>`.
-        kind: the experiment's class; gin knows it by its name.
-        description: for --help.
-        names: gin names besides the class and those that agents have too.
-        defaults: bindings that hold unless others do, so that gin knows what is used
-            where nothing is bound: `ConvClassifier.width` is no dead word.
-        dataset: gives the name of the data, for `run.json`, as gin is configured.
-        add_flags: adds flags to those of every experiment.
-        bindings: gin bindings from those flags.
-    """
-
-    module: str
-    kind: type[EpochExperiment]
-    description: str
+    module: str  # `python -m redo_dopamine.supervised.<module>`.
+    kind: type[EpochExperiment]  # Gin knows it by its name.
+    description: str  # For --help.
+    # Gin names besides the class and those that agents have too.
     names: Mapping[str, Callable[..., Any]]
+    # Bindings that hold unless others do, so that gin knows what is used where nothing
+    # is bound: `ConvClassifier.width` is not passed over.
     defaults: str
-    dataset: Callable[[], str]
+    dataset: Callable[[], str]  # The name of the data, for `run.json`.
+    # Adds flags to those of every experiment; the second makes bindings of them.
     add_flags: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     bindings: Callable[[argparse.Namespace], list[str]] = lambda options: []
 
@@ -63,11 +55,7 @@ class Command(NamedTuple):
         return {self.kind.__name__: self.kind, **self.names, **names.SHARED}
 
     def load(self, files: Sequence[str], bindings: Sequence[str]) -> None:
-        """Parse gin files and bindings, strictly. Touches gin's global state.
-
-        Args:
-            files: paths, or names of files that ship with the package.
-            bindings: single bindings, which win over the files.
+        """Parse gin files and bindings, strictly; see `checking.load`.
 
         Raises:
             UserError: a file that is not there or not gin, or a name nobody knows.
@@ -104,17 +92,12 @@ class Command(NamedTuple):
         add("--base_dir", required=True, help="made if missing, resumed if not")
         add("--gin_files", action="append", default=[], help="paths or shipped names")
         add("--gin_bindings", action="append", default=[], help="win over the files")
-        about = "noted in status.json, no more"
-        add("--scale", type=flags.scale, default=1.0, help=about)
+        add("--scale", type=flags.scale, default=1.0, help="noted in status.json only")
         self.add_flags(made)
         return made
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
-        """Run, or go on with, the experiment; returns the exit status.
-
-        Args:
-            arguments: in the place of the command line's.
-        """
+        """Run or resume the experiment; returns the exit status."""
         jit.ignore_environment()
         return process.status_of_training(lambda: self._train(arguments), brief)
 
@@ -130,7 +113,7 @@ class Command(NamedTuple):
 
     def _train(self, arguments: Sequence[str] | None) -> None:
         options = self.configure(arguments)  # Before there is a directory.
-        directory = paths.writable_run("--base_dir", options.base_dir)
+        directory = flags.writable_run("--base_dir", options.base_dir)
         # With the directory in hand, so that of two processes one does no work.
         with lock.held(directory):
             dataset = self.dataset()

@@ -1,4 +1,4 @@
-"""Teach a network the Q-values of another on fixed states.
+"""Teach a network the Q-values of another on fixed states, from teacher data.
 
 `python -m redo_dopamine.supervised.distillation --base_dir=DIR --lesson=FILE`.
 """
@@ -6,7 +6,7 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gin
 import jax
@@ -14,23 +14,111 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.core.checks import check_positive, whole_setting
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import InterventionFactory
 from redo_dopamine.errors import UserError
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.nature import NatureNetwork
-from redo_dopamine.supervised import teacher_data
+from redo_dopamine.rundir import checkpoint
 from redo_dopamine.supervised.command import Command
-from redo_dopamine.supervised.experiment import (
-    EpochExperiment,
-    Objective,
-    make_draw,
-)
-from redo_dopamine.supervised.teacher_data import TeacherData
+from redo_dopamine.supervised.experiment import EpochExperiment, Objective, make_draw
 
-# From teacher data and newly drawn parameters to those that a student begins with.
+_STUDENT = "student"
+_REMEDY = (
+    "Make one of two runs by 'redo-dopamine data teacher --teacher=RUN_DIR "
+    "--student=RUN_DIR', which writes data/distillation/<game>.npz."
+)
+
+
+class TeacherData(NamedTuple):
+    """What a student learns from; flags and settings call it a lesson."""
+
+    states: np.ndarray  # As the network takes them [N, H, W, stack].
+    q_values: np.ndarray  # The teacher's [N, actions], float32.
+    student: checkpoint.Arrays  # Initial parameters, by `checkpoint.flatten`'s names.
+    checksum: int  # Tells these data from others.
+
+    @property
+    def num_actions(self) -> int:
+        """How many Q-values a state has."""
+        return self.q_values.shape[1]
+
+    def student_like(self, params: Params) -> Params:
+        """Return the student's parameters, as a tree like that of a network.
+
+        Raises:
+            UserError: the network is another one than the student's.
+        """
+        try:
+            return checkpoint.unflatten(params, self.student, _STUDENT)
+        except ValueError as error:
+            raise UserError(
+                "A pretrained student must be of the network that Distillation.network "
+                f"names, but is another one: {error}"
+            ) from error
+
+
+def write_teacher_data(
+    path: Path, states: np.ndarray, q_values: np.ndarray, student: Params
+) -> None:
+    """Write a file of teacher data, whole or not at all.
+
+    Args:
+        path: of the file; its directory is made if missing.
+        states: [N, H, W, stack].
+        q_values: the teacher's [N, actions].
+        student: parameters to begin with.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {
+        "states": np.ascontiguousarray(states),
+        "q_values": np.asarray(q_values, np.float32),
+        **checkpoint.flatten(student, _STUDENT),
+    }
+    checkpoint.write_file(path, arrays, {"checksum": checkpoint.checksum(arrays)})
+
+
+def read_teacher_data(path: str | Path) -> TeacherData:
+    """Read a file of teacher data.
+
+    Raises:
+        UserError: it is missing, damaged or something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(
+            f"Distillation.lesson must be a file, but {path} is none. {_REMEDY}"
+        )
+    try:
+        arrays, meta = checkpoint.read(path)
+        data = TeacherData(
+            arrays["states"],
+            arrays["q_values"],
+            {name: x for name, x in arrays.items() if name.startswith(_STUDENT)},
+            int(meta["checksum"]),
+        )
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"Distillation.lesson must be a whole file of teacher data, but {path} "
+            f"cannot be used: {error} {_REMEDY}"
+        ) from error
+    for name, array in (("states", data.states), ("q_values", data.q_values)):
+        wrong = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        if wrong.any():
+            raise UserError(
+                f"Distillation.lesson must hold finite numbers, but row "
+                f"{np.flatnonzero(wrong)[0]} of {name} in {path} does not "
+                f"({wrong.sum()} such rows). {_REMEDY}"
+            )
+    return data
+
+
+# From teacher data and newly drawn parameters to a student's initial ones.
 InitFn = Callable[[TeacherData, Params], Params]
 
 
@@ -55,8 +143,7 @@ def squared_error(q_values: np.ndarray) -> Objective:
     .. math:: \text{loss} = E_{s,a} \big( Q(s, a) - Q_{teacher}(s, a) \big)^2
 
     and `relative_loss`, which is that divided by the variance of the teacher's
-    Q-values around each action's mean: 1 for a student that says the same of all
-    states, as well as it can.
+    Q-values around each action's mean: 1 for the best student that is blind to states.
 
     Args:
         q_values: the teacher's, of all states [N, actions].
@@ -86,15 +173,9 @@ class Distillation(EpochExperiment):
         lesson: path of a file of teacher data.
         network: makes the student's network from a number of actions.
         start: what the student begins with: `fresh_student` or `pretrained_student`.
-        intervention: what to do against lost plasticity, such as `redo()`.
-        seed: of all random streams.
-        num_epochs: passes over the states.
-        batch_size: states an update.
         learning_rate: of Adam.
         eps: of Adam.
-        taus: thresholds to measure dormancy at, at the end of every epoch.
-        tracking_batch_size: states that a measurement averages over, the same ones
-            always; all where there are no more.
+        The others are those of `EpochExperiment`.
 
     Raises:
         UserError: teacher data that cannot be read, or a student of another network.
@@ -118,18 +199,18 @@ class Distillation(EpochExperiment):
     ):
         seed = whole_setting("seed", seed, low=0)
         check_positive(learning_rate=learning_rate, eps=eps)
-        given = teacher_data.read(lesson)
-        self._q_values = given.q_values
-        made = network(given.num_actions)
-        draw_params = make_draw(made, given.states)
+        data = read_teacher_data(lesson)
+        self._q_values = data.q_values
+        made = network(data.num_actions)
+        draw_params = make_draw(made, data.states)
         super().__init__(
-            *(made, given.states, squared_error(given.q_values)),
+            *(made, data.states, squared_error(data.q_values)),
             optax.adam(learning_rate, eps=eps),
-            start(given, draw_params(jax.random.PRNGKey(seed))),
+            start(data, draw_params(jax.random.PRNGKey(seed))),
             draw_params=draw_params,
             intervention=intervention,
             taus=taus,
-            checksum=given.checksum,
+            checksum=data.checksum,
             seed=seed,
             num_epochs=num_epochs,
             batch_size=batch_size,
@@ -149,7 +230,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _bindings(options: argparse.Namespace) -> list[str]:
-    lesson = paths.optional("--lesson", options.lesson)
+    lesson = flags.optional("--lesson", options.lesson)
     return [] if lesson is None else [f"{_LESSON} = {lesson!r}"]
 
 

@@ -42,7 +42,7 @@ def make_draw(network: Any, inputs: np.ndarray) -> Callable[[jax.Array], Params]
 
 
 class Row(NamedTuple):
-    """One number: a line of `metrics.csv`."""
+    """A line of `metrics.csv`."""
 
     epoch: int
     gradient_step: int
@@ -51,19 +51,12 @@ class Row(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that training changes, as checkpoints name it.
-
-    Attributes:
-        params: the network's parameters.
-        opt_state: of the optimizer.
-        intervention: the intervention's state.
-        record: what measurements have found dormant so far, for the overlaps.
-    """
+    """All that training changes, as checkpoints name it."""
 
     params: Params
     opt_state: optax.OptState
-    intervention: Any
-    record: DormancyRecord
+    intervention: Any  # The intervention's state.
+    record: DormancyRecord  # What was found dormant so far, for the overlaps.
 
 
 class EpochExperiment:
@@ -93,7 +86,6 @@ class EpochExperiment:
             An epoch has that many times fewer updates.
 
     Attributes:
-        checksum, seed, num_epochs: as given.
         epoch: epochs made.
         learner: parameters and optimizer state.
         plasticity: measures and intervenes.
@@ -190,10 +182,9 @@ class EpochExperiment:
                 does not count and only `load_state_tree` makes the object whole.
 
         Returns:
-            What the objective says, such as `loss`: means over the epoch's batches, as
-            each was before its update; dormant fractions and overlaps; and, at the
-            steps that the intervention acted at, its metrics and the dormant fractions
-            just before and just after.
+            What the objective gives, such as `loss`: means over the epoch's batches,
+            each before its update; dormant fractions and overlaps; and where the
+            intervention acted, its metrics and the fractions just before and after.
         """
         targets = jnp.asarray(self.targets_at(self.epoch))
         used = self.updates_per_epoch * self._batch_size
@@ -204,10 +195,6 @@ class EpochExperiment:
             index = rng.integers(self._num_inputs, size=size)
             return _take(self._inputs, targets, index)
 
-        def draw_tracked(size: int, rng: np.random.Generator) -> Batch:
-            del size, rng
-            return _take(self._inputs, targets, self._tracked)
-
         results: list[Mapping[str, jax.Array]] = []
         rows: list[Row] = []
         learner = self.learner
@@ -217,7 +204,11 @@ class EpochExperiment:
             learner, result = self._update(learner, batch)
             results.append(result)
             learner, found = self.plasticity.after_update(
-                learner, None, step, draw, draw_tracked
+                learner,
+                None,
+                step,
+                draw,
+                lambda *_: _take(self._inputs, targets, self._tracked),
             )
             if len(results) == len(batches):
                 found = _means(results) | found

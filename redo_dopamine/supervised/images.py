@@ -123,13 +123,10 @@ _REMEDY = (
 
 
 def fashion_mnist(data_dir: str | None = None) -> Images:
-    """Read the 60,000 training images of Fashion-MNIST.
+    """Read the training images of Fashion-MNIST, with pixels [60000, 28, 28, 1].
 
     Args:
         data_dir: folder of its IDX files; None for that of Debian's package.
-
-    Returns:
-        Images with pixels [60000, 28, 28, 1].
 
     Raises:
         UserError: a file that is missing, truncated or another one.
@@ -220,14 +217,11 @@ _CIFAR_REMEDY = (
 
 
 def cifar10(data_dir: str | None = None) -> Images:
-    """Read the 50,000 training images of CIFAR-10.
+    """Read the training images of CIFAR-10, with pixels [50000, 32, 32, 3].
 
     Args:
         data_dir: folder of the binary version's files, or the one it was unpacked in;
             None for `DEFAULT_FOLDER`.
-
-    Returns:
-        Images with pixels [50000, 32, 32, 3].
 
     Raises:
         UserError: a file that is missing, truncated or another one.

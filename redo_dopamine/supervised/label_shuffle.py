@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import flags, process
 from redo_dopamine.core.checks import check_positive, check_setting, whole_setting
 from redo_dopamine.core.interventions import InterventionFactory
-from redo_dopamine.networks.classifier import ConvClassifier
+from redo_dopamine.networks.nature import ConvClassifier
 from redo_dopamine.supervised import images as images_lib
 from redo_dopamine.supervised.command import Command
 from redo_dopamine.supervised.experiment import (
@@ -32,10 +32,10 @@ from redo_dopamine.supervised.images import Images, cifar10, fashion_mnist
 def shuffled_labels(
     labels: np.ndarray, epoch: int, shuffle_every: int | None, seed: int
 ) -> np.ndarray:
-    """Give the labels that hold in an epoch.
+    """Return the labels of an epoch.
 
-    Until the first shuffle they are the true ones. Each shuffle deals the true labels
-    out again, so that every class keeps its number of images.
+    Until the first shuffle they are the true ones. Each shuffle permutes the true
+    labels, so every class keeps its number of images.
 
     Args:
         labels: the true ones [N].
@@ -43,14 +43,13 @@ def shuffled_labels(
         shuffle_every: epochs between two shuffles; None for none.
         seed: of the shuffles, which draw from a stream of their own.
     """
-    num_shuffles = 0 if shuffle_every is None else epoch // shuffle_every
-    if num_shuffles == 0:
+    if shuffle_every is None or epoch < shuffle_every:
         return labels
-    return stream(seed, TARGETS, num_shuffles).permutation(labels)
+    return stream(seed, TARGETS, epoch // shuffle_every).permutation(labels)
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array) -> Mapping[str, jax.Array]:
-    """Give `loss`, the mean cross-entropy in nats, and `train/accuracy`.
+    """Return `loss`, the mean cross-entropy in nats, and `train/accuracy`.
 
     Args:
         logits: of each class [B, classes].
@@ -75,21 +74,14 @@ class LabelShuffle(EpochExperiment):
     Args:
         dataset: gives the images: `fashion_mnist` or `cifar10`.
         network: makes the network from a number of classes.
-        intervention: what to do against lost plasticity, such as `redo()`.
-        seed: of all random streams.
         num_samples: images drawn from the data set, to train on.
         pixel_block: side of the blocks of pixels that are averaged into one; 2 makes
             28x28 images 14x14, at half the time an update. 1 for none.
-        num_epochs: passes over them.
         shuffle_every: epochs between two shuffles of the labels; None for labels
             that stay.
-        batch_size: images an update; what does not fill a batch waits for the next
-            epoch, which has another order.
         learning_rate: of stochastic gradient descent.
         momentum: of the same, in [0, 1).
-        taus: thresholds to measure dormancy at, at the end of every epoch.
-        tracking_batch_size: images that a measurement averages over, the same ones
-            always; all samples where there are no more.
+        The others are those of `EpochExperiment`.
 
     Attributes:
         images: the samples, with their true labels.
@@ -118,14 +110,13 @@ class LabelShuffle(EpochExperiment):
     ):
         seed = whole_setting("seed", seed, low=0)
         num_samples = whole_setting("num_samples", num_samples)
-        is_share, share = lambda x: 0 <= x < 1, "a finite number in [0, 1)"
         check_positive(learning_rate=learning_rate)
-        check_setting("momentum", momentum, is_share, share)
-        self._shuffle_every = (
-            None
-            if shuffle_every is None
-            else whole_setting("shuffle_every", shuffle_every)
+        check_setting(
+            "momentum", momentum, lambda x: 0 <= x < 1, "a finite number in [0, 1)"
         )
+        if shuffle_every is not None:
+            shuffle_every = whole_setting("shuffle_every", shuffle_every)
+        self._shuffle_every = shuffle_every
         self.images = images_lib.choose(dataset(), num_samples, stream(seed, SAMPLES))
         pixels = images_lib.averaged(
             self.images.pixels, whole_setting("pixel_block", pixel_block)
@@ -157,17 +148,16 @@ _DATASETS = {"fashion_mnist": fashion_mnist, "cifar10": cifar10}
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
     default = "default: what gin says; fashion_mnist"
-    add("--dataset", choices=tuple(_DATASETS), help=default)
-    add("--data_dir", help="folder of the data set's files")
+    parser.add_argument("--dataset", choices=tuple(_DATASETS), help=default)
+    parser.add_argument("--data_dir", help="folder of the data set's files")
 
 
 def _bindings(options: argparse.Namespace) -> list[str]:
     found = []
     if options.dataset is not None:
         found.append(f"LabelShuffle.dataset = @{options.dataset}")
-    data_dir = paths.optional("--data_dir", options.data_dir)
+    data_dir = flags.optional("--data_dir", options.data_dir)
     if data_dir is not None:
         found += [f"{name}.data_dir = {data_dir!r}" for name in _DATASETS]
     return found

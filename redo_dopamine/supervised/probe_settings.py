@@ -1,7 +1,6 @@
-"""Say what the regression probe begins with, and how it looks for better weights.
+"""The probe's initial parameters, perturbations at a new task, and optimizers.
 
-Initial parameters, perturbations at a new task, and optimizers. Evolution strategies
-need the extra [evolution].
+Evolution strategies need the extra [evolution].
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +24,7 @@ from redo_dopamine.core.neuron_index import spread
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint
 
-# From new parameters, the name of an environment and a seed to those to begin with.
+# From new parameters, the name of an environment and a seed to the initial ones.
 InitFn = Callable[[Params, str, int], Params]
 
 
@@ -195,7 +194,7 @@ def evolution_on_trapped_layer(
     deviation are ours.
 
     Args:
-        switch: with the network that is begun with.
+        switch: with the initial network.
         learning_rate: of Adam.
         population_size: P, even: evaluations of the loss an update.
         std: sigma, in units of the weights.
@@ -215,8 +214,8 @@ def evolution_on_trapped_layer(
             "every member of the population is the same."
         )
     chosen = _weights_into(trapped_layer(switch))
-    search = _evolution(chosen, switch.key, population_size, learning_rate, std)
-    return ProbeOptimizer(search, population_size)
+    optimizer = _evolution(chosen, switch.key, population_size, learning_rate, std)
+    return ProbeOptimizer(optimizer, population_size)
 
 
 def trapped_layer(switch: TaskSwitch) -> Layer:

@@ -26,8 +26,8 @@ from redo_dopamine.core.jit import compiled
 from redo_dopamine.core.metrics import gradients
 from redo_dopamine.core.metrics.dormancy import named_fractions
 from redo_dopamine.core.optimizers import begin_again
+from redo_dopamine.networks.actor_critic import ValueNetwork
 from redo_dopamine.networks.capture import collect
-from redo_dopamine.networks.ppo import ValueNetwork
 from redo_dopamine.plasticity.learner import Learner
 from redo_dopamine.rundir import checkpoint
 from redo_dopamine.supervised import probe_settings
@@ -46,27 +46,20 @@ NOISE = 0.1  # Standard deviation, where the targets' own is 1.
 
 
 class Sample(NamedTuple):
-    """Inputs and the targets of two tasks.
+    """Inputs and the targets of two tasks. All but the inputs have mean 0, std 1."""
 
-    Attributes:
-        inputs: standard normal [N, 17].
-        first: targets [N] of a task, mean 0, standard deviation 1, without noise.
-        other: of one that has nothing to do with it, likewise.
-        noise: that is on both [N], standard deviation 1.
-    """
-
-    inputs: np.ndarray
-    first: np.ndarray
-    other: np.ndarray
-    noise: np.ndarray
+    inputs: np.ndarray  # Standard normal [N, 17].
+    first: np.ndarray  # Targets [N] of a task, without noise.
+    other: np.ndarray  # Of an unrelated one, likewise.
+    noise: np.ndarray  # That is on both [N].
 
     def targets(self, distance: float) -> np.ndarray:
-        r"""Mix targets [N] of a task that is so far away from the first.
+        r"""Mix targets [N] of a task at a distance from the first.
 
         .. math:: y = (1 - d) f + \sqrt{1 - (1 - d)^2} \, g + \text{noise}
 
-        whose correlation with f is 1 - d: 0 is the task itself, 1 one that has
-        nothing to do with it, 2 its opposite.
+        whose correlation with f is 1 - d: 0 is the task itself, 1 an unrelated one, 2
+        its opposite.
 
         Args:
             distance: d in [0, 2].
@@ -86,7 +79,7 @@ class Sample(NamedTuple):
 
 
 def function(x: np.ndarray) -> np.ndarray:
-    """Give f, values [N] of inputs [N, 17]."""
+    """Return f, values [N] of inputs [N, 17]."""
     x = x.T
     return (
         (x[0] - 0.5 * x[1])
@@ -105,10 +98,6 @@ def draw_sample(number: int, rng: np.random.Generator) -> Sample:
 
     The other task is f of the inputs in another order and of other signs, less what
     it has in common with f on these inputs.
-
-    Args:
-        number: of inputs.
-        rng: where they, the order, the signs and the noise come from.
     """
     inputs = rng.standard_normal((number, NUM_INPUTS))
     order = rng.permutation(NUM_INPUTS)
@@ -139,7 +128,7 @@ class RegressionProbe(EpochExperiment):
     inputs as many as HalfCheetah's observations have. The task is of this project
     (`function`), and so are the optimizer (Adam, whose moments begin at zero for
     every network and at every change of the task), batch and number of epochs. An
-    epoch is as many evaluations of the network as there are samples: a search that
+    epoch is as many evaluations of the network as there are samples: an optimizer that
     evaluates P candidates an update sees one sample in P.
 
     Experiments of a seed have the same samples and order of the data.
@@ -150,19 +139,16 @@ class RegressionProbe(EpochExperiment):
         start: what it begins with: `fresh_network` or `aged_network`.
         perturb: what is done to it when the new task begins: `undisturbed`,
             `redrawn`, `disturb_zero_gradient` or `disturb_at_random`.
-        intervention: what to do against lost plasticity, such as `weight_clipping()`.
-        search: how better weights are looked for: `adam`, `adam_on_trapped_layer` or
-            `evolution_on_trapped_layer`, which judge the network that is begun with.
-        seed: of all random streams.
+        search: makes the optimizer: `adam`, `adam_on_trapped_layer` or
+            `evolution_on_trapped_layer`, which look at the initial network.
         num_epochs: passes over the sample, those of the first task included.
         first_epochs: passes over the first task, before the new one; 0 for none.
         distance: of the new task from the first (`Sample.targets`), in [0, 2].
         num_samples: of the training sample, and of the test sample too.
-        batch_size: inputs an update.
-        learning_rate: of the search.
+        learning_rate: of the optimizer.
         before_optimizer: what is done to the gradient, such as `l2_to_init()`.
-        taus: thresholds to measure dormancy at, at the end of every epoch.
         threshold: a neuron is zero-gradient where its MAGI is at most this.
+        The others are those of `EpochExperiment`.
 
     Raises:
         UserError: no such aged network.
@@ -204,8 +190,9 @@ class RegressionProbe(EpochExperiment):
         made = network()
         self._graph = made.graph()
         self._find_zero_gradient = _make_find_zero_gradient(made, inputs, threshold)
-        held_out, wanted = sample.inputs[num_samples:], targets[num_samples:]
-        self._test_loss = _make_test_loss(made, held_out, wanted)
+        self._test_loss = _make_test_loss(
+            made, sample.inputs[num_samples:], targets[num_samples:]
+        )
         draw_params = make_draw(made, inputs)
         key = jax.random.PRNGKey(seed)
         drawn = draw_params(key)
@@ -213,7 +200,7 @@ class RegressionProbe(EpochExperiment):
         zero = self._find_zero_gradient(params)
         key = jax.random.fold_in(key, _SEARCH)
         found = search(TaskSwitch(params, zero, self._graph, drawn, key), learning_rate)
-        named = {"inputs": inputs, **checkpoint.flatten(params, "start")}
+        started = checkpoint.flatten(params, "start")
         super().__init__(
             *(made, inputs, squared_error),
             optax.chain(*before_optimizer, found.transformation),
@@ -221,7 +208,7 @@ class RegressionProbe(EpochExperiment):
             draw_params=draw_params,
             intervention=intervention,
             taus=taus,
-            checksum=checkpoint.checksum(named),
+            checksum=checkpoint.checksum({"inputs": inputs, **started}),
             seed=seed,
             num_epochs=num_epochs,
             batch_size=batch_size,
@@ -234,25 +221,20 @@ class RegressionProbe(EpochExperiment):
         return self._first if epoch < self._first_epochs else self._targets
 
     def run_epoch(self, between_steps: Callable[[], None] = lambda: None) -> list[Row]:
-        """Train for one epoch, and measure at its end.
+        """Train for one epoch, and measure; see `EpochExperiment`.
 
-        Args:
-            between_steps: is called before every update.
-
-        Returns:
-            As every experiment's, and `test_loss`, on inputs that are not trained on,
-            of the new task; `zero_gradient_fraction`, of all neurons and by layer.
+        Returns as well `test_loss`, on inputs of the new task that are not trained on,
+        and `zero_gradient_fraction`, of all neurons and by layer.
         """
         if self.epoch == self._first_epochs:
             self.learner = self._at_a_new_task(self.learner)
         rows = super().run_epoch(between_steps)
-        params = self.learner.params
-        zero = self._find_zero_gradient(params)
+        zero = self._find_zero_gradient(self.learner.params)
         found = named_fractions("zero_gradient_fraction", zero)
-        found["test_loss"] = self._test_loss(params)
+        found["test_loss"] = self._test_loss(self.learner.params)
         epoch, step = self.epoch - 1, self.gradient_step
-        values = jax.device_get(found)
-        return [*rows, *(Row(epoch, step, k, v) for k, v in values.items())]
+        values = jax.device_get(found).items()
+        return [*rows, *(Row(epoch, step, k, v) for k, v in values)]
 
     def _at_a_new_task(self, learner: Learner) -> Learner:
         """Perturb the parameters, and begin with an optimizer without moments."""
@@ -269,11 +251,12 @@ def _make_find_zero_gradient(
 ) -> Callable[[Params], dict[str, jax.Array]]:
     """Compile `params -> zero-gradient neurons [N] per layer`, by their MAGI."""
 
-    def observe(params: Params) -> Mapping[str, jax.Array]:
-        return collect(network.apply, params, jnp.asarray(inputs))
-
     def find(params: Params) -> dict[str, jax.Array]:
-        found = gradients.magi(network.graph(), observe, params)
+        found = gradients.magi(
+            network.graph(),
+            lambda x: collect(network.apply, x, jnp.asarray(inputs)),
+            params,
+        )
         return {layer: x <= threshold for layer, x in found.items()}
 
     return compiled(find)

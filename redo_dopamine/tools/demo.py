@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from redo_dopamine.cli import flags as command_line
-from redo_dopamine.cli import paths, process
+from redo_dopamine.cli import process
 from redo_dopamine.errors import UserError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _run(rest: Sequence[str]) -> None:
 
         from redo_dopamine.report import find_runs, write_report
 
-    base_dir = Path(paths.given("--base_dir", _BASE_DIR.value))
+    base_dir = Path(command_line.given("--base_dir", _BASE_DIR.value))
     train_arms(base_dir, _GIN_BINDINGS.value)
     page = write_report(base_dir)
     console = Console()

@@ -17,7 +17,7 @@ from redo_dopamine.config import load
 from redo_dopamine.core.jit import compiled
 from redo_dopamine.errors import UserError
 from redo_dopamine.inspect import restore
-from redo_dopamine.supervised import teacher_data
+from redo_dopamine.supervised import distillation
 
 _STATES = 9  # A random stream, apart from the others.
 _AT_ONCE = 256  # States, so that few are in memory twice.
@@ -78,7 +78,7 @@ def make(request: Request) -> Path:
     parts = [(x, q_values(x)) for x in _states(teacher, request)]
     states, said = (np.concatenate(part) for part in zip(*parts, strict=True))
     try:
-        teacher_data.write(path, states, said, student.agent.online_params)
+        distillation.write_teacher_data(path, states, said, student.agent.online_params)
     except OSError as error:
         raise UserError(
             f"--output must be a directory that can be written, but {path} cannot: "

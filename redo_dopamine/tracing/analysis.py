@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from redo_dopamine.tracing import allowed, folding, indices, reasons
-from redo_dopamine.tracing.contractions import contract, convolve
+from redo_dopamine.tracing import elementwise, reasons, values
+from redo_dopamine.tracing.contractions import contract, convolve, gather
 from redo_dopamine.tracing.elementwise import combine
-from redo_dopamine.tracing.gathers import gather
-from redo_dopamine.tracing.indices import varying
 from redo_dopamine.tracing.loops import branch, scan, while_loop
 from redo_dopamine.tracing.neurons import Neurons
 from redo_dopamine.tracing.program import Key, Literal, Operand, Operation, Program
-from redo_dopamine.tracing.values import Atom, Place, Value, constant, together
+from redo_dopamine.tracing.values import Atom, Place, Value, constant, together, varying
 
 
 class Analysis:
@@ -53,8 +51,8 @@ class Analysis:
         """The results of one operation."""
         followed = any(x.data or x.atoms or x.taint or x.ids is not None for x in ins)
         if not followed and not op.inner and not any(x.computed for x in ins):
-            return folding.fold(op, ins)
-        if not allowed.is_allowed(op):
+            return values.fold(op, ins)
+        if not elementwise.is_allowed(op):
             return self.unknown(op, ins)
         if op.name == "scan":
             return scan(self, op, ins)
@@ -62,17 +60,17 @@ class Analysis:
             return while_loop(self, op, ins)
         if op.name == "cond":
             return branch(self, op, ins)
-        if op.name in allowed.OWN_DERIVATIVE:
+        if op.name in elementwise.OWN_DERIVATIVE:
             return self.own_derivative(op, ins)
-        if op.name in allowed.PASS:
+        if op.name in elementwise.PASS:
             return [x.but(known=None) for x in ins]
-        if op.name in allowed.ELEMENTWISE:
+        if op.name in elementwise.ELEMENTWISE:
             return [combine(self, op, ins)]
         rule = _RULES.get(op.name)
         if rule is not None:
             return rule(self, op, ins)
-        if op.name in allowed.MOVES and len(ins) == 1:
-            move = indices.mover(op, ins[0].shape)
+        if op.name in elementwise.MOVES and len(ins) == 1:
+            move = values.mover(op, ins[0].shape)
             if move is not None:
                 return [ins[0].moved(move, op.shapes[0])]
         return self.unknown(op, ins)
@@ -198,9 +196,9 @@ def _concatenate(analysis: Analysis, op: Operation, ins: list[Value]) -> list[Va
         for atom in x.atoms:
             others: list[Any] = [alone(False)] * len(ins)
             others[k] = atom.mask
-            mask = indices.concatenate(others, shapes, axis)
+            mask = values.concatenate(others, shapes, axis)
             index = tuple(
-                indices.concatenate(
+                values.concatenate(
                     [part if j == k else alone(0) for j in range(len(ins))],
                     shapes,
                     axis,
@@ -216,7 +214,7 @@ def _concatenate(analysis: Analysis, op: Operation, ins: list[Value]) -> list[Va
     if all(x.ids is None for x in ins):
         return [result]
     parts = [alone(-1) if x.ids is None else x.ids for x in ins]
-    return [result.but(ids=indices.concatenate(parts, shapes, axis))]
+    return [result.but(ids=values.concatenate(parts, shapes, axis))]
 
 
 def _pad(analysis: Analysis, op: Operation, ins: list[Value]) -> list[Value]:
@@ -229,7 +227,7 @@ def _pad(analysis: Analysis, op: Operation, ins: list[Value]) -> list[Value]:
     grown = {axis for axis, sizes in enumerate(config) if any(sizes)}
     atoms = tuple(_padded(atom, config, grown, x.shape) for atom in x.atoms)
     result = together(ins, op.shapes[0])
-    ids = None if x.ids is None else indices.pad(x.ids, config)
+    ids = None if x.ids is None else values.pad(x.ids, config)
     return [result.but(ids=ids, atoms=atoms, vanishes=x.vanishes and filling.is_zero)]
 
 
@@ -238,8 +236,8 @@ def _padded(atom: Atom, config: Any, grown: set[int], shape: tuple[int, ...]) ->
     sizes = zip(shape, atom.mask.shape, strict=True)
     full = [s if d in grown else m for d, (s, m) in enumerate(sizes)]
     inside = np.broadcast_to(atom.mask, full).astype(np.int64) - 1  # Or -1.
-    mask = indices.pad(inside, config) >= 0
-    axes = tuple(np.maximum(indices.pad(x, config), 0) for x in atom.axes)
+    mask = values.pad(inside, config) >= 0
+    axes = tuple(np.maximum(values.pad(x, config), 0) for x in atom.axes)
     return atom._replace(mask=mask, axes=axes)
 
 
@@ -249,7 +247,7 @@ def _split(analysis: Analysis, op: Operation, ins: list[Value]) -> list[Value]:
         positions = np.arange(start, start + size)
 
         def move(a: np.ndarray, positions: np.ndarray = positions) -> np.ndarray:
-            return indices.take(a, positions, axis)
+            return values.take(a, positions, axis)
 
         results.append(x.moved(move, shape))
         start += size
@@ -257,9 +255,9 @@ def _split(analysis: Analysis, op: Operation, ins: list[Value]) -> list[Value]:
 
 
 _RULES: Mapping[str, Any] = {
-    **dict.fromkeys(allowed.REDUCTIONS, _reduce),
-    **dict.fromkeys(allowed.CUMULATIVE, _accumulate),
-    **dict.fromkeys(allowed.WINDOWS, _pool),
+    **dict.fromkeys(elementwise.REDUCTIONS, _reduce),
+    **dict.fromkeys(elementwise.CUMULATIVE, _accumulate),
+    **dict.fromkeys(elementwise.WINDOWS, _pool),
     "sort": _accumulate,
     "concatenate": _concatenate,
     "pad": _pad,

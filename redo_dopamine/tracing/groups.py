@@ -8,9 +8,8 @@ import numpy as np
 
 from redo_dopamine.core.neuron_index import compressed
 from redo_dopamine.tracing import reasons
-from redo_dopamine.tracing.indices import varying
 from redo_dopamine.tracing.neurons import Neurons, Read
-from redo_dopamine.tracing.values import Place
+from redo_dopamine.tracing.values import Place, varying
 
 
 class Group:

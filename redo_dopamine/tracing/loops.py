@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from redo_dopamine.tracing import indices, reasons
+from redo_dopamine.tracing import reasons, values
 from redo_dopamine.tracing.neurons import Context
 from redo_dopamine.tracing.program import Operation
 from redo_dopamine.tracing.values import Value, together
@@ -28,7 +28,7 @@ def _at(x: Value, position: int) -> Value:
     """One element of the first axis."""
 
     def move(array: np.ndarray) -> np.ndarray:
-        return indices.take(array, [position], 0)[0]
+        return values.take(array, [position], 0)[0]
 
     return x.moved(move, x.shape[1:])
 
@@ -70,7 +70,7 @@ def _stack(analysis: Context, parts: list[Value]) -> Value:
     rank = len(shape)
     ids = [np.full([1] * rank, -1) if x.ids is None else x.ids[None] for x in parts]
     shapes = [(1, *x.shape) for x in parts]
-    return result.but(ids=indices.concatenate(ids, shapes, 0))
+    return result.but(ids=values.concatenate(ids, shapes, 0))
 
 
 def _over_time(
@@ -83,7 +83,7 @@ def _over_time(
     """The same parameters in every pass: until the carried neurons stay the same."""
     body, length, register = op.inner[0], op.params["length"], analysis.neurons
     for x in xs:
-        if x.ids is not None and 0 in indices.varying(x.ids):
+        if x.ids is not None and 0 in values.varying(x.ids):
             register.doubt(x.ids, reasons.LOOP_OVER)
     slices = [_at(x, 0).but(known=None) for x in xs]
     outer, reads = analysis.passes, dict(register.reads)

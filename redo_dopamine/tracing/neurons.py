@@ -13,9 +13,8 @@ import numpy as np
 
 from redo_dopamine.core.neuron_index import compressed
 from redo_dopamine.tracing import reasons
-from redo_dopamine.tracing.indices import varying
 from redo_dopamine.tracing.program import Key, Operation, Program
-from redo_dopamine.tracing.values import Atom, Place, Value
+from redo_dopamine.tracing.values import Atom, Place, Value, varying
 
 
 class Block(NamedTuple):

@@ -1,7 +1,7 @@
 """Whether a graph tells the truth about a network, on numbers.
 
 Some neurons of every layer are silenced: their activations are made 0. Then they are
-recycled instead: incoming weights drawn anew, outgoing ones 0. What the network says
+recycled instead: incoming weights reinitialized, outgoing ones 0. What the network says
 must be the same, bit for bit. It is not where an outgoing weight is missing from the
 graph, or belongs to another neuron, or an incoming one feeds another neuron.
 """

@@ -14,7 +14,7 @@ from dopamine.jax.agents.ppo import ppo_agent
 from helpers import trees
 from redo_dopamine.agents import ppo_loss
 from redo_dopamine.core.interventions import none
-from redo_dopamine.networks.ppo import PPONetwork
+from redo_dopamine.networks.actor_critic import PPONetwork
 from redo_dopamine.plasticity.learner import Learner, make_update
 from redo_dopamine.plasticity.plasticity import Plasticity
 

@@ -1,4 +1,4 @@
-"""Freed memory is handed out again, and no page of it is mapped anew."""
+"""Freed memory is handed out again, and no page of it is mapped again."""
 
 import os
 import platform
@@ -44,7 +44,7 @@ def kept_and_faults(how: str, **environment: str) -> tuple[str, int]:
 
 
 @pytest.mark.skipif(not GLIBC, reason="The allocator is not glibc's.")
-def test_freed_memory_is_not_mapped_anew():
+def test_freed_memory_is_not_mapped_again():
     _, default = kept_and_faults("default")
     kept, faults = kept_and_faults("kept")
     assert kept == "True"

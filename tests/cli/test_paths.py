@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from helpers.commands import redo_train
-from redo_dopamine.cli import paths
+from redo_dopamine.cli import flags
 from redo_dopamine.errors import UserError
-from redo_dopamine.inspect import command as inspect_command
+from redo_dopamine.inspect import show as inspect_command
 from redo_dopamine.launch import local
 from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
@@ -118,12 +118,12 @@ def test_every_command_refuses_a_name_of_nothing(command, flag, text, capsys, tm
 )
 def test_a_home_directory_is_expanded(text, expected, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
-    assert paths.given("--to", text) == expected.replace("HOME", "/home/me")
+    assert flags.given("--to", text) == expected.replace("HOME", "/home/me")
 
 
 def test_a_zero_byte_is_refused():
     with pytest.raises(UserError, match="zero byte"):
-        paths.given("--base_dir", "a\0b")
+        flags.given("--base_dir", "a\0b")
 
 
 def test_a_command_expands_it_too(monkeypatch, tmp_path, capsys):

@@ -17,7 +17,7 @@ from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.config import load
 from redo_dopamine.inspect.measure import inspect_checkpoint
 from redo_dopamine.offline import __main__ as offline
-from redo_dopamine.rundir import config_diff, provenance
+from redo_dopamine.rundir import provenance, resume
 from redo_dopamine.tools import record
 
 # One of each kind; all others are slow.
@@ -133,9 +133,9 @@ def trained(data, tmp_path_factory):
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_is_read_to_the_last_binding(config, trained):
     runs.configure_run(config, ())
-    bound = config_diff.parse_settings(gin.config_str(max_line_length=10**6))
+    bound = resume.parse_settings(gin.config_str(max_line_length=10**6))
     base_dir, operative = trained(config)
-    read = config_diff.parse_settings(operative)
+    read = resume.parse_settings(operative)
 
     def plain(settings):
         return {name.rpartition("/")[2].split(".", 1)[-1] for name in settings}
@@ -216,7 +216,7 @@ SHARED_SEED = load.SEEDS[0]
 
 def agent_of_seed(base_dir):
     """The name that the seed of a run's agent is bound by."""
-    settings = config_diff.parse_settings((base_dir / "config.gin").read_text())
+    settings = resume.parse_settings((base_dir / "config.gin").read_text())
     # DrQ(ε) takes JaxDQNAgent's for its own, where it has none (`configure`).
     return next((name for name in load.SEEDS if name in settings), SHARED_SEED)
 

@@ -63,7 +63,7 @@ def reset(network, num_layers):
         ("ppo", 2, {f"{x}/Dense_{i}" for x in PPO for i in (1, 2)}),
     ],
 )
-def test_the_last_layers_are_drawn_anew_and_the_encoder_is_bit_identical(
+def test_the_last_layers_are_reinitialized_and_the_encoder_is_bit_identical(
     network, num_layers, expected
 ):
     assert reset(network, num_layers) == expected

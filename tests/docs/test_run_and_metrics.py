@@ -22,8 +22,8 @@ from helpers import documents, networks, runs, shell
 from helpers.trees import by_path, from_paths
 from redo_dopamine.config import registry
 from redo_dopamine.core.graph import leaves_by_path
+from redo_dopamine.networks.actor_critic import ValueNetwork
 from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
-from redo_dopamine.networks.ppo import ValueNetwork
 from redo_dopamine.plasticity.tracker import Subject, Tracking
 from redo_dopamine.plasticity.watched import Recorded
 from redo_dopamine.report import find_runs

@@ -19,7 +19,7 @@ PREPROCESSINGS = [None, control.ppo_preprocessing]
 
 
 def drive(environment, actions):
-    """All that the environment says, episodes begun anew where they end."""
+    """All that the environment says, episodes begun again where they end."""
     said = []
     for action in actions:
         observation, reward, terminal, _ = environment.step(action)

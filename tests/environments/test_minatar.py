@@ -20,7 +20,7 @@ TINY = (
 
 
 def play(environment, actions):
-    """All that the environment says, episodes begun anew where they end."""
+    """All that the environment says, episodes begun again where they end."""
     said = []
     for action in actions:
         observation, reward, terminal, _ = environment.step(action)

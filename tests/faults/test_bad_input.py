@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from helpers import runs
 from helpers.commands import FLAGS, redo_train
-from redo_dopamine.inspect import command as inspect_command
+from redo_dopamine.inspect import show as inspect_command
 from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.runners.runner import PlasticityRunner
 from redo_dopamine.supervised import distillation, label_shuffle

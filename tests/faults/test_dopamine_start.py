@@ -70,7 +70,7 @@ def test_a_run_starts_with_the_parameters_and_moments_of_dopamines(written, tmp_
     )
 
 
-def test_another_optimizer_begins_anew_and_says_so(written, tmp_path, capsys):
+def test_another_optimizer_begins_again_and_says_so(written, tmp_path, capsys):
     runner = build(tmp_path, written[0], ["JaxDQNAgent.optimizer = 'rmsprop'"])
     assert "not of this run's optimizer" in capsys.readouterr().err
     leaves = jax.tree.leaves(runner.agent.optimizer_state)

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from redo_dopamine.cli import paths
+from redo_dopamine.cli import flags
 from redo_dopamine.errors import UserError
-from redo_dopamine.launch import processes
+from redo_dopamine.launch import common
 from redo_dopamine.offline import arrays
 from redo_dopamine.report import files
 from redo_dopamine.rundir import checkpoint, lock, metrics_csv, status
@@ -71,7 +71,7 @@ def test_a_run_refuses_what_is_no_file(name, make, precious, tmp_path):
     run.mkdir()
     make(run / name, precious)
     with pytest.raises(UserError, match=f"{name} must be an ordinary file"):
-        paths.writable_run("--base_dir", str(run))
+        flags.writable_run("--base_dir", str(run))
     assert [x.name for x in run.iterdir()] == [name]
 
 
@@ -91,13 +91,13 @@ def test_a_run_refuses_what_is_no_directory(name, make, precious, tmp_path):
     path.parent.mkdir(parents=True)
     make(path, precious)
     with pytest.raises(UserError, match=f"{name} must be an ordinary directory"):
-        paths.writable_run("--base_dir", str(tmp_path / "run"))
+        flags.writable_run("--base_dir", str(tmp_path / "run"))
 
 
 def test_a_base_dir_may_be_a_link_itself(tmp_path):
     (tmp_path / "scratch").mkdir()
     (tmp_path / "runs").symlink_to(tmp_path / "scratch")
-    directory = paths.writable_run("--base_dir", str(tmp_path / "runs" / "pong"))
+    directory = flags.writable_run("--base_dir", str(tmp_path / "runs" / "pong"))
     whole_files.write_text(directory / "run.json", "{}")
     assert (tmp_path / "scratch" / "pong" / "run.json").read_text() == "{}"
 
@@ -126,7 +126,7 @@ WRITERS = {
     "collector": (lambda x: collectors.CsvCollector(x, None), ["metrics.csv"]),
     "cut": (lambda x: metrics_csv.cut_back(x, 3), ["metrics.csv"]),
     "log": (
-        lambda x: processes.start(["true"], x, [0], shared=False).wait(),
+        lambda x: common.start(["true"], x, [0], shared=False).wait(),
         ["log.txt"],
     ),
     "checkpoint": (lambda x: checkpoint.write(x, 7, {}, {}), ["checkpoint.7.npz"]),
@@ -177,7 +177,7 @@ def test_what_lies_where_a_file_is_prepared_is_deleted_itself(
 READERS = {
     "status": (status.read, "status.json", None),
     "holder": (lock.holder, "run.lock", None),
-    "log": (processes.end_of_log, "log.txt", ""),
+    "log": (common.end_of_log, "log.txt", ""),
 }
 
 

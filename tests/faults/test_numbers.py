@@ -14,8 +14,8 @@ from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.errors import NotFiniteError
 from redo_dopamine.rundir import checkpoint
 from redo_dopamine.rundir import status as run_status
-from redo_dopamine.runners import nan_watch
-from redo_dopamine.runners.nan_watch import Watch
+from redo_dopamine.runners import resumable
+from redo_dopamine.runners.resumable import Watch
 from redo_dopamine.runners.resume import ResumeOptions
 
 
@@ -74,7 +74,7 @@ def test_parameters_are_looked_at_now_and_then_and_their_layer_is_named():
     bad = jnp.array([1, jnp.inf, 1, jnp.nan])
     agent.online_params = {"params": {"Conv_0": {"kernel": bad}, "Dense_0": bad}}
     watch.look()
-    agent.gradient_step += nan_watch._PERIOD
+    agent.gradient_step += resumable._PERIOD
     watch.look()
     watch._pending.all_finite.block_until_ready()
     with pytest.raises(
@@ -113,7 +113,7 @@ def all_saved_are_finite(base_dir):
     directory = base_dir / "checkpoints"
     numbers = checkpoint.numbers(directory)
     arrays = [checkpoint.read(checkpoint.path_of(directory, x))[0] for x in numbers]
-    return numbers and not any(list(nan_watch.not_finite(params_of(x))) for x in arrays)
+    return numbers and not any(list(resumable.not_finite(params_of(x))) for x in arrays)
 
 
 def params_of(arrays):

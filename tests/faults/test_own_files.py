@@ -9,10 +9,10 @@ import pytest
 
 from helpers import commands, mounts, runs
 from helpers.stub_agent import METRICS_HEADER, StubRun
-from redo_dopamine.cli import paths
+from redo_dopamine.cli import flags, process
+from redo_dopamine.cli.process import StopSwitch
 from redo_dopamine.errors import UserError
-from redo_dopamine.rundir import files, metrics_csv, resume, signals
-from redo_dopamine.rundir.signals import StopSwitch
+from redo_dopamine.rundir import files, metrics_csv, resume
 
 ROW = "5,60,30,loss,0.5\n"
 # What stands in metrics.csv after the rows of the last checkpoint; whether all of it
@@ -84,7 +84,7 @@ def test_a_directory_that_cannot_be_written_is_named_at_the_start(name, tmp_path
         mounts.read_only(directory),
         pytest.raises(UserError, match=rf"{name} must be a directory .*chmod"),
     ):
-        paths.writable_run("--base_dir", str(tmp_path))
+        flags.writable_run("--base_dir", str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", "run.lock", "config.gin"])
@@ -96,10 +96,10 @@ def test_a_file_that_cannot_be_written_is_named_at_the_start(
     # Root may write whatever the permissions are.
     monkeypatch.setattr(os, "access", lambda file, rights: file != path)
     with pytest.raises(UserError, match=rf"{name} must be a file that can .*chmod"):
-        paths.writable_run("--base_dir", str(tmp_path))
+        flags.writable_run("--base_dir", str(tmp_path))
 
 
-@pytest.mark.parametrize("number", signals.MAY_BE_IGNORED)
+@pytest.mark.parametrize("number", process.MAY_BE_IGNORED)
 def test_a_signal_that_is_ignored_is_no_wish_to_stop(number):
     before = signal.signal(number, signal.SIG_IGN)
     try:

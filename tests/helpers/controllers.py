@@ -6,8 +6,7 @@ from dopamine.jax.agents.sac import sac_agent
 
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
-from redo_dopamine.networks.ppo import PPONetwork
-from redo_dopamine.networks.sac import SACNetwork
+from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork
 
 OBSERVATION_SHAPE, ACTION_SHAPE = (5,), (2,)
 LIMITS = np.full(2, -1.0, np.float32), np.ones(2, np.float32)

@@ -15,16 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork, identity
 from redo_dopamine.networks.capture import collect, record
-from redo_dopamine.networks.classifier import ConvClassifier
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.layers import crelu, layer_norm
-from redo_dopamine.networks.minatar import MinatarNetwork
-from redo_dopamine.networks.mlp import identity
-from redo_dopamine.networks.nature import NatureNetwork
-from redo_dopamine.networks.ppo import PPONetwork
+from redo_dopamine.networks.nature import ConvClassifier, MinatarNetwork, NatureNetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
-from redo_dopamine.networks.sac import SACNetwork
 
 
 def kernel(*modules: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pytest
 
 from redo_dopamine import errors
 from redo_dopamine.errors import UserError
-from redo_dopamine.inspect import command
+from redo_dopamine.inspect import show
 from redo_dopamine.inspect.measure import inspect_checkpoint
 from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.rundir import checkpoint
@@ -69,7 +69,7 @@ def test_no_command_runs_what_a_checkpoint_names(way, where, copy, here, capsys)
     parts = [CONFIGS[way], meta["config"]]
     change(copy, config="\n".join(parts if where == "before" else parts[::-1]))
     before = sorted(here.iterdir())
-    of_inspect = command.run(checkpoint=str(copy))
+    of_inspect = show.run(checkpoint=str(copy))
     record = ["record", f"--checkpoint={copy}", "--output=out", "--num_steps=5"]
     lesson = ["lesson", f"--teacher={copy}", f"--student={copy}", "--output=out"]
     statuses = [of_inspect, offline.main(record), offline.main(lesson)]
@@ -99,10 +99,10 @@ def test_modules_of_ones_own_are_named(run, copy, here, capsys):
     (here / "my_module.py").write_text("LOADED = True\n")
     _, meta = checkpoint.read(copy)
     change(copy, config=f"import my_module\n{meta['config']}")
-    assert command.run(checkpoint=str(copy), metrics=()) == 2
+    assert show.run(checkpoint=str(copy), metrics=()) == 2
     assert "--trust_modules=my_module" in capsys.readouterr().err
     flags = {"metrics": (), "trust_modules": ["my_module"]}
-    assert command.run(checkpoint=str(copy), **flags) == 0
+    assert show.run(checkpoint=str(copy), **flags) == 0
     assert sys.modules.pop("my_module").LOADED
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.inspect import command, show
+from redo_dopamine.inspect import show
 from redo_dopamine.inspect.measure import inspect_checkpoint
 from redo_dopamine.inspect.restore import find_checkpoint
 from redo_dopamine.rundir import checkpoint
@@ -19,7 +19,7 @@ from redo_dopamine.rundir import checkpoint
     ],
 )
 def test_a_wrong_command_ends_with_status_2(run, settings, message, capsys):
-    assert command.run(**{"checkpoint": str(run), **settings}) == 2
+    assert show.run(**{"checkpoint": str(run), **settings}) == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("error: ")

@@ -10,8 +10,8 @@ import sys
 import time
 
 from redo_dopamine import errors
+from redo_dopamine.cli.process import StopRequested, StopSwitch
 from redo_dopamine.rundir import lock, status
-from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 
 directory, behavior = pathlib.Path(sys.argv[1]), sys.argv[2]
 steps = 0

@@ -9,8 +9,8 @@ import sys
 import time
 
 from redo_dopamine import errors
+from redo_dopamine.cli.process import StopRequested, StopSwitch
 from redo_dopamine.rundir import lock, status
-from redo_dopamine.rundir.signals import StopRequested, StopSwitch
 
 directory, seconds = pathlib.Path(sys.argv[1]), float(sys.argv[2])
 time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from redo_dopamine.launch import common, processes
+from redo_dopamine.launch import common
 from redo_dopamine.launch.pool import Pool
 from redo_dopamine.rundir import lock
 from redo_dopamine.rundir import status as run_status
@@ -89,7 +89,7 @@ def test_whatever_one_run_does_the_others_are_done(tmp_path):
     for name in ("crash", "mistake", "be_killed"):
         assert status(tasks[name]).state == "failed"
         assert status(tasks[name]).message == tasks[name].message
-    log = processes.end_of_log(tasks["crash"].run.directory)
+    log = common.end_of_log(tasks["crash"].run.directory)
     assert log.endswith("ValueError: out of luck")
     assert "about to fail" not in log
     assert log.count("about to crash") <= 3
@@ -210,7 +210,7 @@ def test_a_run_of_another_process_is_left_to_it(tmp_path):
     assert tasks["succeed"].message == "another process is at it"
     assert "succeed/Pong/0: taken elsewhere" in events
     assert tasks["crash_once"].state == "done"
-    assert not (directory / processes.LOG).exists()
+    assert not (directory / common.LOG).exists()
 
 
 def test_two_launchers_do_not_run_the_same_run_twice(tmp_path):
@@ -265,7 +265,7 @@ def test_a_run_has_the_cores_of_its_worker(tmp_path):
     ],
 )
 def test_cores_are_shared_out(workers, cores, sets):
-    assert processes.divide_cores(workers, cores) == sets
+    assert common.divide_cores(workers, cores) == sets
 
 
 def test_a_run_that_cannot_be_started_fails_alone(tmp_path):
@@ -298,7 +298,7 @@ def test_a_pool_that_fails_itself_ends_its_runs(tmp_path):
     [(3, "exit status 3"), (-15, "killed by SIGTERM"), (-35, "killed by signal 35")],
 )
 def test_how_a_process_ended_in_words(code, words):
-    assert processes.ended(code) == words
+    assert common.ended(code) == words
 
 
 def test_the_fake_is_refused_like_the_real_one(tmp_path):

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from redo_dopamine.core.graph import Edge, leaves_by_path, validate
-from redo_dopamine.networks.classifier import ConvClassifier
+from redo_dopamine.networks.nature import ConvClassifier
 
 LAYERS = ["Conv_0", "Conv_1", "Conv_2", "Dense_0", "Dense_1"]
 

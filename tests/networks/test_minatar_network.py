@@ -7,7 +7,7 @@ import pytest
 
 from redo_dopamine.core import graph
 from redo_dopamine.networks.capture import collect
-from redo_dopamine.networks.minatar import MinatarNetwork
+from redo_dopamine.networks.nature import MinatarNetwork
 
 STATE = jnp.zeros((10, 10, 6, 1), jnp.uint8)
 

@@ -9,11 +9,9 @@ from flax import linen as nn
 
 from helpers import trees
 from helpers.released import continuous_networks
+from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork, identity
 from redo_dopamine.networks.capture import collect
 from redo_dopamine.networks.layers import Gaussian
-from redo_dopamine.networks.mlp import identity
-from redo_dopamine.networks.ppo import PPONetwork
-from redo_dopamine.networks.sac import SACNetwork
 
 KEY = jax.random.PRNGKey(3)
 STATES = np.random.default_rng(0).normal(size=(8, 17, 1)).astype(np.float32)

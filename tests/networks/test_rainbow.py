@@ -66,7 +66,7 @@ def test_bytes_are_divided_by_255():
 def test_noise_is_an_error_that_says_why_and_what_to_do():
     message = (
         "RainbowNetwork must not be noisy, but noisy = True: a noisy layer draws "
-        "its weights anew at every call, so no fixed weights feed its neurons. Set "
+        "its weights again at every call, so no fixed weights feed its neurons. Set "
         r"JaxFullRainbowAgent.noisy = False\."
     )
     with pytest.raises(ValueError, match=message):

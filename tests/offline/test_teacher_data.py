@@ -9,7 +9,7 @@ from helpers import runs, trees
 from redo_dopamine import errors
 from redo_dopamine.inspect import restore
 from redo_dopamine.offline import __main__
-from redo_dopamine.supervised import teacher_data
+from redo_dopamine.supervised import distillation
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_a_lesson_is_what_the_teacher_says_of_its_replay(run, tmp_path, capsys):
     assert f"but {path} is there. Give another --output" in capsys.readouterr().err
     assert path.read_bytes() == made
 
-    found = teacher_data.read(path)
+    found = distillation.read_teacher_data(path)
     teacher = restore.restore(restore.find_checkpoint(run), replay=True).agent
     frames, records = teacher._replay._contents
     held = {x.tobytes() for x in _held(frames, records, teacher)}

@@ -10,8 +10,8 @@ from dopamine.discrete_domains import atari_lib
 
 from helpers import runs
 from redo_dopamine import training
+from redo_dopamine.cli.process import SIGNALS, StopRequested, StopSwitch
 from redo_dopamine.environments import atari
-from redo_dopamine.rundir.signals import SIGNALS, StopRequested, StopSwitch
 
 DQN = ("dqn_redo.gin", runs.TINY_REDO)
 EVALUATED = (

@@ -16,7 +16,7 @@ def idx_bytes(array, magic=None):
 
 @pytest.fixture(scope="package", autouse=True)
 def compiled_once(tmp_path_factory):
-    """Every experiment compiles anew, mostly what one before it has compiled."""
+    """Every experiment compiles again, mostly what one before it has compiled."""
     settings = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0,

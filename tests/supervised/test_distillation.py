@@ -21,7 +21,7 @@ from redo_dopamine.networks.layers import kernel, neurons
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.rundir import checkpoint
 from redo_dopamine.studies import STUDIES, plan
-from redo_dopamine.supervised import teacher_data
+from redo_dopamine.supervised import distillation
 from redo_dopamine.supervised.distillation import (
     COMMAND,
     Distillation,
@@ -69,7 +69,7 @@ TEACHER, STUDENT = params_of(100), params_of(200)
 def lesson(tmp_path_factory):
     """A teacher's Q-values, and a student that was trained on something else."""
     path = tmp_path_factory.mktemp("lesson") / "Pong.npz"
-    teacher_data.write(path, STATES, values_of(TEACHER), STUDENT)
+    distillation.write_teacher_data(path, STATES, values_of(TEACHER), STUDENT)
     return path
 
 
@@ -106,7 +106,7 @@ def test_a_squared_error_by_hand():
 
 def test_the_loss_of_a_copy_of_the_teacher_is_zero(make, tmp_path):
     path = tmp_path / "copy.npz"
-    teacher_data.write(path, STATES, values_of(TEACHER), TEACHER)
+    distillation.write_teacher_data(path, STATES, values_of(TEACHER), TEACHER)
     rows = make(pretrained_student, path=path, num_epochs=1).run_epoch()
     [loss] = [x.value for x in rows if x.name == "relative_loss"]
     # Nothing but the rounding of two programs that compute the same.
@@ -177,7 +177,7 @@ def test_two_experiments_may_begin_with_the_same_student(make):
 def test_a_student_of_another_network_is_refused(make, tmp_path):
     path = tmp_path / "other.npz"
     wide = Tiny(3, num_neurons=17).init(jax.random.PRNGKey(0), STATES[0])
-    teacher_data.write(path, STATES, values_of(TEACHER), wide)
+    distillation.write_teacher_data(path, STATES, values_of(TEACHER), wide)
     with pytest.raises(UserError, match=r"Distillation\.network .*\[32, 17\] there"):
         make(pretrained_student, path=path)
     assert make(fresh_student, path=path).epoch == 0
@@ -185,19 +185,19 @@ def test_a_student_of_another_network_is_refused(make, tmp_path):
 
 def test_a_lesson_that_is_missing_or_damaged_is_named(lesson, tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.npz is none.*data teacher"):
-        teacher_data.read(tmp_path / "nowhere.npz")
+        distillation.read_teacher_data(tmp_path / "nowhere.npz")
     content = lesson.read_bytes()
     for name, kept in (("short", content[:-400]), ("empty", b""), ("text", b"x" * 99)):
         (tmp_path / name).write_bytes(kept)
         with pytest.raises(UserError, match=f"whole, but .*{name}"):
-            teacher_data.read(tmp_path / name)
+            distillation.read_teacher_data(tmp_path / name)
     checkpoint.write_file(tmp_path / "another", {"x": np.zeros(3)}, {})
     with pytest.raises(UserError, match=r"another cannot be used: 'states'"):
-        teacher_data.read(tmp_path / "another")
+        distillation.read_teacher_data(tmp_path / "another")
 
 
 def test_a_lesson_comes_back_as_it_was_written(lesson):
-    found = teacher_data.read(lesson)
+    found = distillation.read_teacher_data(lesson)
     np.testing.assert_array_equal(found.states, STATES)
     np.testing.assert_array_equal(found.q_values, values_of(TEACHER))
     assert found.num_actions == 3
@@ -207,10 +207,12 @@ def test_a_lesson_comes_back_as_it_was_written(lesson):
 def test_another_lesson_has_another_checksum(lesson, tmp_path):
     changed = STATES.copy()
     changed[3, 2, 1, 0] ^= 1
-    teacher_data.write(tmp_path / "x.npz", changed, values_of(TEACHER), STUDENT)
+    distillation.write_teacher_data(
+        tmp_path / "x.npz", changed, values_of(TEACHER), STUDENT
+    )
     assert (
-        teacher_data.read(lesson).checksum
-        != teacher_data.read(tmp_path / "x.npz").checksum
+        distillation.read_teacher_data(lesson).checksum
+        != distillation.read_teacher_data(tmp_path / "x.npz").checksum
     )
 
 
@@ -242,7 +244,7 @@ def here(tmp_path, monkeypatch):
     states = rng.integers(0, 256, (48, 12, 12, 4), np.uint8)
     student = NatureNetwork(6, width=0.05).init(jax.random.PRNGKey(1), states[0])
     path = tmp_path / "data" / "distillation" / "DemonAttack.npz"
-    teacher_data.write(path, states, rng.normal(size=(48, 6)), student)
+    distillation.write_teacher_data(path, states, rng.normal(size=(48, 6)), student)
     return tmp_path
 
 

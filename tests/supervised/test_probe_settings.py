@@ -10,7 +10,7 @@ import pytest
 
 from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.errors import UserError
-from redo_dopamine.networks.ppo import ValueNetwork
+from redo_dopamine.networks.actor_critic import ValueNetwork
 from redo_dopamine.supervised import probe_settings
 from redo_dopamine.supervised.probe_settings import (
     TaskSwitch,
@@ -196,7 +196,7 @@ def test_an_epoch_of_every_search_costs_the_same():
         probe(search=evolution_on_trapped_layer)
 
 
-def test_evolution_goes_on_from_a_state_and_begins_anew_at_a_new_task():
+def test_evolution_goes_on_from_a_state_and_begins_again_at_a_new_task():
     settings = {"search": evolution, "first_epochs": 1, "distance": 1.0}
     straight, stopped, resumed = (probe(**settings) for _ in range(3))
     expected = [straight.run_epoch() for _ in range(3)]

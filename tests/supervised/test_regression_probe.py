@@ -11,7 +11,7 @@ from helpers.trees import by_path
 from redo_dopamine.core.interventions import weight_clipping
 from redo_dopamine.core.optimizers import l2_to_init
 from redo_dopamine.errors import UserError
-from redo_dopamine.networks.ppo import PPONetwork, ValueNetwork
+from redo_dopamine.networks.actor_critic import PPONetwork, ValueNetwork
 from redo_dopamine.plasticity.learner import Learner
 from redo_dopamine.supervised import probe_settings, regression_probe
 from redo_dopamine.supervised.regression_probe import RegressionProbe

@@ -28,10 +28,10 @@ from redo_dopamine.core.interventions.base import (
     observe_nothing,
 )
 from redo_dopamine.core.interventions.constraints import (
+    prune,
     spectral_norm,
     weight_clipping,
 )
-from redo_dopamine.core.interventions.prune import prune
 from redo_dopamine.core.interventions.recycling import (
     Incoming,
     Selection,

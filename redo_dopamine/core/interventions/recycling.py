@@ -239,7 +239,7 @@ def highest_score(view: View) -> jax.Array:
 
 
 def at_random(view: View) -> jax.Array:
-    """Neurons drawn without replacement, anew at each recycle.
+    """Neurons drawn without replacement, again at each recycle.
 
     Args:
         view: a layer, for its width and its key.

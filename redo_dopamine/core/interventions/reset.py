@@ -34,7 +34,7 @@ def layer_reset(
     start: int = 0,
     stop: int | None = None,
 ) -> InterventionFactory:
-    r"""Every `period` gradient steps, draw the last layers anew.
+    r"""Every `period` gradient steps, reinitialize the last layers.
 
     .. math:: W_l, b_l \leftarrow \text{fresh}, \qquad m_l, v_l \leftarrow 0
               \qquad \text{for the last } k \text{ layers } l

@@ -3,7 +3,7 @@
 A `Metric` has the form of an `Intervention` or an optax transformation, except that
 it changes nothing. All metrics of an agent run in one jitted call, beside dormancy
 tracking and on its batch. The ones that come with this package are in
-`optional_metrics`; one of your own is three values:
+`catalogue`; one of your own is three values:
 
     def largest(view, state):
         found = {f"largest/{k}": jnp.max(h) for k, h in view.activations.items()}

@@ -8,17 +8,23 @@ heads are none. Weights are the layer's incoming kernel, without its bias. Featu
 and outputs are what the network records for the layer, one number per neuron.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 
+from redo_dopamine.core import masks, scores
 from redo_dopamine.core.checks import is_number
-from redo_dopamine.core.graph import Layer, NetworkGraph, Params
+from redo_dopamine.core.graph import Layer, NetworkGraph, Params, widths
 from redo_dopamine.core.metrics import gradients, ranks
 from redo_dopamine.core.metrics.base import Measured, Metric, View
-from redo_dopamine.core.metrics.change import magi, previous_share
-from redo_dopamine.core.metrics.q_values import largest_q, policy_churn
+from redo_dopamine.core.metrics.dormancy import (
+    DormantSets,
+    named_fractions,
+    no_dormant_sets,
+    overlap,
+    share,
+)
 
 
 def stable_rank() -> Metric:
@@ -186,6 +192,135 @@ def loss_gradient() -> Metric:
     return Metric("loss_gradient", _no_state, measure)
 
 
+def previous_share(taus: Sequence[float] = (0.0, 0.025, 0.1)) -> Metric:
+    """`previous_share/<tau>/<layer>`: dormant neurons that still are.
+
+    `dormancy.share` of the dormant set now in the one at the previous measurement;
+    NaN at the first, and where none was dormant. Sokar et al., ICML 2023, released
+    code, which gives percent and 0.
+
+    Args:
+        taus: dormancy thresholds, apart from those that the agent tracks.
+    """
+    for tau in taus:
+        masks.threshold(tau)
+
+    def measure(view: View, previous: DormantSets) -> tuple[Measured, DormantSets]:
+        now = tuple(_dormant(view, tau) for tau in taus)
+        found = {
+            f"previous_share/{float(tau)}/{layer}": share(mask, before[layer])
+            for tau, sets, before in zip(taus, now, previous, strict=True)
+            for layer, mask in sets.items()
+        }
+        return found, now
+
+    def init(graph: NetworkGraph, params: Params) -> DormantSets:
+        return no_dormant_sets(widths(graph, params), taus)
+
+    return Metric("previous_share", init, measure)
+
+
+def magi(threshold: float = 0.0) -> Metric:
+    r"""MAGI, zero-gradient neurons, and how far they are the dormant ones.
+
+    A neuron is zero-gradient where its MAGI (`gradients.magi`) is <= threshold.
+    He, 2026 (arXiv 2603.21173), Definitions 2 and 3. The columns:
+
+    - `magi/<layer>`: mean over the layer's neurons;
+    - `zero_gradient_fraction` (pooled over all neurons) and
+      `zero_gradient_fraction/<layer>`;
+    - `zero_gradient_overlap/<layer>`: overlap coefficient of the zero-gradient set
+      with the one at the previous measurement; NaN where either is empty;
+    - `zero_gradient_dormant_overlap/<layer>`: overlap coefficient of the
+      zero-gradient set with the dormant set at tau = 0, both of now;
+    - `zero_gradient_of_dormant/<layer>` and `dormant_of_zero_gradient/<layer>`: the
+      share of the dormant set that is in the zero-gradient set, and the other way
+      round; NaN where the set that is shared out is empty. The overlap coefficient is
+      the larger of the two;
+    - `zero_gradient_threshold`: the threshold.
+
+    Args:
+        threshold: >= 0. At 0, exact for ReLU; a saturated tanh needs more.
+
+    Raises:
+        ValueError: the threshold is negative or not a finite number.
+    """
+    if not (is_number(threshold) and threshold >= 0):
+        raise ValueError(
+            f"threshold must be a finite number >= 0, but is {threshold}. A neuron is "
+            "zero-gradient where its MAGI is <= threshold; 0 is the definition."
+        )
+
+    def measure(
+        view: View, previous: dict[str, jax.Array]
+    ) -> tuple[Measured, dict[str, jax.Array]]:
+        per_neuron = gradients.magi(view.graph, view.observe, view.params)
+        zero = {layer: x <= threshold for layer, x in per_neuron.items()}
+        dormant = _dormant(view, 0.0)
+        found = {"zero_gradient_threshold": jnp.float32(threshold)}
+        found |= named_fractions("zero_gradient_fraction", zero)
+        for layer, mask in zero.items():
+            silent = dormant[layer]
+            found |= {
+                f"magi/{layer}": jnp.mean(per_neuron[layer]),
+                f"zero_gradient_overlap/{layer}": overlap(mask, previous[layer]),
+                f"zero_gradient_dormant_overlap/{layer}": overlap(mask, silent),
+                f"zero_gradient_of_dormant/{layer}": share(mask, silent),
+                f"dormant_of_zero_gradient/{layer}": share(silent, mask),
+            }
+        return found, zero
+
+    def init(graph: NetworkGraph, params: Params) -> dict[str, jax.Array]:
+        return {k: jnp.zeros(n, bool) for k, n in widths(graph, params).items()}
+
+    return Metric("magi", init, measure)
+
+
+def policy_churn() -> Metric:
+    r"""`policy_churn`: states whose greedy action changed since the last measurement.
+
+    .. math:: E_x \big[ \arg\max_a Q(x, a) \ne \arg\max_a Q_{prev}(x, a) \big]
+
+    on the tracking batch of now, for the parameters now and at the previous
+    measurement; the first compares with those that the run started with. The
+    previous parameters are kept, in checkpoints too. Unlike the paper's, which is
+    per update, this is per tracking period.
+
+    Schaul et al., "The Phenomenon of Policy Churn", NeurIPS 2022.
+    """
+
+    def init(graph: NetworkGraph, params: Params) -> Params:
+        del graph
+        return jax.tree.map(jnp.copy, params)
+
+    def measure(view: View, previous: Params) -> tuple[Measured, Params]:
+        now, before = (
+            _q_values("policy_churn", view, params)
+            for params in (view.params, previous)
+        )
+        changed = jnp.argmax(now, axis=-1) != jnp.argmax(before, axis=-1)
+        undefined = jnp.any(jnp.isnan(now) | jnp.isnan(before), axis=-1)
+        churn = jnp.mean(jnp.where(undefined, jnp.nan, changed))
+        return {"policy_churn": churn}, jax.tree.map(jnp.copy, view.params)
+
+    return Metric("policy_churn", init, measure)
+
+
+def largest_q() -> Metric:
+    r"""`largest_q`: the largest Q-value of the tracking batch.
+
+    .. math:: \max_{x, a} Q(x, a)
+
+    Beside what returns are possible, it tells of over-estimation, which rises with
+    the replay ratio (Sokar et al., ICML 2023, do not report it).
+    """
+
+    def measure(view: View, state: tuple[()]) -> tuple[Measured, tuple[()]]:
+        return {"largest_q": jnp.max(_q_values("largest_q", view, view.params))}, state
+
+    return Metric("largest_q", _no_state, measure)
+
+
 FACTORIES: tuple[Callable[..., Metric], ...] = (
     previous_share,
     stable_rank,
@@ -234,3 +369,26 @@ def _norm(x: jax.Array) -> jax.Array:
     """L2 norm over all entries."""
     dtype = jnp.promote_types(x.dtype, jnp.float32)
     return jnp.linalg.norm(x.astype(dtype).ravel())
+
+
+def _dormant(view: View, tau: float) -> dict[str, jax.Array]:
+    return {
+        layer.name: masks.dormant(
+            scores.dormancy_score(view.activations[layer.name]), tau
+        )
+        for layer in view.graph.layers
+    }
+
+
+def _q_values(metric: str, view: View, params: Params) -> jax.Array:
+    def of_state(state: jax.Array) -> jax.Array:
+        output = view.apply(params, state)
+        if not hasattr(output, "q_values"):
+            raise TypeError(
+                f"{metric} needs a network whose output has q_values, but this one "
+                f"gives a {type(output).__name__}. Leave {metric}() out of metrics, or "
+                "return Q-values."
+            )
+        return output.q_values
+
+    return jax.vmap(of_state)(view.inputs)

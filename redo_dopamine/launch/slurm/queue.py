@@ -161,7 +161,7 @@ def queue(study: str, jobs: Iterable[JobId]) -> dict[JobId, str]:
 def parse_queue(said: str, name: str) -> dict[JobId, str]:
     """The jobs of one name in squeue's output, less those that are over.
 
-    By name, because a cluster that is set up anew counts its jobs from 1 again.
+    By name, because a cluster that is set up again counts its jobs from 1 again.
     """
     found = {}
     for line in said.splitlines():

@@ -18,7 +18,7 @@ from typing import Any
 
 from redo_dopamine import errors
 from redo_dopamine.cli import process
-from redo_dopamine.launch import common, processes
+from redo_dopamine.launch import common
 from redo_dopamine.launch.slurm.options import WARNING_SIGNAL
 from redo_dopamine.rundir import files
 from redo_dopamine.rundir import status as run_status
@@ -133,19 +133,19 @@ class RunTask:
                 first = now if first is None else first
                 late = now - first > self._grace
                 # Until it is heeded: a run that has just begun is still deaf.
-                processes.send(process, signal.SIGKILL if late else signal.SIGTERM)
+                common.send(process, signal.SIGKILL if late else signal.SIGTERM)
             time.sleep(_POLL_SECONDS)
         return process.returncode
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._directory.mkdir(parents=True, exist_ok=True)
-        with files.open_append(self._directory / processes.LOG) as log:
+        with files.open_append(self._directory / common.LOG) as log:
             return subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=processes.environment(self._cpus, shared=False),
+                env=common.environment(self._cpus, shared=False),
                 start_new_session=True,
                 preexec_fn=_ignore_signals,
             )
@@ -176,13 +176,13 @@ class RunTask:
         return 0 if status is None else status.agent_step
 
     def _fail(self, why: str) -> None:
-        last = processes.end_of_log(self._directory, lines=1)
+        last = common.end_of_log(self._directory, lines=1)
         run_status.record_failure(
             self._directory, f"{why}; its log ends: {last}" if last else why
         )
-        log = self._directory / processes.LOG
+        log = self._directory / common.LOG
         raise RunFailedError(
-            f"{why}\n{log} ends:\n{processes.end_of_log(self._directory)}"
+            f"{why}\n{log} ends:\n{common.end_of_log(self._directory)}"
         )
 
 

@@ -218,7 +218,7 @@ REGRESSION_PROBE = Study(
 
 _RELATED_TASKS_PHASES = 2
 _DISTANCES = (0, 0.25, 0.5, 0.75, 1, 1.5, 2)
-_BEGINNINGS = {"aged": "@undisturbed", "fresh": "@redrawn"}
+_STARTS = {"aged": "@undisturbed", "fresh": "@redrawn"}
 
 
 def _related_tasks_arm(name: str, distance: float) -> Arm:
@@ -228,7 +228,7 @@ def _related_tasks_arm(name: str, distance: float) -> Arm:
         {
             "RegressionProbe.first_epochs": NUM_EPOCHS,
             "RegressionProbe.distance": distance,
-            "RegressionProbe.perturb": _BEGINNINGS[name],
+            "RegressionProbe.perturb": _STARTS[name],
         },
         name,
         distance,
@@ -241,7 +241,7 @@ RELATED_TASKS = Study(
     "than a fresh one, and an unrelated task just as well as a fresh one.",
     source="He, 2026 (arXiv 2603.21173), section 3.2: similar and different tasks",
     axis="distance",
-    arms=tuple(_related_tasks_arm(name, d) for name in _BEGINNINGS for d in _DISTANCES),
+    arms=tuple(_related_tasks_arm(name, d) for name in _STARTS for d in _DISTANCES),
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=_RELATED_TASKS_PHASES * NUM_EPOCHS,

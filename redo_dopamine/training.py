@@ -9,10 +9,10 @@ from absl import logging
 
 from redo_dopamine.cli import flags, process
 from redo_dopamine.config import load
-from redo_dopamine.config.unused import unused_settings
 from redo_dopamine.core import jit
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import lock, provenance, status
+from redo_dopamine.rundir.operative import unused_settings
 from redo_dopamine.rundir.resume import RunFinishedError
 from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.runner import PlasticityRunner, experiment

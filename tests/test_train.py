@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from helpers import runs
 from redo_dopamine import training
 from redo_dopamine.errors import UserError
-from redo_dopamine.rundir import checkpoint, provenance, resume
+from redo_dopamine.rundir import checkpoint, operative
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +99,8 @@ def test_run_json_tells_where_the_run_comes_from(finished):
 def test_config_gin_describes_the_run_again(finished, tmp_path):
     runs.configure_run(str(finished / "config.gin"), ())
     training.build_runner(str(tmp_path))
-    saved = resume.parse_settings((finished / "config.gin").read_text())
-    assert resume.parse_settings(provenance.operative_config()) == saved
+    saved = operative.parse_settings((finished / "config.gin").read_text())
+    assert operative.parse_settings(operative.operative_config()) == saved
     assert saved["redo.period"] == "10"
 
 

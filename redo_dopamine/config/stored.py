@@ -1,6 +1,6 @@
 """Read the configuration that a checkpoint holds as data: nothing of it is run.
 
-The text is what `provenance.operative_config` gave, or says that it is. Gin would
+The text is what `operative.operative_config` gave, or says that it is. Gin would
 follow its imports, includes and registrations; so gin gets none of it but bindings of
 known names to literals and to known names.
 """

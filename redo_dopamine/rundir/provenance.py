@@ -1,7 +1,6 @@
 """Write `run.json` and `config.gin`: where a run comes from. Asks git."""
 
 import platform
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,9 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import gin
-
 from redo_dopamine.rundir import files, lock
+from redo_dopamine.rundir.operative import operative_config
 
 NAME = "run.json"
 CHECKPOINTED = "checkpointed"  # Whether a checkpoint was ever there.
@@ -30,12 +28,6 @@ _DISTRIBUTIONS = (
     "mujoco",
     "numpy",
 )
-
-
-def operative_config() -> str:
-    """Every setting in force, one a line, as a gin file that can be read again."""
-    config = gin.operative_config_str(max_line_length=10**6)
-    return re.sub(r"^# =+$", f"# {'=' * 78}", config, flags=re.MULTILINE)
 
 
 def record_start(

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint, files, lock, metrics_csv, provenance
 from redo_dopamine.rundir import status as run_status
+from redo_dopamine.rundir.operative import differences
 
 _ANOTHER = "Move it away if you need it no more, or give another --base_dir."
 
@@ -203,17 +204,6 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
-_MAY_CHANGE = (
-    # Asking for more of them than before is how a run is prolonged.
-    "Runner.num_iterations",
-    "LabelShuffle.num_epochs",
-    "Distillation.num_epochs",
-    "RegressionProbe.num_epochs",
-    # The same data may lie elsewhere: a checksum tells whether they are the same.
-    "fashion_mnist.data_dir",
-    "cifar10.data_dir",
-    "Distillation.lesson",
-)
 # With these changed it is another run, not the same one under other settings: the
 # environment's state would be of another game, and a checkpoint holds its own seed.
 _IDENTITY = (
@@ -226,25 +216,6 @@ _IDENTITY = (
     "SACAgent.seed",
     "Atari100kRainbowAgent.seed",
 )
-
-
-def parse_settings(config: str) -> dict[str, str]:
-    """`{"scope/Name.parameter": "value"}` of an operative configuration string.
-
-    A value that is a macro's is written out.
-    """
-    settings = {}
-    for line in config.splitlines():
-        name, separator, value = line.partition(" = ")
-        if separator and not line.startswith("#"):
-            settings[name.strip()] = value.strip()
-    for name, value in settings.items():
-        for _ in settings:  # A macro may be another one's; in a circle it stays.
-            if not value.startswith("%"):
-                break
-            value = settings.get(value[1:], value)
-        settings[name] = value
-    return settings
 
 
 def check_same_config(saved: str, current: str, checkpoint: str) -> None:
@@ -289,16 +260,3 @@ def check_allowed_changes(saved: str, current: str, checkpoint: str) -> list[str
             + "\nRestore these settings, or start a new run with another --base_dir."
         )
     return changes
-
-
-def differences(saved: str, current: str) -> list[str]:
-    """A line for each setting that differs, but for those that may."""
-    before, now = parse_settings(saved), parse_settings(current)
-    # An operative configuration has the defaults too, of what has been called so
-    # far. So a setting that stands on one side only was not called yet, or belongs
-    # to something whose own choice stands on both.
-    return [
-        f"  {name}: {before[name]} -> {now[name]}"
-        for name in sorted(before.keys() & now.keys())
-        if before[name] != now[name] and not name.endswith(_MAY_CHANGE)
-    ]

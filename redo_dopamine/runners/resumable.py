@@ -19,7 +19,7 @@ from redo_dopamine.cli.process import StopSwitch
 from redo_dopamine.core.checks import not_finite
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import NotFiniteError, shortened
-from redo_dopamine.rundir import provenance
+from redo_dopamine.rundir import operative
 from redo_dopamine.runners import dopamine_checkpoint
 from redo_dopamine.runners.resume import (
     Checkpoints,
@@ -51,7 +51,7 @@ class ResumableRunner(run_experiment.Runner):
         self._checkpoints = Checkpoints(
             self._base_dir,
             self._agent,
-            provenance.operative_config(),
+            operative.operative_config(),
             self._options,
             self._agent_steps(),
         )

@@ -15,10 +15,10 @@ from absl import logging
 from redo_dopamine.environments import atari
 from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.rundir import checkpoint, lock, metrics_csv, resume
+from redo_dopamine.rundir.operative import differences
 from redo_dopamine.rundir.resume import (
     check_allowed_changes,
     check_same_config,
-    differences,
 )
 
 

@@ -24,6 +24,7 @@ from redo_dopamine.rundir import (
     checkpoint,
     lock,
     metrics_csv,
+    operative,
     provenance,
     resume,
     status,
@@ -141,7 +142,7 @@ def run(
         StopRequested: a signal has come.
         NotFiniteError: a loss or a parameter is NaN or infinite.
     """
-    config = provenance.operative_config()
+    config = operative.operative_config()
     steps = experiment.num_epochs * experiment.updates_per_epoch
 
     def restore(number: int) -> int:

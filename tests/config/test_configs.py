@@ -17,7 +17,7 @@ from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.config import load
 from redo_dopamine.inspect.measure import inspect_checkpoint
 from redo_dopamine.offline import __main__ as offline
-from redo_dopamine.rundir import provenance, resume
+from redo_dopamine.rundir import operative
 from redo_dopamine.tools import record
 
 # One of each kind; all others are slow.
@@ -124,7 +124,7 @@ def trained(data, tmp_path_factory):
         if config not in made:
             base_dir = tmp_path_factory.mktemp(config.removesuffix(".gin")) / "run"
             runs.run(base_dir, config, (*SHORT, data))
-            made[config] = base_dir, provenance.operative_config()
+            made[config] = base_dir, operative.operative_config()
         return made[config]
 
     return run_of
@@ -133,9 +133,9 @@ def trained(data, tmp_path_factory):
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_config_is_read_to_the_last_binding(config, trained):
     runs.configure_run(config, ())
-    bound = resume.parse_settings(gin.config_str(max_line_length=10**6))
-    base_dir, operative = trained(config)
-    read = resume.parse_settings(operative)
+    bound = operative.parse_settings(gin.config_str(max_line_length=10**6))
+    base_dir, written = trained(config)
+    read = operative.parse_settings(written)
 
     def plain(settings):
         return {name.rpartition("/")[2].split(".", 1)[-1] for name in settings}
@@ -216,7 +216,7 @@ SHARED_SEED = load.SEEDS[0]
 
 def agent_of_seed(base_dir):
     """The name that the seed of a run's agent is bound by."""
-    settings = resume.parse_settings((base_dir / "config.gin").read_text())
+    settings = operative.parse_settings((base_dir / "config.gin").read_text())
     # DrQ(ε) takes JaxDQNAgent's for its own, where it has none (`configure`).
     return next((name for name in load.SEEDS if name in settings), SHARED_SEED)
 

@@ -12,7 +12,7 @@ import pytest
 
 from redo_dopamine.config import gin_files, load, stored
 from redo_dopamine.errors import UserError
-from redo_dopamine.rundir import resume
+from redo_dopamine.rundir import operative
 
 ROOT = Path(__file__).parents[2]
 RESULTS = sorted((ROOT / "results").glob("*/runs.zip"))
@@ -188,7 +188,7 @@ def test_every_known_name_of_dopamine_is_there():
 def settings_now():
     """What gin has been given, whatever part of a name stands in references."""
     config = re.sub(r"@(?:\w+\.)+", "@", gin.config_str(max_line_length=10**6))
-    return resume.parse_settings(config)
+    return operative.parse_settings(config)
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.parent.name)

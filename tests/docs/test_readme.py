@@ -12,7 +12,7 @@ import pytest
 from helpers import documents, runs, shell
 from redo_dopamine import training
 from redo_dopamine.config import registry
-from redo_dopamine.rundir import resume
+from redo_dopamine.rundir import operative
 from redo_dopamine.tools import catalogue
 
 ROOT = Path(__file__).parents[2]
@@ -49,10 +49,10 @@ def test_the_settings_shown_are_those_of_the_config(clean_gin):
     [listing] = [b for b in blocks("gin", TRAINING) if "redo.tau" in b]
     lines = [line.partition("#")[0] for line in listing.splitlines()[2:]]
     runs.configure_run("dqn_redo.gin", ())
-    shipped = resume.parse_settings(gin.config_str(max_line_length=10**6))
+    shipped = operative.parse_settings(gin.config_str(max_line_length=10**6))
     gin.clear_config()
     gin.parse_config("import redo_dopamine.config.registry\n" + "\n".join(lines))
-    shown = resume.parse_settings(gin.config_str(max_line_length=10**6))
+    shown = operative.parse_settings(gin.config_str(max_line_length=10**6))
     assert len(shown) == 10
     assert {name: shipped.get(name) for name in shown} == shown
 

@@ -9,7 +9,7 @@ from helpers import commands, runs
 from helpers.stub_agent import CONFIG, METRICS_HEADER, StubRun
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint as checkpoints
-from redo_dopamine.rundir import files, metrics_csv, provenance, resume
+from redo_dopamine.rundir import files, metrics_csv, operative, provenance, resume
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.rundir.status import Status
 
@@ -87,7 +87,7 @@ def test_the_first_checkpoint_is_noted_and_stays_so(tmp_path):
     assert provenance.read(tmp_path)["checkpointed"] is True
     shutil.rmtree(tmp_path / "checkpoints")
     with pytest.raises(UserError, match="the checkpoints that they belong to are gone"):
-        StubRun(tmp_path, provenance.operative_config()).resume()
+        StubRun(tmp_path, operative.operative_config()).resume()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from redo_dopamine.config import checking, load
 from redo_dopamine.config.checking import RULES
 from redo_dopamine.config.rules import GIVEN
 from redo_dopamine.errors import UserError
-from redo_dopamine.rundir import resume
+from redo_dopamine.rundir import operative
 
 # What the gin files of Dopamine 4.1.2 bind for the agents of this package, ours aside.
 DOPAMINES = (
@@ -47,7 +47,7 @@ def shipped_settings():
     for config in load.shipped_configs():
         runs.configure_run(config, ())
         text = gin.config_str(max_line_length=10**6)
-        for name in resume.parse_settings(text):
+        for name in operative.parse_settings(text):
             owner, parameter = name.rpartition("/")[2].split(".")[-2:]
             found.setdefault(f"{owner}.{parameter}", config)
     gin.clear_config()

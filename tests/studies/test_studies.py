@@ -11,7 +11,7 @@ import pytest
 from helpers import runs as tiny_runs
 from redo_dopamine.config import load
 from redo_dopamine.core import graph
-from redo_dopamine.rundir import resume
+from redo_dopamine.rundir import operative
 from redo_dopamine.runners import atari_100k
 from redo_dopamine.studies import STUDIES, arms, plan
 from redo_dopamine.studies.catalogue import he2026, minatar, sokar2023_ablations
@@ -139,7 +139,7 @@ def test_a_protocol_is_what_the_gin_file_says(protocol, gin_file, clean_gin):
 
 
 def bound_settings():
-    bound = resume.parse_settings(gin.config_str(max_line_length=10**6))
+    bound = operative.parse_settings(gin.config_str(max_line_length=10**6))
     return {name.rpartition("/")[2]: value for name, value in bound.items()}
 
 

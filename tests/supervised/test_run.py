@@ -14,7 +14,7 @@ import pytest
 
 from redo_dopamine import errors
 from redo_dopamine.plasticity.plasticity import Plasticity
-from redo_dopamine.rundir import checkpoint, lock, resume
+from redo_dopamine.rundir import checkpoint, lock, operative
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.supervised import label_shuffle
 
@@ -99,7 +99,7 @@ def test_metrics_have_the_columns_of_every_run(finished):
 
 
 def test_the_settings_in_force_can_be_read_again(finished, tmp_path):
-    settings = resume.parse_settings((finished / "config.gin").read_text())
+    settings = operative.parse_settings((finished / "config.gin").read_text())
     assert settings["LabelShuffle.learning_rate"] == "0.01"
     assert settings["ConvClassifier.width"] == "0.1"
     assert settings["redo.score_batch_size"] == "64"

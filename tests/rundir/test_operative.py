@@ -8,8 +8,12 @@ import pytest
 from helpers import runs
 from redo_dopamine import training
 from redo_dopamine.config import load
-from redo_dopamine.config.unused import unused_settings
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir.operative import (
+    differences,
+    operative_config,
+    unused_settings,
+)
 
 # Without the recorded data of offline ones.
 SHIPPED = [x for x in load.shipped_configs() if not x.startswith("offline")]
@@ -63,3 +67,56 @@ def test_a_strict_run_refuses_it_and_leaves_nothing(tmp_path):
         training.train(str(tmp_path / "run"), strict=True)
     assert not (tmp_path / "run" / "run.json").exists()
     gin.clear_config()
+
+
+# Settings whose defaults are functions, or that are handed on: no text has them.
+SILENT = (
+    "NatureNetwork.activation = @tanh",
+    "redo.incoming = @live_norm",
+    "RecycledDQNAgent.bootstrap = @target_value_of_online_choice",
+    "JaxDQNAgent.epsilon_fn = @jax.agents.dqn.dqn_agent.identity_epsilon",
+    "RecycledDQNAgent.weight_decay = 0.5",
+    "RecycledDQNAgent.metrics = [@srank()]",
+    "NatureNetwork.normalize = @LayerNorm",
+)
+DEFAULTS = (
+    "NatureNetwork.activation = @relu",
+    "redo.incoming = @as_drawn",
+    "RecycledDQNAgent.bootstrap = @largest_target_value",
+    "RecycledDQNAgent.weight_decay = 0",
+)
+
+
+def config_of(tmp_path, *bindings):
+    build(tmp_path / str(abs(hash(bindings))), "dqn_redo.gin", bindings)
+    return operative_config()
+
+
+@pytest.mark.parametrize("binding", SILENT)
+def test_a_setting_that_stands_on_one_side_only_differs(binding, tmp_path):
+    name = binding.partition(" = ")[0].partition(".")[2]
+    plain = config_of(tmp_path)
+    bound = config_of(tmp_path / "bound", binding)
+    [found] = differences(plain, bound)
+    assert f".{name}: " in found
+    gin.clear_config()
+    config_of(tmp_path / "plain")
+    [back] = differences(bound, plain)
+    assert f".{name}: " in back
+    assert ("its default" in found) == ("its default" in back)
+
+
+@pytest.mark.parametrize("binding", DEFAULTS)
+def test_a_default_that_is_bound_does_not_differ(binding, tmp_path):
+    plain = config_of(tmp_path)
+    assert differences(plain, config_of(tmp_path, binding)) == []
+    bound = config_of(tmp_path / "then", binding)
+    config_of(tmp_path / "now")
+    assert differences(bound, plain) == []
+
+
+def test_a_setting_that_is_newer_than_the_run_does_not_differ(tmp_path):
+    now = config_of(tmp_path, "RecycledDQNAgent.intervention = @redo()")
+    old = "\n".join(x for x in now.splitlines() if "redo.stop" not in x)
+    assert old != now
+    assert differences(old, now) == []

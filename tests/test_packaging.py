@@ -56,6 +56,8 @@ def test_its_metadata_are_whole_and_its_description_has_no_link_into_a_checkout(
     [place] = [name for name in names if name.endswith("dist-info/METADATA")]
     said = email.message_from_bytes(zipfile.ZipFile(wheel).read(place))
     assert said["Version"] == redo_dopamine.__version__
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {redo_dopamine.__version__}\n" in citation
     assert said["License-Expression"] == "Apache-2.0"
     assert said["Author"] == "The redo_dopamine authors"
     assert said["Requires-Python"] == "<3.14,>=3.11"

@@ -3,8 +3,9 @@
 # make test-slow   runs the rest: kills, full disks, a cluster, a browser, every gin file
 # make soak   kills runs 50 times over, watches memory over 200,000 steps: about 8 minutes
 # make check  lints, checks formatting and types
-# make test-newest   runs the tests of the core, and a short training and a look at its
-#   checkpoint per agent, on the newest Python, jax and others: minutes, in .venv-newest
+# make test-newest   runs on the newest Python, jax and others, in .venv-newest, the tests of
+#   the core and of reports, and a short training and a look at its checkpoint per agent:
+#   some 8 minutes on two cores
 # make docs   builds the site of mkdocs.yml into build/site; a broken link fails it
 # make dist   builds what is released into dist/, checks it, and trains and reports with it
 #   in an empty environment
@@ -38,7 +39,8 @@ test-slow: $(INSTALLED)
 
 test-newest: .venv-newest/.installed
 	.venv-newest/bin/python -m pytest --numprocesses=auto --dist=loadfile \
-	  tests/core tests/networks tests/plasticity tests/tracing tests/test_train.py
+	  tests/core tests/networks tests/plasticity tests/tracing tests/report \
+	  tests/test_train.py tests/test_core_alone.py
 	.venv-newest/bin/python -m pytest -m '' tests/config/test_configs.py \
 	  -k 'is_inspected and (dqn_redo or drq_eps_redo or ppo_redo or sac_redo)'
 

@@ -60,7 +60,10 @@ def main() -> None:
     if name not in COMMANDS:
         _refuse(name)
     sys.argv = [f"redo-dopamine {name}", *words[used:]]
-    runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(COMMANDS[name][0], run_name="__main__", alter_sys=True)
+    except ModuleNotFoundError as error:  # Of what a command imports before it begins.
+        sys.exit(process.missing(error))
 
 
 def train() -> None:

@@ -101,6 +101,18 @@ def _import_quietly() -> None:
         importlib.import_module("dopamine.jax.agents.sac.sac_agent")
 
 
+def _check_dopamine() -> None:
+    """Say what is missing where only the core's dependencies are installed."""
+    try:
+        importlib.import_module("dopamine")
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Agents need Dopamine, which is not installed. Run: pip install "
+            "redo-dopamine",
+            name=error.name,
+        ) from error
+
+
 def _check_opencv() -> None:
     """Say what is missing where opencv-python finds no OpenGL library.
 
@@ -120,6 +132,7 @@ def _check_opencv() -> None:
 
 if "baselines" not in sys.modules:
     with _uncollected():
+        _check_dopamine()
         _stub_baselines()
         _give_jax_its_names_back()
         _check_opencv()

@@ -69,24 +69,36 @@ def __getattr__(name: str) -> Any:
     return getattr(training, name)
 
 
-def main(argv: list[str]) -> None:
-    """Entry point behind the flags."""
-    from redo_dopamine import (
-        training,  # Seconds: flags are read, and help shown, first.
-    )
+def _checked_base_dir(argv: list[str]) -> str:
+    if len(argv) > 1:
+        raise UserError(
+            f"Settings are given by flags, but {argv[1:]} are not flags. Write "
+            "--gin_bindings='NAME = VALUE'."
+        )
+    if _BASE_DIR.value is None:
+        raise UserError(
+            "--base_dir must name the directory of the run, but is not given. Add "
+            "--base_dir=DIR."
+        )
+    return command_line.given("--base_dir", _BASE_DIR.value)
+
+
+def main(argv: list[str], own_process: bool = False) -> None:
+    """Entry point behind the flags; prepares the process if it is the command's own."""
+
+    # What follows takes seconds: flags are checked, and help shown, first.
+    def check() -> None:
+        _checked_base_dir(argv)
+
+    if status := process.status_of(check):
+        sys.exit(status)
+    with process.importing():
+        from redo_dopamine import training
+    if own_process:
+        training.prepare(quiet=not flags.FLAGS["verbosity"].present)
 
     def train() -> None:
-        if len(argv) > 1:
-            raise UserError(
-                f"Settings are given by flags, but {argv[1:]} are not flags. Write "
-                "--gin_bindings='NAME = VALUE'."
-            )
-        if _BASE_DIR.value is None:
-            raise UserError(
-                "--base_dir must name the directory of the run, but is not given. Add "
-                "--base_dir=DIR."
-            )
-        base_dir = command_line.given("--base_dir", _BASE_DIR.value)
+        base_dir = _checked_base_dir(argv)
         options = training.ResumeOptions(
             allow_config_change=_ALLOW_CONFIG_CHANGE.value,
             rollbacks=int(_ON_NAN.value == "rollback"),
@@ -105,11 +117,7 @@ def main(argv: list[str]) -> None:
 
 
 def _in_its_own_process(argv: list[str]) -> None:
-    with process.importing():
-        from redo_dopamine import training
-
-    training.prepare(quiet=not flags.FLAGS["verbosity"].present)
-    main(argv)
+    main(argv, own_process=True)
 
 
 def run() -> None:

@@ -1,12 +1,19 @@
 """The wheel is the whole package, with gin and data files, and works by itself."""
 
+import email
+import itertools
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+import redo_dopamine
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +49,50 @@ def test_the_wheel_holds_every_module_and_gin_file(wheel):
     text = zipfile.ZipFile(wheel).read(entry_points).decode()
     assert "redo-dopamine = redo_dopamine.__main__:main" in text
     assert "redo-train = redo_dopamine.__main__:train" in text
+
+
+def test_its_metadata_are_whole_and_its_description_has_no_link_into_a_checkout(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    [place] = [name for name in names if name.endswith("dist-info/METADATA")]
+    said = email.message_from_bytes(zipfile.ZipFile(wheel).read(place))
+    assert said["Version"] == redo_dopamine.__version__
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {redo_dopamine.__version__}\n" in citation
+    assert said["License-Expression"] == "Apache-2.0"
+    assert said["Author"] == "The redo_dopamine authors"
+    assert said["Requires-Python"] == "<3.14,>=3.11"
+    assert {"absl-py", "python-snappy"} <= {
+        re.match(r"[\w-]+", x)[0] for x in said.get_all("Requires-Dist")
+    }
+    text = said.get_payload()
+    assert text.count("## ") == (ROOT / "README.md").read_text().count("## ")
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert links
+    assert [x for x in links if not x.startswith("https://")] == []
+
+
+def test_the_source_distribution_is_what_git_tracks(tmp_path):
+    listed = ("git", "-C", str(ROOT), "ls-files", "-z")
+    tracked = subprocess.run(listed, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("this is no checkout of git")
+    copy = tmp_path / "copy"
+    names = [name for name in tracked.stdout.split("\0") if name]
+    for name in names:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, copy / name)
+    done = subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "sdist"],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    [archive] = (copy / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as held:
+        packed = {x.name.partition("/")[2] for x in held if x.isfile()}
+    made = {x for x in packed if "egg-info" in x} | {"PKG-INFO", "setup.cfg"}
+    assert packed - made == set(names)
 
 
 def test_the_wheel_holds_every_data_file(wheel):
@@ -154,7 +205,10 @@ def test_constraints_pin_every_requirement():
         for line in (ROOT / "constraints.txt").read_text().splitlines()
         if "==" in line
     }
-    source = (ROOT / "setup.py").read_text()
-    required = set(re.findall(r'"([a-z][\w-]*)(?:\[\w+\])?>=\d', source.lower()))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = itertools.chain(
+        project["dependencies"], *project["optional-dependencies"].values()
+    )
+    required = {re.match(r"[\w-]+", x.lower())[0] for x in asked} - {"redo-dopamine"}
     assert {"dopamine-rl", "jax", "submitit", "hypothesis"} <= required
     assert required - pinned == set()

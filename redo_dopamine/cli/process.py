@@ -176,6 +176,22 @@ def _failed(message: object, status: int) -> int:
     return status
 
 
+def missing(error: ModuleNotFoundError) -> int:
+    """Say what to install for a command, and return the exit status.
+
+    Raises:
+        ModuleNotFoundError: the module is one of this package's, which is a bug.
+    """
+    name = (error.name or "").partition(".")[0]
+    if name in ("", "redo_dopamine"):
+        raise error
+    return _failed(
+        f"This command needs the module {name!r}, which is not installed. Run 'pip "
+        "install redo-dopamine', which installs what every command needs.",
+        errors.USER_ERROR,
+    )
+
+
 def run(main: Callable[[], int | None]) -> NoReturn:
     """Run a command and end the process with its status; a signal stops it.
 
@@ -186,6 +202,8 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     stop = _Stop()
     try:
         status = main()
+    except ModuleNotFoundError as error:
+        status = missing(error)
     except BaseException as error:
         # C++ code makes other errors of an interrupt that comes while it runs.
         if isinstance(error, SystemExit) or not (

@@ -1,7 +1,7 @@
 """Run directories in; numbers, figures and HTML pages out.
 
 Reads files only: nothing here imports an agent, a network or Dopamine, so a report
-can be written on a machine that has just pandas, matplotlib and rliable. The names
+can be written on a machine that has just pandas, matplotlib and SciPy. The names
 below come on first use.
 """
 

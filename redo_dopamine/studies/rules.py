@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, get_type_hints
 
-from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
-
 from redo_dopamine.cli.flags import LARGEST_SEED
 from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.studies import scaling
@@ -57,6 +55,9 @@ def _of_types(study: Study) -> Iterator[str]:
 
 
 def _fields(part: Any, prefix: str) -> Iterator[str]:
+    # Here, so that the studies that ship need the standard library alone.
+    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
+
     hints = get_type_hints(type(part))
     for field in dataclasses.fields(part):
         value = getattr(part, field.name)

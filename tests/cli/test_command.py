@@ -60,10 +60,35 @@ def test_a_command_answers_help(name):
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert f"redo-dopamine {name} " in done.stdout
-    # So that help is there within a second: what takes long is imported after it.
+    assert_light(done.stderr)
+
+
+def assert_light(importtime):
+    """What takes long is imported after flags, so that help is there in a second."""
     heavy = ("tensorflow", "dopamine", "jax", "flax", "gin", "pandas", "matplotlib")
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = {line.rpartition("|")[2].strip() for line in importtime.splitlines()}
     assert not imported & {*heavy}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train --no_such_flag",
+        "train",
+        "train --base_dir=x word",
+        "report",
+        "inspect --batch_size=x",
+        "launch local --study=replay_ratio",
+        "launch slurm --study=no_such_study --base_dir=x",
+        "data record",
+        "catalogue word",
+    ],
+)
+def test_a_wrong_flag_is_said_before_what_takes_long_is_imported(words):
+    command = [sys.executable, "-X", "importtime", "-m", "redo_dopamine"]
+    done = subprocess.run([*command, *words.split()], capture_output=True, text=True)
+    assert done.returncode == errors.USER_ERROR, done.stderr
+    assert_light(done.stderr)
 
 
 def test_a_study_is_shown_by_its_name_alone(monkeypatch, capsys):

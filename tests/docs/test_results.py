@@ -57,7 +57,7 @@ def test_runs_from_a_dirty_tree_are_told():
         name: sum(info["git"]["dirty"] for info in kept.infos(name).values())
         for name in KEPT
     }
-    told = re.findall(r"^  - `(\w+)`: (\d+),", PAGE, re.MULTILINE)
+    told = re.findall(r"^ {4}- `(\w+)`: (\d+),", PAGE, re.MULTILINE)
     assert {name: int(x) for name, x in told} == {k: x for k, x in found.items() if x}
     assert f"{sum(found.values())} runs come from a tree" in PAGE
 

@@ -8,6 +8,7 @@ import contextlib
 import re
 import runpy
 import shlex
+import tomllib
 import warnings
 
 import gin
@@ -203,8 +204,8 @@ def _check_pip(rest):
             options = options[1:]
         elif word != "-e":
             wanted.append(word)
-    setup = (ROOT / "setup.py").read_text()
-    extras = {"dev", *re.findall(r'^    "(\w+)": \[', setup, re.MULTILINE)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = set(project["optional-dependencies"])
     for word in wanted:
         match = re.fullmatch(r"(?:\.|redo-dopamine)(?:\[([\w,]+)\])?", word)
         assert match, f"not this package: {word}"

@@ -125,6 +125,12 @@ def _run(
         )
         runner.run_experiment()
         provenance.record_end(base_dir)
+    if runner.agent.gradient_step == 0:
+        print(
+            "Nothing was learned: the run ended before its first update. See "
+            "min_replay_history, update_period, update_horizon, and the lengths of "
+            "episodes and of the run."
+        )
     print(
         f"{base_dir} is finished. For its figures run "
         f"'python -m redo_dopamine.report --base_dir={base_dir}'."

@@ -16,7 +16,7 @@ from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.metrics import statistics_instance
 
 from redo_dopamine.agents import settings
-from redo_dopamine.core import interventions
+from redo_dopamine.core import interventions, masks
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.metrics.base import Metric
 from redo_dopamine.core.optimizers import coupled_weight_decay
@@ -128,7 +128,7 @@ class PlasticAgent:
             interventions.none() if intervention is None else intervention
         )
         settings.check_intervention(self._build_intervention)
-        settings.check_taus(taus)
+        masks.thresholds(taus)
         self._tracking: dict[str, Any] = {
             "taus": taus,
             "tracking_period": tracking_period,

@@ -79,15 +79,28 @@ class RecycledDrQEpsAgent(
             )
 
     def _updates_per_train_step(self, replay_ratio: float | None) -> int:
+        of_dopamine = self._num_updates_per_train_step
         if replay_ratio is None:
-            return self._num_updates_per_train_step
-        return super()._updates_per_train_step(replay_ratio)
+            return of_dopamine
+        found = super()._updates_per_train_step(replay_ratio)
+        if of_dopamine not in (1, found):
+            raise ValueError(
+                "num_updates_per_train_step must be left out where replay_ratio is "
+                f"set, but is {of_dopamine} beside a replay_ratio of {replay_ratio:g}. "
+                "Leave one of them out."
+            )
+        return found
 
     def _build(self) -> None:
         if self._distributional:
             raise ValueError(
                 "DrQ(ε) learns Q-values, but JaxFullRainbowAgent.distributional is "
                 f"{self._distributional}. Set it to False, as drq_eps.gin does."
+            )
+        if self._num_atoms != 1:
+            raise ValueError(
+                "num_atoms must be 1 for Q-values, which have no distribution, but is "
+                f"{self._num_atoms}. Set it to 1, as drq_eps.gin does."
             )
         self._draw_keys = compiled(_next_keys)
         super()._build()

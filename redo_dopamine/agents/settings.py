@@ -4,14 +4,14 @@ import dataclasses
 import difflib
 import inspect
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 from dopamine.jax import continuous_networks
 from dopamine.jax import networks as dopamine_networks
 
-from redo_dopamine.core.checks import LARGEST_COUNT, is_number
+from redo_dopamine.core.checks import LARGEST_COUNT
 from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
@@ -188,22 +188,6 @@ def check_intervention(factory: Any) -> None:
             f"intervention must be what {name}(...) returns, but is {name} itself. "
             f"Call it: @{name}() in gin."
         )
-
-
-def check_taus(taus: Any) -> None:
-    """Check that there are several thresholds, or none.
-
-    Raises:
-        TypeError: one number, without the parentheses.
-        ValueError: what are no finite numbers >= 0.
-    """
-    several = isinstance(taus, Sequence) and not isinstance(taus, str)
-    if several and all(is_number(tau) and tau >= 0 for tau in taus):
-        return
-    raise (ValueError if several else TypeError)(
-        "taus must be a sequence of finite thresholds >= 0, but is "
-        f"{taus!r}. Write (0.1,) for one, and () to track none."
-    )
 
 
 def own_network(network: Any) -> Any:

@@ -68,6 +68,14 @@ def begin() -> None:
     if isinstance(sys.stdout, LastingStream):
         return
     protect_output()
+    if sys.flags.optimize > 1:
+        sys.exit(
+            _failed(
+                "Docstrings must be there, because Keras edits its own, but -OO or "
+                "PYTHONOPTIMIZE=2 leaves them out. Start Python without.",
+                errors.USER_ERROR,
+            )
+        )
     # A command draws to files alone; matplotlib fails at a name that it does not know.
     os.environ["MPLBACKEND"] = "agg"
     # Help is folded to the terminal's width, which absl cannot do to a few letters.
@@ -200,21 +208,22 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     """
     begin()
     stop = _Stop()
+    status: Any
     try:
         status = main()
     except ModuleNotFoundError as error:
         status = missing(error)
+    except SystemExit as error:
+        status = error.code
     except BaseException as error:
         # C++ code makes other errors of an interrupt that comes while it runs.
-        if isinstance(error, SystemExit) or not (
-            stop.signal or isinstance(error, KeyboardInterrupt)
-        ):
+        if not (stop.signal or isinstance(error, KeyboardInterrupt)):
             raise
         _handle(signal.SIG_IGN)
         name = stop.signal or str(error) or signal.SIGINT.name
         print(_stopped_by(name), file=sys.stderr)
         status = errors.STOPPED
-    _handle(signal.SIG_IGN)  # What is left is to leave.
+    stop.end()
     sys.exit(status)
 
 
@@ -233,6 +242,13 @@ class _Stop:
             sys.unraisablehook = self._again
             signal.signal(signal.SIGALRM, self._raise)
         _handle(self._note)
+
+    def end(self) -> None:
+        """Ignore signals: what is left is to leave, with a status that is known."""
+        _handle(signal.SIG_IGN)
+        if threading.current_thread() is threading.main_thread():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal and time.monotonic() - self._came < _SAME_WISH:

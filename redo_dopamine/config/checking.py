@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ RULES: Mapping[str, Rule] = {
     for parameter, rule in rules.items()
 }
 
+_MISSING = re.compile(r"(\w+)\(\) missing \d+ required [\w-]+ arguments?: (.+)")
+_NAME = re.compile(r"'(\w+)'")
 _MACROS = ("gin.macro", "gin.constant")
 
 
@@ -78,7 +81,14 @@ def _check(name: str, value: Any, rule: Rule) -> None:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"{name} cannot be made: {brief(error)}") from error
+        missing = _MISSING.match(str(error))
+        why = (
+            f"{missing[1]} needs {' and '.join(_NAME.findall(missing[2]))}. Bind "
+            f"{missing[1]}.{_NAME.findall(missing[2])[0]}, for example."
+            if missing
+            else brief(error)
+        )
+        raise UserError(f"{name} cannot be made: {why}") from error
     try:
         fits = rule.fits(found)
     except Exception:  # A comparison with what can be anything.

@@ -118,7 +118,7 @@ def _functions_in(message: str) -> str:
         for (_, selector), bound in gin.config._CONFIG.items()
         for parameter, value in bound.items()
         if isinstance(value, gin.config.ConfigurableReference)
-        and re.search(rf"\b{value.configurable.name}\b", message)
+        and re.search(rf"(?<![\w-]){value.configurable.name}(?![\w-])", message)
     ]
     return f"\nIt is about one of: {', '.join(settings)}" if settings else ""
 

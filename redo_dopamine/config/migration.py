@@ -107,6 +107,14 @@ SETTINGS: tuple[Row, ...] = (
     Row("DQNAgent.tf_device"),
     *_renamed("DQNAgent", "JaxDQNAgent"),
     *_renamed("AdamOptimizer", "create_optimizer", epsilon="eps"),
+    # Of PPO's network, which Dopamine hands to one of its own alone.
+    Row("PPOAgent.num_layers", "PPONetwork.num_layers"),
+    Row("PPOAgent.hidden_units", "PPONetwork.hidden_units"),
+    Row(
+        "PPOAgent.activation",
+        "PPONetwork.activation",
+        {"'tanh'": "@tanh", "'relu'": "@relu"},
+    ),
     Row("RMSPropOptimizer.momentum", "", {"0.0": "", "0": ""}, "Leave it out."),
     *_renamed("RMSPropOptimizer", "create_optimizer", epsilon="eps", decay="beta2"),
     # Replay buffers of before 2024.
@@ -268,7 +276,7 @@ def _line(line: str, place: str, notes: dict[str, None]) -> str:
     row = _ROWS.get(old) or _ROWS.get(f"{owner}.*") or Row(old, old)
     value = VALUES.get(written, written)
     instead = NOT_HERE.get(written, "")
-    if row.values is not None:
+    if row.values is not None and not written.startswith("%"):  # A macro's is unknown.
         instead = "" if value in row.values else row.instead or _one_of(row.values)
         value = row.values.get(value, value)
     if instead:

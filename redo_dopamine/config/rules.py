@@ -233,3 +233,18 @@ INTERVENTION = Rule(
 def given(*parameters: str) -> dict[str, Rule]:
     """The rules of parameters that must not be bound."""
     return dict.fromkeys(parameters, GIVEN)
+
+
+def elsewhere(name: str) -> Rule:
+    """The rule of a setting in whose place another one is read."""
+    return GIVEN._replace(
+        says=f"left out, because {name} decides", remedy=f"Bind {name}."
+    )
+
+
+def distinct(rule: Rule) -> Rule:
+    """The rule of a list in which nothing stands twice."""
+    return rule._replace(
+        says=f"{rule.says}, each once",
+        fits=lambda x: rule.fits(x) and len({*x}) == len(x),
+    )

@@ -27,6 +27,8 @@ from redo_dopamine.config.rules import (
     TRANSITIONS,
     TRUTH,
     Rule,
+    distinct,
+    elsewhere,
     function,
     given,
     one_of,
@@ -65,18 +67,18 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "preprocess_fn": or_none(function("a function of one state", 1, "@NAME")),
         "collector_allowlist": NAMES,
     },
+    # Here it is the base of Atari 100K's agent alone.
     "JaxFullRainbowAgent": {
-        **dict.fromkeys(
-            ("noisy", "dueling", "double_dqn", "distributional", "mse_loss"), TRUTH
-        ),
+        **dict.fromkeys(("noisy", "dueling", "double_dqn", "distributional"), TRUTH),
         "num_updates_per_train_step": whole("updates", most=1_000_000),
-        "network": NETWORK,
+        "network": elsewhere("Atari100kRainbowAgent.network"),
         "num_atoms": whole("atoms", most=100_000),
+        "mse_loss": elsewhere("Atari100kRainbowAgent.mse_loss"),
         "vmax": ANY_NUMBER,
         "vmin": or_none(ANY_NUMBER),
         "epsilon_fn": EPSILON,
         "replay_scheme": one_of("uniform", "prioritized"),
-        "seed": SEED,
+        "seed": elsewhere("JaxDQNAgent.seed"),
         **given("num_actions"),
     },
     "Atari100kRainbowAgent": {
@@ -89,8 +91,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "PPOAgent": {
         **_ACTOR_CRITIC,
         "network": ACTOR_CRITIC,
-        "num_layers": LAYERS,
-        "hidden_units": NEURONS,
+        **given("num_layers", "hidden_units", "activation"),
         "update_period": CAPACITY,
         "batch_size": TRANSITIONS,
         "num_epochs": whole("epochs", most=1_000_000),
@@ -165,10 +166,12 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "use_legacy_gym": one_of(False),
     },
     "CollectorDispatcher": {
-        "collectors": sequence(
-            "a list of 'csv', 'tensorboard', 'console' or 'pickle'",
-            lambda x: x in ("csv", "tensorboard", "console", "pickle"),
-            "Write ('csv', 'tensorboard').",
+        "collectors": distinct(
+            sequence(
+                "a list of 'csv', 'tensorboard', 'console' or 'pickle'",
+                lambda x: x in ("csv", "tensorboard", "console", "pickle"),
+                "Write ('csv', 'tensorboard').",
+            )
         ),
         **given("base_dir"),
     },

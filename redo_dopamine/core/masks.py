@@ -1,5 +1,6 @@
 """Scores in, a boolean per neuron out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -22,6 +23,27 @@ def threshold(tau: float, name: str = "tau") -> float:
         )
     # A whole number may be too large for the device; -0.0 is 0.
     return abs(float(tau))
+
+
+def thresholds(taus: Sequence[float]) -> tuple[float, ...]:
+    """Dormancy thresholds as numbers of the host.
+
+    Raises:
+        TypeError: one number, without the parentheses.
+        ValueError: one that is negative or not a finite number, or stands twice.
+    """
+    several = isinstance(taus, Sequence) and not isinstance(taus, str)
+    if not several or not all(is_number(tau) and tau >= 0 for tau in taus):
+        raise (ValueError if several else TypeError)(
+            "taus must be a sequence of finite thresholds >= 0, but is "
+            f"{taus!r}. Write (0.1,) for one, and () for none."
+        )
+    found = tuple(map(threshold, taus))
+    if len({*found}) < len(found):
+        raise ValueError(
+            f"taus must be thresholds that differ, such as (0.0, 0.1), but is {taus!r}."
+        )
+    return found
 
 
 def dormant(score: jax.Array, tau: float) -> jax.Array:

@@ -215,8 +215,8 @@ def create_control_environment(
             )
     except gymnasium.error.DependencyNotInstalled as error:
         raise ValueError(
-            f"{environment_id} needs what is not installed here: {error}. Run: "
-            "pip install 'redo-dopamine[mujoco]'"
+            f"{environment_id} needs what is not installed here: {error}. For MuJoCo "
+            "run: pip install 'redo-dopamine[mujoco]'"
         ) from error
     except gymnasium.error.Error as error:
         raise ValueError(

@@ -82,7 +82,7 @@ class PurePlasticity:
                 f"but is a {type(intervention).__name__}."
             )
         self._traced = traced
-        self._taus = tuple(masks.threshold(tau) for tau in taus)
+        self._taus = masks.thresholds(taus)
         key = jax.random.PRNGKey(0)
         self._drawn: Any = jax.tree.structure(jax.eval_shape(draw_params, key))
         self._intervention = intervention(traced.graph, draw_params, optimizer)

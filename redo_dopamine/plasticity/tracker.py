@@ -133,16 +133,9 @@ class Tracking:
         taus: Sequence[float],
         metrics: Sequence[Metric],
     ):
-        if not isinstance(taus, Sequence) or len(set(taus)) < len(taus):
-            raise ValueError(
-                "taus must be thresholds that differ, such as (0.0, 0.1), but is "
-                f"{taus!r}."
-            )
-        for tau in taus:
-            masks.threshold(tau)
         validate_metrics(metrics)
         self.subject = subject
-        self.taus = tuple(float(tau) for tau in taus)
+        self.taus = masks.thresholds(taus)
         self.metrics = tuple(metrics)
         self.begin_with(params)
         observe = subject.activations

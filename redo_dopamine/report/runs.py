@@ -104,7 +104,7 @@ def find_runs(base_dir: str | Path) -> list[Run]:
     """
     base_dir = Path(flags.usable("base_dir", str(base_dir)))
     if not base_dir.is_dir():
-        there = base_dir.parent.iterdir() if base_dir.parent.is_dir() else ()
+        there = filter(Path.is_dir, base_dir.parent.glob("*"))
         near = difflib.get_close_matches(base_dir.name, [x.name for x in there], 1)
         hint = "Check the spelling, or train first with redo_dopamine.train."
         if near:

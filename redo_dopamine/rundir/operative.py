@@ -6,6 +6,7 @@ what is handed on by `**settings`.
 """
 
 import inspect
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -89,16 +90,17 @@ def unused_settings() -> list[str]:
     on and called later is not among them; nor is what is bound to its default, which
     asks for nothing.
     """
-    used: dict[str, set[str]] = {}
+    used: set[tuple[str, str, str]] = set()
     waiting: set[str] = set()
-    for (_, selector), parameters in gin.config._OPERATIVE_CONFIG.items():
-        used.setdefault(selector, set()).update(parameters)
+    for (scope, selector), parameters in gin.config._OPERATIVE_CONFIG.items():
+        scopes = itertools.accumulate(scope.split("/"), "{}/{}".format)
+        used.update(itertools.product(("", *scopes), (selector,), parameters))
         waiting.update(_handed_on(list(parameters.values())))
     return sorted(
-        name
-        for (_, selector), parameters in gin.config._CONFIG.items()
+        f"{scope}/{name}" if scope else name
+        for (scope, selector), parameters in gin.config._CONFIG.items()
         for parameter, value in parameters.items()
-        if parameter not in used.get(selector, ())
+        if (scope, selector, parameter) not in used
         and selector not in waiting
         and selector.partition(".")[0] not in _OF_GIN
         and (name := f"{selector.rpartition('.')[2]}.{parameter}") not in _READ
@@ -169,9 +171,10 @@ def _equal(value: Any, default: Any) -> bool:
 
 
 def _handed_on(value: Any) -> Iterator[str]:
-    """Selectors of the functions in a value."""
+    """Selectors of the functions in a value that are not called with it."""
     if isinstance(value, gin.config.ConfigurableReference):
-        yield value.config_key[1]
+        if not value.evaluate:
+            yield value.config_key[1]
     elif isinstance(value, dict):
         yield from _handed_on([*value.keys(), *value.values()])
     elif isinstance(value, list | tuple | set):

@@ -174,7 +174,10 @@ def from_file(path: str) -> Study:
     """
     if not os.path.isfile(path):
         near = difflib.get_close_matches(
-            Path(path).name, [x.name for x in Path(path).parent.glob("*.py")], 1, 0.6
+            Path(path).name,
+            [x.name for x in Path(path).parent.glob("*.py") if x.is_file()],
+            1,
+            0.6,
         )
         hint = f"Did you mean {near[0]}?" if near else "Give the path of one."
         raise UserError(

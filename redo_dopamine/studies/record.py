@@ -74,8 +74,8 @@ def write(selection: Selection, base_dir: str | Path) -> Path:
             files.write_json(path, content)
     except OSError as error:
         raise UserError(
-            f"--base_dir must be a directory that can be written, but {base_dir!s} "
-            f"cannot: {error.strerror}. Give another one."
+            f"--base_dir must be a directory in which {NAME} can be written, but "
+            f"{error.filename or directory} cannot: {error.strerror}. Give another one."
         ) from error
     return path
 

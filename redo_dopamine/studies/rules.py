@@ -129,6 +129,11 @@ def _of_functions(study: Study) -> Iterator[str]:
             f"and at most {_LONGEST:,}, but is {_shown(study.length)}"
         )
         return
+    if study.length % units:
+        yield (
+            f"length must be a multiple of an iteration, {units:,} "
+            f"{protocol.unit.name}, but is {study.length:,}"
+        )
     for scale in (0.5, 0.001):
         short = _returned(protocol.shorten, study.full_length, scale)
         if not (
@@ -193,6 +198,23 @@ def _of_values(study: Study, speeds: Collection[str]) -> Iterator[str]:
                     yield f"{kind}[{place}].{field} must be finite, but is {value}"
     for arm in study.arms:
         yield from _of_arm(arm, speeds)
+        for name in sorted(arm.settings.keys() & _decided(study, arm)):
+            yield (
+                f"arm {arm.name} must leave {name} to the study's protocol, which "
+                f"decides it, but sets it to {_shown(arm.settings[name])}"
+            )
+
+
+def _decided(study: Study, arm: Arm) -> set[str]:
+    """What a run is told in any case, whatever its arm sets."""
+    protocol = study.protocol
+    found = {*protocol.clocks, protocol.num_iterations, protocol.seed}
+    found.add(protocol.game.partition("=")[0].strip())
+    if arm.replay_ratio is not None:
+        found.add(f"{protocol.agent}.replay_ratio")
+        if arm.target_gradient_steps or protocol.target_gradient_steps:
+            found.add(scaling.TARGET_PERIOD)
+    return found
 
 
 def _distinct(what: str, values: Sequence[Any]) -> Iterator[str]:

@@ -31,7 +31,7 @@ SHIPPED = next(
 _INCLUDE = re.compile(r"\s*include\s+['\"](.+?)['\"]")
 _BINDING = re.compile(r"([\w./]+)\s*=\s*(.+?)\s*(?:#.*)?")
 
-_TARGET_PERIOD = "JaxDQNAgent.target_update_period"
+TARGET_PERIOD = "JaxDQNAgent.target_update_period"
 # What shrinks, and to what at least.
 FLOORS = {
     # Agent steps. An episode that is cut off early has no return to speak of.
@@ -107,7 +107,7 @@ def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Settin
         clocks[TRAINING_STEPS] = length.training_steps
     target_steps = arm.target_gradient_steps or study.protocol.target_gradient_steps
     if target_steps is not None and arm.replay_ratio is not None:
-        clocks[_TARGET_PERIOD] = _target_period(target_steps, arm.replay_ratio, scale)
+        clocks[TARGET_PERIOD] = _target_period(target_steps, arm.replay_ratio, scale)
     for name in clocks.keys() & FLOORS.keys():
         clocks[name] = _scaled(name, clocks[name], scale)
     # What a file does not set is sent, whatever the protocol says that it is.

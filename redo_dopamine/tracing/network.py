@@ -151,21 +151,24 @@ class DerivedNetwork:
 
     def _check_params(self, params: Params) -> None:
         """The program takes leaves in their order, whatever they are called."""
-        one, other = (
-            list(shapes_by_path(x).items()) for x in (self._shapes[0], params)
-        )
-        if one == other:
-            return
         known, given = (
-            [f"{'/'.join(p)} {tuple(s)}" for p, s in x] for x in (one, other)
+            [
+                f"{'/'.join(path)} {tuple(shape)} {leaf.dtype}"
+                for (path, shape), leaf in zip(
+                    shapes_by_path(tree).items(), jax.tree.leaves(tree), strict=True
+                )
+            ]
+            for tree in (self._shapes[0], jax.tree.map(shape_of, params))
         )
+        if known == given:
+            return
         missing, more = (
             first_few(sorted({*a} - {*b})) for a, b in ((known, given), (given, known))
         )
         raise ValueError(
             "A traced network must be given the tree of parameters that it was traced "
             f"with: missing are {missing}, and there are {more} instead "
-            "(name and shape), or their order is another. Trace the network again."
+            "(name, shape, type), or their order is another. Trace the network again."
         )
 
     def by_neuron(self, tapped: Mapping[Key, jax.Array]) -> dict[str, jax.Array]:

@@ -281,6 +281,17 @@ def main():
         os.kill(os.getpid(), signal.SIGHUP)
         time.sleep(0.1)
 """,
+    "an alarm that is still to come": """
+def main():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+import atexit
+atexit.register(time.sleep, 0.1)
+""",
     "a third at the end": """
 import atexit
 def main():
@@ -291,10 +302,22 @@ def main():
 }
 
 
+def test_a_second_ctrl_c_after_a_run_has_stopped_changes_nothing():
+    script = (
+        "import atexit, os, signal, sys\nfrom redo_dopamine.cli import process\n"
+        "atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "process.run(lambda: sys.exit(75))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=ENVIRONMENT
+    )
+    assert (ended.returncode, ended.stderr) == (75, b"")
+
+
 @pytest.mark.parametrize("how", SWALLOWS)
 def test_a_signal_is_not_lost(how):
     script = (
-        "import gc, os, signal, time\nfrom redo_dopamine.cli import process\n"
+        "import gc, os, signal, sys, time\nfrom redo_dopamine.cli import process\n"
         f"swallowed = False\n{SWALLOWS[how]}\nprocess.run(main)\n"
     )
     done = subprocess.run(

@@ -11,6 +11,7 @@ from redo_dopamine.core.masks import (
     lowest,
     lowest_fraction,
     threshold,
+    thresholds,
 )
 
 
@@ -81,3 +82,13 @@ def test_a_fraction_is_rounded_to_whole_neurons(fraction, expected):
     score = jnp.zeros(10)
     assert int(lowest_fraction(score, fraction).sum()) == expected
     assert int(jax.jit(lowest_fraction)(score, fraction).sum()) == expected
+
+
+@pytest.mark.parametrize("taus", [0.1, "0.1", None, (0.1, 0.1), (-1.0,), (0.0, -0.0)])
+def test_thresholds_are_several_numbers_that_differ(taus):
+    with pytest.raises((TypeError, ValueError), match="taus must be "):
+        thresholds(taus)
+
+
+def test_minus_zero_is_zero():
+    assert str(thresholds((-0.0, 1))) == "(0.0, 1.0)"

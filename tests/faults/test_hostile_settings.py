@@ -35,6 +35,9 @@ MADE = (
 )
 
 
+GAME = "create_atari_environment.game_name = 'Pong'"
+
+
 @pytest.fixture(autouse=True)
 def gin_state(clean_gin):
     pass
@@ -172,6 +175,23 @@ def test_any_failure_while_building_is_the_users_and_names_the_function(tmp_path
 def test_checking_leaves_no_trace_in_the_operative_config():
     runs.configure_run("dqn.gin", ["RecycledDQNAgent.metrics = [@srank()]"])
     assert "Parameters for" not in gin.operative_config_str()
+
+
+@pytest.mark.parametrize(
+    ("binding", "part"),
+    [
+        ("CollectorDispatcher.collectors = ('csv', 'csv')", "each once"),
+        ("JaxFullRainbowAgent.seed = 7", "because JaxDQNAgent.seed decides"),
+        ("JaxFullRainbowAgent.mse_loss = True", "Bind Atari100kRainbowAgent.mse_loss"),
+        (
+            "RecycledDQNAgent.before_optimizer = [@l2_to_init()]",
+            "l2_to_init needs strength. Bind l2_to_init.strength",
+        ),
+    ],
+)
+def test_a_setting_that_would_not_be_done_is_refused(binding, part):
+    message = said_by(lambda: runs.configure_run("dqn.gin", (GAME, binding)))
+    assert part in message
 
 
 def test_what_the_program_gives_is_not_bound_in_vain():

@@ -165,11 +165,11 @@ def test_a_rollback_goes_on_with_another_data_order_once(tmp_path, monkeypatch, 
 
 
 def test_the_entry_point_ends_with_its_own_status(monkeypatch, capsys):
-    def fail(*args):
+    def fail(*args, **options):
         raise NotFiniteError("the loss is nan")
 
     monkeypatch.setattr(training, "train", fail)
-    monkeypatch.setattr(training.load, "load_gin_configs", lambda *args: None)
+    monkeypatch.setattr(training.load, "load_gin_configs", lambda *args: ())
     train.flags.FLAGS(["redo-train", "--base_dir=/nowhere"])
     with pytest.raises(SystemExit) as stop:
         train.main(["redo-train"])

@@ -45,7 +45,11 @@ def test_all_that_a_shipped_file_sets_is_read(config, tmp_path):
         (("PPOAgent.gamma = 0.5",), ["PPOAgent.gamma"]),
         (("MinatarNetwork.width = 1",), []),  # Its default: it asks for nothing.
         (("JaxDQNAgent.epsilon_train = 0.02",), []),
-        (("s/redo.tau = 0.3",), []),  # Of a scope: redo reads it in others.
+        (("s/redo.tau = 0.3",), ["s/redo.tau"]),
+        (
+            ("RecycledDQNAgent.intervention = @s/redo()", "s/redo.tau = 0.3"),
+            [],
+        ),
         (("tau = 0.3", "redo.tau = %tau"), []),
     ],
 )
@@ -67,6 +71,15 @@ def test_a_strict_run_refuses_it_and_leaves_nothing(tmp_path):
         training.train(str(tmp_path / "run"), strict=True)
     assert not (tmp_path / "run" / "run.json").exists()
     gin.clear_config()
+
+
+def test_of_two_settings_of_one_thing_one_is_refused(tmp_path):
+    bindings = (
+        "create_atari_environment.game_name = 'Pong'",
+        "JaxFullRainbowAgent.num_updates_per_train_step = 5",
+    )
+    with pytest.raises(UserError, match="must be left out where replay_ratio is set"):
+        build(tmp_path, "drq_eps.gin", bindings)
 
 
 # Settings whose defaults are functions, or that are handed on: no text has them.

@@ -107,6 +107,11 @@ FUNCTIONS = (
     *(lambda *_, x=x: x for x in (None, "x", 0, -1, 1.5, float("nan"), 10**400)),
 )
 INF = float("inf")
+DECIDED = (
+    "create_atari_environment.game_name",
+    "JaxDQNAgent.target_update_period",
+    "RecycledDQNAgent.replay_ratio",
+)
 VALUES = [
     *(with_protocol(module=x) for x in ("", "os; rm", "no.such.module", ".", "a b")),
     *(with_protocol(seed=x) for x in ("", "no such", "seed", "a.b c")),
@@ -125,6 +130,9 @@ VALUES = [
     *(with_arm(speed=x) for x in ("", "nosuch")),
     *(with_arm(gin_file=x) for x in ("", "nosuch.gin", "/")),
     with_arm(settings={"redo.period": 10**5000}),
+    # The protocol's own: a run is told these in any case.
+    *(with_arm(settings={x: 1}) for x in STUDY.protocol.clocks),
+    *(with_arm(settings={x: 1}) for x in (STUDY.protocol.seed, *DECIDED)),
     *(with_first("paper", "iqm", x) for x in (INF, float("nan"))),
     *(with_first("paper_dormancy", "high", x) for x in (INF, float("nan"))),
     *(dataclasses.replace(STUDY, name=x) for x in NAMES),
@@ -134,7 +142,10 @@ VALUES = [
     *(with_arm(replay_ratio=x) for x in RATIOS),
     *(with_arm(x=x) for x in (float("nan"), float("-inf"), 10**400)),
     *(with_arm(target_gradient_steps=x) for x in (0, -5)),
-    *(dataclasses.replace(STUDY, length=x) for x in (0, -5, 999_999, 10**5000)),
+    *(
+        dataclasses.replace(STUDY, length=x)
+        for x in (0, -5, 999_999, 3_500_000, 10**5000)
+    ),
     *(
         dataclasses.replace(STUDY, seeds=x)
         for x in ((-1,), (True,), (2**63,), (0, 0), (), (10**5000,))

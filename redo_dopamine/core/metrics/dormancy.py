@@ -76,9 +76,9 @@ def dormant_fractions(
     """
     layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
     found: dict[str, jax.Array] = {}
-    for tau in taus:
+    for tau in masks.thresholds(taus):
         dormant = {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
-        found |= named_fractions(f"dormant_fraction/{masks.threshold(tau)}", dormant)
+        found |= named_fractions(f"dormant_fraction/{tau}", dormant)
     return found
 
 
@@ -96,10 +96,10 @@ def dormant_fractions_after(
     """
     layer_scores = {k: scores.dormancy_score(h) for k, h in activations.items()}
     return {
-        f"dormant_fraction_after/{masks.threshold(tau)}": dormant_fraction(
+        f"dormant_fraction_after/{tau}": dormant_fraction(
             {k: masks.dormant(s, tau) for k, s in layer_scores.items()}
         )[""]
-        for tau in taus
+        for tau in masks.thresholds(taus)
     }
 
 

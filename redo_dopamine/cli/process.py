@@ -1,7 +1,7 @@
 """Begin and end a command's process: streams, signals, memory, exit status.
 
 No failing output ends it, a signal ends it by one line and a status, and its allocator
-keeps freed memory, where glibc's default costs a third of the speed.
+keeps freed memory, where glibc's default costs a tenth of the speed.
 """
 
 import contextlib

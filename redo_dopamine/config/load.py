@@ -42,7 +42,7 @@ _NOWHERE = "nowhere"
 _AGENTS = (
     ("PPOAgent", "control", "ControlRunner", "RecycledPPOAgent"),
     ("SACAgent", "control", "ControlRunner", "RecycledSACAgent"),
-    ("Atari100kRainbowAgent", "@atari", "Atari100kRunner", "RecycledDrQEpsAgent"),
+    ("Atari100kRainbowAgent", "atari_", "Atari100kRunner", "RecycledDrQEpsAgent"),
     ("JaxFullRainbowAgent", _NOWHERE, "", ""),
     ("create_minatar_environment", "minatar", "MinatarRunner", "RecycledDQNAgent"),
 )
@@ -156,15 +156,18 @@ def _choose_agent() -> None:
     ]
     if any(x.endswith(("experiment.runner", "Runner.agent")) for x in settings):
         return
-    environment = str(bound("Runner.create_environment_fn", "@atari"))
+    environment = str(
+        bound("Runner.create_environment_fn", "@create_atari_environment")
+    )
     for owner, environments, runner, agent in _AGENTS:
         if not any(x.startswith(f"{owner}.") for x in settings):
             continue
         if environments not in environment:
             raise UserError(
-                f"{owner} must be of an agent that this package has, in an "
-                f"environment of its own, but with Runner.create_environment_fn = "
-                f"{environment} it is not. Begin with one of {_BEGIN_WITH}."
+                f"{owner} must be of an agent that this package has in this "
+                f"environment, but none there takes it, and "
+                f"Runner.create_environment_fn is {environment}. Begin with one of "
+                f"{_BEGIN_WITH}."
             )
         gin.parse_config(f"experiment.runner = @{runner}\n{runner}.agent = @{agent}")
         return

@@ -7,6 +7,7 @@ and what cannot be carried over is refused, with what to write instead.
 `docs/migrating.md` shows `SETTINGS`.
 """
 
+import ast
 import itertools
 import re
 from collections.abc import Mapping
@@ -22,7 +23,14 @@ _NEEDLESS = re.compile(
     r"|gin\.tf\.external_configurables|flax"
 )
 _IMPORT = re.compile(r"\s*(?:import|from)\s+([\w.]+)")
-_SETTING = re.compile(r"\s*((?:\w+/)*)(?:\w+\.)*?(\w+)\.(\w+)\s*=\s*([^#]*)(#.*)?")
+# Of a module of somebody else's, a name is somebody else's.
+_MODULE = r"(?:dopamine\.|tf\.)?(?:\w+_(?:lib|buffer|agent|experiment)\.|train\.)?"
+    r"(?:dopamine\.|tf\.|jax\.)?(?:\w+_(?:lib|buffer|agent|experiment)\.|train\.)?"
+)
+_TEXT = r"'[^']*'|\"[^\"]*\""
+_SETTING = re.compile(
+    rf"\s*((?:\w+/)*){_MODULE}(\w+)\.(\w+)\s*=\s*((?:{_TEXT}|[^#'\"])*)(#.*)?"
+)
 
 
 class Row(NamedTuple):
@@ -272,7 +280,7 @@ def _line(line: str, place: str, notes: dict[str, None]) -> str:
     if not found:
         return line
     scope, owner, parameter, written = found.groups()[:4]
-    written, old = written.rstrip(), f"{owner}.{parameter}"
+    written, old = _plain(written.rstrip()), f"{owner}.{parameter}"
     row = _ROWS.get(old) or _ROWS.get(f"{owner}.*") or Row(old, old)
     value = VALUES.get(written, written)
     instead = NOT_HERE.get(written, "")
@@ -289,9 +297,30 @@ def _line(line: str, place: str, notes: dict[str, None]) -> str:
         return line
     if not new or not value:
         notes[f"{old} left out"] = None
-        return ""
+        # What goes on in the next line is a macro's, which nothing uses.
+        return "" if _is_whole(written) else f"left_out_{owner}_{parameter} = {written}"
     notes[f"{old} as {new}" + f" = {value}" * (value != written)] = None
     return f"{scope}{new} = {value}"
+
+
+def _plain(text: str) -> str:
+    """A literal as Python writes it, whatever its quotes."""
+    try:
+        value = ast.literal_eval(text)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return text
+    return repr(value) if isinstance(value, str) else text
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a value ends in the line that it begins in."""
+    try:
+        ast.literal_eval(text)
+    except SyntaxError:
+        return not text.startswith(("[", "(", "{"))
+    except (ValueError, MemoryError, RecursionError):
+        return True
+    return True
 
 
 def _one_of(values: Mapping[str, str]) -> str:

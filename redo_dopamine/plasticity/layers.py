@@ -156,8 +156,9 @@ def _derived(apply: Callable[..., Any], params: Params, inputs: Any) -> Known:
     if not traced.graph.layers:
         return Known(traced, ("The network has no hidden layer that is known.",))
     try:
-        with contextlib.suppress(NotFiniteError):
-            traced.verify(params, inputs, whole=False)
+        traced.verify(params, inputs, whole=False)
+    except NotFiniteError as error:
+        return Known(traced, (f"Its layers could not be verified: {error}",))
     except ValueError as error:
         layers = tuple(x._replace(recyclable=False) for x in traced.graph.layers)
         traced.graph = traced.graph._replace(layers=layers)

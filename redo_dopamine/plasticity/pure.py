@@ -101,6 +101,8 @@ class PurePlasticity:
             ValueError: an optimizer that keeps no moments weight by weight.
         """
         params = self._taken(learner)[0]
+        # Apart from what the caller makes of the key: split and fold_in give the same.
+        key = jax.random.fold_in(key, _STREAM)
         return PlasticityState(jnp.int32(0), key, self._intervention.init(params))
 
     def after_update(
@@ -201,6 +203,7 @@ def _only_if(
 
 
 # Puts new parameters and a new optimizer state in the place of the old ones.
+_STREAM = 0x5ED0
 _PutBack = Callable[[Params, optax.OptState], Any]
 
 

@@ -96,6 +96,8 @@ def unused_settings() -> list[str]:
         scopes = itertools.accumulate(scope.split("/"), "{}/{}".format)
         used.update(itertools.product(("", *scopes), (selector,), parameters))
         waiting.update(_handed_on(list(parameters.values())))
+    while more := _settings_of(waiting) - waiting:  # They may hand on others.
+        waiting |= more
     return sorted(
         f"{scope}/{name}" if scope else name
         for (scope, selector), parameters in gin.config._CONFIG.items()
@@ -164,19 +166,31 @@ def _says_default(name: str, settings: dict[str, str]) -> bool:
 
 def _equal(value: Any, default: Any) -> bool:
     if isinstance(value, gin.config.ConfigurableReference) and not value.evaluate:
-        return value.configurable.wrapped is default
+        if not callable(default):
+            return False
+        return inspect.unwrap(value.configurable.wrapped) is inspect.unwrap(default)
     numbers = (int, float)
     alike = type(value) is type(default) or {type(value), type(default)} == {*numbers}
     return alike and bool(value == default)
 
 
-def _handed_on(value: Any) -> Iterator[str]:
-    """Selectors of the functions in a value that are not called with it."""
+def _settings_of(selectors: set[str]) -> set[str]:
+    """Selectors of all functions that settings of these name."""
+    return {
+        found
+        for (_, selector), parameters in gin.config._CONFIG.items()
+        if selector in selectors
+        for found in _handed_on(list(parameters.values()), called=True)
+    }
+
+
+def _handed_on(value: Any, called: bool = False) -> Iterator[str]:
+    """Selectors of the functions in a value; by default of those not called with it."""
     if isinstance(value, gin.config.ConfigurableReference):
-        if not value.evaluate:
+        if called or not value.evaluate:
             yield value.config_key[1]
     elif isinstance(value, dict):
-        yield from _handed_on([*value.keys(), *value.values()])
+        yield from _handed_on([*value.keys(), *value.values()], called)
     elif isinstance(value, list | tuple | set):
         for item in value:
-            yield from _handed_on(item)
+            yield from _handed_on(item, called)

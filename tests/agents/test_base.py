@@ -63,6 +63,7 @@ def test_what_is_bound_to_dqn_does_not_hold_for_drq_eps(clean_gin):
     gin.bind_parameter("RecycledDQNAgent.replay_ratio", 2)
     gin.bind_parameter("JaxFullRainbowAgent.distributional", False)
     gin.bind_parameter("JaxFullRainbowAgent.noisy", False)
+    gin.bind_parameter("JaxFullRainbowAgent.num_atoms", 1)
     gin.bind_parameter("JaxFullRainbowAgent.replay_scheme", "uniform")
     agent = RecycledDrQEpsAgent(3, seed=1, taus=())
     assert agent._bootstrap == agent._next_value

@@ -362,3 +362,22 @@ def test_shipped_files_are_left_as_they_are():
 def test_the_page_has_the_table():
     page = (load.CONFIG_DIR.parent / "docs" / "migrating.md").read_text("utf-8")
     assert page.endswith(migration.table())
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ('create_runner.schedule = "continuous_train"', '= "continuous_train"'),
+        ("create_runner.schedule = ('jax_train')", "= 'continuous_train'"),
+        ('create_agent.agent_name = "jax_dqn"', '= "jax_dqn"'),
+        ('create_agent.agent_name = "dqn"', "= 'jax_dqn'"),
+        ("WrappedReplayBuffer.foo = 'a#b'  # c", "ReplayBuffer.foo = 'a#b'"),
+        ("DQNAgent.tf_device = [", "left_out_DQNAgent_tf_device = ["),
+        ("my.module.DQNAgent.gamma = 3", "my.module.DQNAgent.gamma = 3"),
+        ("mine.RainbowAgent.x = 3", "mine.RainbowAgent.x = 3"),
+        ("dqn_agent.DQNAgent.gamma = 3", "JaxDQNAgent.gamma = 3"),
+        ("tf.train.AdamOptimizer.epsilon = 3", "create_optimizer.eps = 3"),
+    ],
+)
+def test_a_line_is_read_however_it_is_written(line, read):
+    assert migration.translate(line, "a.gin").text.endswith(read)

@@ -89,8 +89,8 @@ _DEPTHS = {2: "two hidden layers", 4: "four hidden layers"}
 
 PPO_LAYERS = Study(
     name="ppo_layers",
-    claim="Dormant and zero-gradient neurons are largely the same ones, most of them "
-    "in the last layer; both grow, and a neuron without a gradient stays so.",
+    claim="Dormant and zero-gradient neurons are largely the same; both fractions are "
+    "highest in the last layer and grow, and a neuron without a gradient stays so.",
     source="He, 2026 (arXiv 2603.21173), appendix B, figure 6",
     axis="hidden layers",
     arms=tuple(

@@ -25,8 +25,6 @@ _NEEDLESS = re.compile(
 _IMPORT = re.compile(r"\s*(?:import|from)\s+([\w.]+)")
 # Of a module of somebody else's, a name is somebody else's.
 _MODULE = r"(?:dopamine\.|tf\.)?(?:\w+_(?:lib|buffer|agent|experiment)\.|train\.)?"
-    r"(?:dopamine\.|tf\.|jax\.)?(?:\w+_(?:lib|buffer|agent|experiment)\.|train\.)?"
-)
 _TEXT = r"'[^']*'|\"[^\"]*\""
 _SETTING = re.compile(
     rf"\s*((?:\w+/)*){_MODULE}(\w+)\.(\w+)\s*=\s*((?:{_TEXT}|[^#'\"])*)(#.*)?"

@@ -87,7 +87,7 @@ def test_it_does_what_the_intervention_does_by_hand():
         )
     intervention = redo(tau=0.3, period=3)(TRACED.graph, draw_params, OPTIMIZER)
     by_hand = intervention.apply(
-        jax.random.fold_in(KEY, 3),
+        jax.random.fold_in(jax.random.fold_in(KEY, _STREAM), 3),
         *(params, opt_state, ()),
         TRACED.collect(params, STATES),
         3,

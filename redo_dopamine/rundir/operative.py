@@ -96,7 +96,8 @@ def unused_settings() -> list[str]:
         scopes = itertools.accumulate(scope.split("/"), "{}/{}".format)
         used.update(itertools.product(("", *scopes), (selector,), parameters))
         waiting.update(_handed_on(list(parameters.values())))
-    while more := _settings_of(waiting) - waiting:  # They may hand on others.
+    called = {selector for _, selector in gin.config._OPERATIVE_CONFIG}
+    while more := _settings_of(waiting - called) - waiting:  # They may hand on others.
         waiting |= more
     return sorted(
         f"{scope}/{name}" if scope else name

@@ -21,6 +21,7 @@ from redo_dopamine import (
     weight_clipping,
 )
 from redo_dopamine.plasticity.learner import Learner
+from redo_dopamine.plasticity.pure import _STREAM
 
 STATES = np.random.default_rng(0).normal(size=(16, 5)).astype(np.float32)
 OPTIMIZER = optax.adam(1e-2)

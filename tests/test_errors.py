@@ -51,9 +51,9 @@ def refuse(capsys, *arguments):
         ("RecycledDQNAgent.replay_ration = 1", ["'replay_ration'", "replay_ratio?"]),
         ("redo.tau =", ["redo.tau ="]),
         (
-            "JaxDQNAgent.epsilon_fn = @dqn_agent.linearly_decaying_epsilon",
+            "JaxDQNAgent.epsilon_fn = @linearly_decaying_epsilon",
             [
-                "Ambiguous selector 'dqn_agent.linearly_decaying_epsilon'",
+                "Ambiguous selector 'linearly_decaying_epsilon'",
                 "Write the one that is meant in full.",
             ],
         ),
@@ -84,7 +84,7 @@ def refuse(capsys, *arguments):
             ["intervention must have neurons", "no hidden layer", "Use @none()"],
         ),
         ("JaxDQNAgent.network = @relu", ["network must be a network, but is @relu"]),
-        ("create_agent.agent_name = 'rainbow'", ["'rainbow'", "'jax_dqn'"]),
+        ("create_agent.agent_name = 'rainbow'", ["'rainbow'", "dqn.gin"]),
         ("create_runner.schedule = 'sometimes'", ["'sometimes'", "continuous_train"]),
         (
             "JaxDQNAgent.optimizer = 'adan'",

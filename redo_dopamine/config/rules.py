@@ -235,10 +235,15 @@ def given(*parameters: str) -> dict[str, Rule]:
     return dict.fromkeys(parameters, GIVEN)
 
 
-def elsewhere(name: str) -> Rule:
-    """The rule of a setting in whose place another one is read."""
-    return GIVEN._replace(
-        says=f"left out, because {name} decides", remedy=f"Bind {name}."
+def elsewhere(name: str, default: Any = None) -> Rule:
+    """The rule of a setting in whose place another one is read.
+
+    Its default asks for nothing, and stands in every run's config.gin.
+    """
+    return Rule(
+        f"left out, because {name} decides",
+        lambda x: type(x) is type(default) and bool(x == default),
+        f"Bind {name}.",
     )
 
 

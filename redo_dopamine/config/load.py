@@ -156,6 +156,8 @@ def _choose_agent() -> None:
     ]
     if any(x.endswith(("experiment.runner", "Runner.agent")) for x in settings):
         return
+    # Whoever gives a seed to any agent says nothing of which.
+    settings = [x for x in settings if x not in SEEDS]
     environment = str(
         bound("Runner.create_environment_fn", "@create_atari_environment")
     )

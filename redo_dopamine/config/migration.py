@@ -234,6 +234,7 @@ SETTINGS: tuple[Row, ...] = (
     ),
     Row("get_mask_updater.mode", "", {"'dense'": ""}, "Networks here are dense."),
     Row("create_runner_recycled.max_episode_eval"),
+    *_renamed("create_runner_recycled", "create_runner"),
 )
 
 

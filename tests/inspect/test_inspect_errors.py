@@ -87,7 +87,7 @@ def test_without_a_replay_buffer_states_must_be_given(copy, states):
     ("settings", "message"),
     [
         ({"metrics": ["sranc"]}, r"'sranc' is none. Did you mean srank"),
-        ({"taus": (-0.1,)}, r"tau must be a finite number >= 0, but is -0.1"),
+        ({"taus": (-0.1,)}, r"taus must be a sequence of finite thresholds >= 0"),
         ({"batch_size": 0}, r"--batch_size must be at least 1"),
     ],
 )

@@ -149,7 +149,9 @@ def test_every_form_of_a_learner_is_given_back_in_its_form():
         train_state,
         [params, opt_state],
     ):
-        assert plasticity.init(learner, KEY)[1] is KEY
+        assert (
+            plasticity.init(learner, KEY)[1] == jax.random.fold_in(KEY, _STREAM)
+        ).all()
         after, _, _ = plasticity.after_update(learner, state, STATES)
         if isinstance(learner, list):
             after = Learner(*after)

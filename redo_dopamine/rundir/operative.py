@@ -132,7 +132,7 @@ def default_of(name: str) -> Any:
             return parameters[parameter].default
         if all(x.kind is not x.VAR_KEYWORD for x in parameters.values()):
             return None
-    return _EMPTY  # Handed on to whom it may concern.
+    return _EMPTY  # Taken by **settings: not known here.
 
 
 def _same(before: str, now: str) -> bool:

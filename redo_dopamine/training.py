@@ -16,6 +16,7 @@ from redo_dopamine.rundir.operative import unused_settings
 from redo_dopamine.rundir.resume import RunFinishedError
 from redo_dopamine.runners.resume import ResumeOptions
 from redo_dopamine.runners.runner import PlasticityRunner, experiment
+from redo_dopamine.studies.study import GAMES
 
 _DOPAMINES_TRAINING_STEPS = 250_000
 
@@ -85,12 +86,25 @@ def train(
             print(load.brief(error))
             return
         unused = unused_settings()
-        if unused and strict:
-            raise UserError(
-                "With --strict every setting must be read by the run, but nothing "
-                f"reads {', '.join(unused)}. Leave them out."
-            )
+        _check_unused(unused, runner.agent.seed, strict)
         _run(base_dir, runner, scale, unused)
+
+
+def _check_unused(unused: list[str], seed: int, strict: bool) -> None:
+    if unused and strict:
+        raise UserError(
+            "With --strict every setting must be read by the run, but nothing "
+            f"reads {', '.join(unused)}. Leave them out."
+        )
+    task = load.task()
+    # A run would be taken for one of the game and the seed that were named.
+    for name in unused:
+        if name in (*GAMES, *load.SEEDS) and load.bound(name) not in (task, seed):
+            raise UserError(
+                "The game and the seed must be set by the names that this run reads, "
+                f"but nothing reads {name}: it plays {task} with seed {seed}. Leave it "
+                "out, or begin with another gin file."
+            )
 
 
 def _run(

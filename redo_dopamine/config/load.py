@@ -23,15 +23,12 @@ from redo_dopamine.config.gin_files import shipped_configs as shipped_configs
 from redo_dopamine.config.gin_files import suggest
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir.resume import RunFinishedError
+from redo_dopamine.studies.study import GAMES
 
-GAME = "create_atari_environment.game_name"
+# Of Atari, and of the other kinds of environments.
+GAME, *_OTHER_GAMES = GAMES
 # By each agent's own name.
 SEEDS = ("JaxDQNAgent.seed", "PPOAgent.seed", "SACAgent.seed")
-# Where another kind of environment says what it is.
-_ENVIRONMENTS = (
-    "create_control_environment.environment_id",
-    "create_minatar_environment.game_name",
-)
 _ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
 _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
@@ -136,8 +133,9 @@ def bound(name: str, default: Any = None) -> Any:
 
 def task() -> str:
     """What the configured agent plays: a game, or the name of an environment."""
-    others = filter(None, map(bound, _ENVIRONMENTS))
-    return next(others, None) or bound(GAME, "unknown")
+    environment = str(bound("Runner.create_environment_fn", ""))
+    others = (x for x in _OTHER_GAMES if x.partition(".")[0] in environment)
+    return bound(next(others, GAME), "unknown")
 
 
 def _choose_agent() -> None:

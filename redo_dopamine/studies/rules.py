@@ -12,7 +12,7 @@ from redo_dopamine.cli.flags import LARGEST_SEED
 from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.studies import scaling
 from redo_dopamine.studies.spec import MOST_BYTES, is_name
-from redo_dopamine.studies.study import TRAINING_STEPS, Arm, Length, Study
+from redo_dopamine.studies.study import GAMES, TRAINING_STEPS, Arm, Length, Study
 
 # What is beside the directories of arms.
 _RESERVED = ("report", "slurm", "study.json", "study.lock")
@@ -196,6 +196,7 @@ def _of_values(study: Study, speeds: Collection[str]) -> Iterator[str]:
             for field, value in vars(part).items():
                 if isinstance(value, float) and not math.isfinite(value):
                     yield f"{kind}[{place}].{field} must be finite, but is {value}"
+    yield from _of_games(study)
     for arm in study.arms:
         yield from _of_arm(arm, speeds)
         for name in sorted(arm.settings.keys() & _decided(study, arm)):
@@ -223,6 +224,26 @@ def _distinct(what: str, values: Sequence[Any]) -> Iterator[str]:
     for value, times in Counter(values).items():
         if times > 1:
             yield f"{what} must differ, but {_shown(value)} is there {times} times"
+
+
+def _of_games(study: Study) -> Iterator[str]:
+    """An arm whose environment is of another kind plays the same game throughout."""
+    game = _short(study.protocol.game.partition("=")[0].strip())
+    for arm in study.arms:
+        in_file = {_short(x) for x in scaling.bindings(arm.gin_file or "")}
+        others = [x for x in GAMES if x in in_file]
+        if others and game in GAMES and game not in others:
+            yield (
+                f"arm {arm.name} must have a gin_file whose game is protocol.game's, "
+                f"{game}, but {arm.gin_file} has {others[-1]}: its runs would all play "
+                "the file's own game. Other protocols are minatar.PROTOCOL and "
+                "he2026.protocol(...) of redo_dopamine.studies.catalogue"
+            )
+
+
+def _short(name: str) -> str:
+    """A gin name without the module before it."""
+    return ".".join(name.rsplit(".", 2)[-2:])
 
 
 _LARGEST_SETTING = 10**300  # Python writes no more than 4,300 digits.

@@ -6,6 +6,7 @@ machinery works; its returns say nothing about the paper's. What a gin file sets
 read as text, without gin.
 """
 
+import contextlib
 import functools
 import re
 from collections.abc import Mapping
@@ -111,7 +112,7 @@ def arm_settings(study: Study, arm: Arm, scale: float = 1.0) -> dict[str, Settin
     for name in clocks.keys() & FLOORS.keys():
         clocks[name] = _scaled(name, clocks[name], scale)
     # What a file does not set is sent, whatever the protocol says that it is.
-    in_file = study.protocol.clocks if arm.gin_file is None else numbers(arm.gin_file)
+    in_file = study.protocol.clocks if arm.gin_file is None else _numbers(arm.gin_file)
     ratio = f"{study.protocol.agent}.replay_ratio"
     return {
         **({} if arm.replay_ratio is None else {ratio: arm.replay_ratio}),
@@ -157,9 +158,17 @@ def find(name: str) -> Path | None:
     return next((x for x in (Path(name), SHIPPED / name) if x.is_file()), None)
 
 
+def _numbers(name: str) -> dict[str, int]:
+    found = {}
+    for setting, value in bindings(name).items():
+        with contextlib.suppress(ValueError):
+            found[setting] = int(value)
+    return found
+
+
 @functools.cache
-def numbers(name: str) -> Mapping[str, int]:
-    """The whole numbers that a gin file and those it includes set, by gin name.
+def bindings(name: str) -> Mapping[str, str]:
+    """What a gin file and those it includes set, as text by gin name.
 
     Args:
         name: of a shipped file, or a path; of another nothing is known.
@@ -167,22 +176,19 @@ def numbers(name: str) -> Mapping[str, int]:
     Raises:
         UserError: it includes itself.
     """
-    return _numbers(name, ())
+    return _bindings(name, ())
 
 
-def _numbers(name: str, above: tuple[str, ...]) -> dict[str, int]:
+def _bindings(name: str, above: tuple[str, ...]) -> dict[str, str]:
     if name in above:
         raise UserError(
             "Gin files must not include each other in a circle, but "
             f"{shortened(name)} includes itself. Remove one of its includes."
         )
-    path, found = find(name), dict[str, int]()
+    path, found = find(name), dict[str, str]()
     for line in path.read_text("utf-8", "replace").splitlines() if path else ():
         if include := _INCLUDE.match(line):
-            found.update(_numbers(include[1], (*above, name)))
+            found.update(_bindings(include[1], (*above, name)))
         elif binding := _BINDING.fullmatch(line):
-            try:
-                found[binding[1]] = int(binding[2])
-            except ValueError:  # Another value, which takes the place of a number.
-                found.pop(binding[1], None)
+            found[binding[1]] = binding[2]
     return found

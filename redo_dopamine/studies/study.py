@@ -94,6 +94,12 @@ BEST_ARM: Final = "best arm"
 TRAINING: Final = "training"
 EVALUATION: Final = "evaluation"
 TRAINING_STEPS = "Runner.training_steps"
+# Where each kind of environment says what is played.
+GAMES = (
+    "create_atari_environment.game_name",
+    "create_minatar_environment.game_name",
+    "create_control_environment.environment_id",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +135,7 @@ class Protocol:
     target_gradient_steps: int | None
     module: str = "redo_dopamine.train"
     seed: str = "JaxDQNAgent.seed"
-    game: str = "create_atari_environment.game_name = '{}'"
+    game: str = f"{GAMES[0]} = '{{}}'"
     num_iterations: str = "Runner.num_iterations"
     iteration_steps: int | None = None
     unit: Unit = FRAMES

@@ -14,6 +14,7 @@ from redo_dopamine.rundir.operative import (
     operative_config,
     unused_settings,
 )
+from redo_dopamine.studies.study import GAMES
 
 # Without the recorded data of offline ones.
 SHIPPED = [x for x in load.shipped_configs() if not x.startswith("offline")]
@@ -56,6 +57,31 @@ def test_all_that_a_shipped_file_sets_is_read(config, tmp_path):
 def test_what_nothing_reads_is_found(bindings, names, tmp_path):
     build(tmp_path, "dqn_redo.gin", bindings)
     assert unused_settings() == names
+
+
+# What each file's environment and agent read.
+READ = {
+    "dqn.gin": (GAMES[0], "JaxDQNAgent.seed"),
+    "minatar_dqn.gin": (GAMES[1], "JaxDQNAgent.seed"),
+    "sac.gin": (GAMES[2], "SACAgent.seed"),
+}
+
+
+@pytest.mark.parametrize("name", [*GAMES, *load.SEEDS])
+@pytest.mark.parametrize("config", READ)
+def test_a_game_or_a_seed_that_nothing_reads_is_refused(config, name, tmp_path):
+    if name in READ[config]:
+        return
+    value = 7 if name in load.SEEDS else "'Breakout'"
+    runs.configure_run(config, (*SMALL, f"{name} = {value}"))
+    with pytest.raises(UserError, match=f"nothing reads {name}: it plays"):
+        training.train(str(tmp_path / "run"))
+
+
+def test_a_seed_by_the_name_of_any_dqn_is_drq_eps_own(tmp_path):
+    build(tmp_path, "drq_eps.gin", ("JaxDQNAgent.seed = 7",))
+    assert load.bound("Atari100kRainbowAgent.seed") == 7
+    training._check_unused(unused_settings(), seed=7, strict=False)
 
 
 def test_it_is_said_at_the_start_and_in_run_json(tmp_path, capsys):

@@ -10,7 +10,8 @@ import pytest
 
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, record, rules, scaling
-from redo_dopamine.studies.study import Arm, PaperDormancy, PaperScore, Study
+from redo_dopamine.studies.catalogue import he2026, minatar
+from redo_dopamine.studies.study import DQN, Arm, PaperDormancy, PaperScore, Study
 
 ARM = Arm("dqn", "DQN", "dqn.gin", 1, {}, "DQN", 1)
 STUDY = Study(
@@ -255,3 +256,21 @@ def test_what_a_study_has_no_longer_is_not_dropped(change, gone, tmp_path):
     with pytest.raises(UserError, match=rf"{gone}: the study does not have it"):
         launch(dataclasses.replace(STUDY, **change))
     assert (tmp_path / "mine" / "study.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("gin_file", "protocol", "fits"),
+    [
+        ("dqn.gin", DQN, True),
+        ("minatar_dqn_redo.gin", DQN, False),
+        ("minatar_dqn_redo.gin", minatar.PROTOCOL, True),
+        ("dqn.gin", minatar.PROTOCOL, False),
+        ("ppo.gin", he2026.PPO, True),
+        ("sac_redo.gin", DQN, False),
+    ],
+)
+def test_every_arm_plays_the_games_of_the_study(gin_file, protocol, fits):
+    arm = dataclasses.replace(ARM, gin_file=gin_file)
+    study = dataclasses.replace(STUDY, arms=(arm,), protocol=protocol)
+    problems = [x for x in rules._of_games(study) if "whose game" in x]
+    assert bool(problems) is not fits

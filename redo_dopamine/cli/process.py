@@ -24,6 +24,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 MAY_BE_IGNORED = (signal.SIGHUP, signal.SIGINT)
 # A signal that comes so soon after another is of the same wish to stop.
 _SAME_WISH = 5.0  # seconds
+# So is one that comes at once, while training; a person takes longer.
+_AT_ONCE = 0.3  # seconds
 _AGAIN = "The same command again goes on, or begins again."
 
 
@@ -301,12 +303,14 @@ class StopSwitch:
 
     def __init__(self) -> None:
         self._received: str | None = None
+        self._came = 0.0
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Note the signals while the block runs, instead of dying of them.
 
-        A second one acts as it would have without this. Signals that nohup or a shell's
+        A second one acts as it would have without this, unless it comes at once: a
+        scheduler and a launcher may both hand on the same wish. Signals that nohup or a shell's
         background job ignores stay ignored. Python hands signals to the main thread
         only; in another one nothing is listened to.
         """
@@ -321,9 +325,13 @@ class StopSwitch:
         }
 
         def note(number: int, frame: FrameType | None) -> None:
-            self._received = signal.Signals(number).name
-            for each, handler in before.items():
-                signal.signal(each, handler)
+            if self._received is None:
+                self._received = signal.Signals(number).name
+                self._came = time.monotonic()
+            elif time.monotonic() - self._came > _AT_ONCE:
+                for each, handler in before.items():
+                    signal.signal(each, handler)
+                signal.raise_signal(number)
 
         for number in before:
             signal.signal(number, note)

@@ -30,6 +30,8 @@ _OF_GIN = (ValueError, TypeError, SyntaxError, ImportError, OSError, KeyError)
 _OF_PARSER = (SyntaxError, ValueError, tokenize.TokenError, RecursionError)
 _LONGEST_LINE = 200
 _LONGEST = 4_000  # Characters of a message.
+# As Python shows one; gin writes @tanh.
+_FUNCTION = re.compile(r"<function (?:\w+\.)*(\w+) at 0x[0-9a-f]+>")
 _LONG_NUMBER = re.compile(r"\d{40,}")
 _LONG_WORD = re.compile(r"\S{400,}")  # A path may be rather long.
 _MACRO = re.compile(r"\s*([A-Za-z_]\w*)\s*=")
@@ -170,6 +172,7 @@ def brief(error: BaseException) -> str:
             _gin_name(rule[1], _OF_CONFIGURABLE.findall(str(error)))
             + text[rule.end(1) :]
         )
+    text = _FUNCTION.sub(r"@\1", text)
     text = _LONG_NUMBER.sub(lambda x: f"{x[0][:8]}... ({len(x[0])} digits)", text)
     text = _LONG_WORD.sub(lambda x: f"{x[0][:80]}... ({len(x[0])} characters)", text)
     if len(text) <= _LONGEST:

@@ -115,7 +115,8 @@ def _functions_in(message: str) -> str:
         for (_, selector), bound in gin.config._CONFIG.items()
         for parameter, value in bound.items()
         if isinstance(value, gin.config.ConfigurableReference)
-        and re.search(rf"(?<![\w-]){value.configurable.name}(?![\w-])", message)
+        and (name := value.configurable.name)
+        and re.search(rf"(?<![\w-])(@{name}(?![\w-])|{name}(\(\)|\.__init__))", message)
     ]
     return f"\nIt is about one of: {', '.join(settings)}" if settings else ""
 

@@ -1,5 +1,7 @@
 """`PurePlasticity`: track a network and intervene on it, as two pure functions."""
 
+import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -113,7 +115,7 @@ class PurePlasticity:
         Args:
             learner: parameters and optimizer state after an update: a pair of both,
                 where the first may be a whole equinox model; a flax `TrainState`, or
-                what else has `params`, `opt_state` and `replace`; or an nnx model
+                a dataclass that has `params` and `opt_state`; or an nnx model
                 with its `nnx.Optimizer`, both of which are changed in place.
             state: as `init` or the last call returned it.
             inputs: of the network, to score neurons on: like the example that it was
@@ -155,7 +157,7 @@ class PurePlasticity:
             TypeError: it has none.
         """
         if hasattr(learner, "params") and hasattr(learner, "opt_state"):
-            replace = getattr(learner, "replace", None) or learner._replace
+            replace = _replace_of(learner)
             return (
                 learner.params,
                 learner.opt_state,
@@ -176,6 +178,23 @@ class PurePlasticity:
             opt_state,
             lambda params, opt_state: (_filled_up(params, model), opt_state),
         )
+
+
+def _replace_of(learner: Any) -> Callable[..., Any]:
+    """How a learner is made anew: as flax, named tuples or dataclasses do it.
+
+    Raises:
+        TypeError: it is none of them.
+    """
+    for name in ("replace", "_replace"):
+        if hasattr(learner, name):
+            return getattr(learner, name)
+    if dataclasses.is_dataclass(learner) and not isinstance(learner, type):
+        return functools.partial(dataclasses.replace, learner)
+    raise TypeError(
+        "A learner that has params and opt_state must be a TrainState, a dataclass or "
+        f"a named tuple, but is a {type(learner).__name__}. Give (params, opt_state)."
+    )
 
 
 def _no_gradients(size: int) -> Any:

@@ -104,10 +104,20 @@ def trace(function: Callable[..., Any], *arguments: Any) -> tuple[Program, Any]:
     Args:
         function: of JAX.
         *arguments: trees of arrays or shapes. The function is not run.
+
+    Raises:
+        Exception: what the function raises when JAX traces it, with a note.
     """
-    closed, out = jax.make_jaxpr(function, return_shape=True)(
-        *jax.tree.map(shape_of, arguments)
-    )
+    try:
+        closed, out = jax.make_jaxpr(function, return_shape=True)(
+            *jax.tree.map(shape_of, arguments)
+        )
+    except Exception as error:
+        error.add_note(
+            "While JAX traced apply(params, example). Give a function of both, such as "
+            "network.apply, its parameters and an input, in this order."
+        )
+        raise
     return _flatten(closed, itertools.count()), out
 
 

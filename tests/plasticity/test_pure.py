@@ -1,5 +1,6 @@
 """`PurePlasticity`: the same in a Python loop, under `jit`, `scan` and `vmap`."""
 
+import dataclasses
 import functools
 from typing import NamedTuple
 
@@ -138,6 +139,12 @@ class Named(NamedTuple):
     other: int
 
 
+@dataclasses.dataclass
+class Plain:
+    params: dict
+    opt_state: optax.OptState
+
+
 def test_every_form_of_a_learner_is_given_back_in_its_form():
     plasticity = pure(redo(tau=0.3, period=1))
     (params, opt_state), state = start(plasticity)
@@ -146,6 +153,7 @@ def test_every_form_of_a_learner_is_given_back_in_its_form():
     for learner in (
         Learner(params, opt_state),
         Named(opt_state, params, 3),
+        Plain(params, opt_state),
         train_state,
         [params, opt_state],
     ):

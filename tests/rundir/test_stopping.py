@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import jax
 import numpy as np
@@ -140,5 +141,9 @@ def test_a_second_signal_acts_as_it_would_have():
     switch, before = StopSwitch(), signal.getsignal(signal.SIGINT)
     with switch.listening():
         os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)  # At once: of the same wish.
+        time.sleep(0.35)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
         assert signal.getsignal(signal.SIGINT) is before
     assert signal.getsignal(signal.SIGINT) is before

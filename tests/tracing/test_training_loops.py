@@ -182,6 +182,14 @@ def test_wrong_calls():
         trace_network(lambda p, x: x, {}, STATES)
 
 
+def test_what_jax_cannot_trace_says_what_was_expected():
+    with pytest.raises(TypeError) as caught:
+        trace_network(
+            lambda params, x: x @ params["w"], jnp.ones(3), {"w": jnp.ones(3)}
+        )
+    assert "apply(params, example)" in "".join(caught.value.__notes__)
+
+
 def test_verification_needs_finite_outputs():
     apply, draw_params = with_plain_jax()
     params = draw_params(jax.random.PRNGKey(0))

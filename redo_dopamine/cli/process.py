@@ -310,9 +310,9 @@ class StopSwitch:
         """Note the signals while the block runs, instead of dying of them.
 
         A second one acts as it would have without this, unless it comes at once: a
-        scheduler and a launcher may both hand on the same wish. Signals that nohup or a shell's
-        background job ignores stay ignored. Python hands signals to the main thread
-        only; in another one nothing is listened to.
+        scheduler and a launcher may both hand on the same wish. Signals that nohup or
+        a shell's background job ignores stay ignored. Python hands signals to the main
+        thread only; in another one nothing is listened to.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -139,6 +139,7 @@ class Named(NamedTuple):
     other: int
 
 
+@jax.tree_util.register_dataclass
 @dataclasses.dataclass
 class Plain:
     params: dict

@@ -50,7 +50,7 @@ def _point(arm: str, first: int, last: int, percent: float) -> PaperPoint:
 LABEL_SHUFFLE = Study(
     name="label_shuffle",
     claim="Dormant neurons come of targets that change: fixed labels wake neurons, "
-    "each reshuffle silences more.",
+    "each reshuffle leaves more of them dormant.",
     source="Sokar et al., ICML 2023 (arXiv 2302.12902): labels of CIFAR-10, reshuffled",
     axis="labels",
     arms=(
@@ -120,7 +120,8 @@ def _offline_arm(name: str, label: str, gin_file: str) -> Arm:
 
 OFFLINE = Study(
     name="offline",
-    claim="On fixed data too, targets that move silence more neurons than fixed ones.",
+    claim="On fixed data too, targets that move leave more neurons dormant than fixed "
+    "ones.",
     source="Sokar et al., ICML 2023 (arXiv 2302.12902): offline RL",
     axis="targets",
     arms=(

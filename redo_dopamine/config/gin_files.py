@@ -84,11 +84,13 @@ def parse(
     gin.config._FILE_READERS[0] = (functools.partial(_open, notes), os.path.isfile)
     _check_all_there(gin_files)
     check_includes(gin_files, gin_bindings)
-    bindings = [_translated(x, "--gin_bindings", notes) for x in gin_bindings]
+    of_bindings: list[str] = []
+    bindings = [_translated(x, "--gin_bindings", of_bindings) for x in gin_bindings]
     try:
         with _without_errors_logged():
             gin.parse_config(defaults)
             gin.parse_config_files_and_bindings(gin_files, bindings=bindings)
+            notes += [*_defaults_then(notes), *of_bindings]
             _check_macros(bindings)
     except ModuleNotFoundError as error:
         raise UserError(
@@ -96,6 +98,18 @@ def parse(
             "Install that one, or remove the import."
         ) from error
     return tuple(dict.fromkeys(notes))
+
+
+def _defaults_then(notes: Sequence[str]) -> Iterator[str]:
+    """Bind what files of another time leave to defaults that are others today."""
+    for settings in migration.defaults(notes):
+        with contextlib.suppress(ValueError):
+            gin.query_parameter(next(iter(settings)))
+            continue
+        for name, value in settings.items():
+            with gin.unlock_config():
+                gin.parse_config(f"{name} = {value}")
+            yield f"{name} = {value} by default then"
 
 
 def _translated(text: str, source: str, notes: list[str]) -> str:

@@ -10,7 +10,7 @@ and what cannot be carried over is refused, with what to write instead.
 import ast
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from redo_dopamine.errors import UserError
@@ -238,6 +238,41 @@ SETTINGS: tuple[Row, ...] = (
 )
 
 
+class Default(NamedTuple):
+    """What a file left out and is another today.
+
+    Attributes:
+        owners: of old settings: a file that sets one of theirs is meant.
+        settings: by today's names; none of them where the file sets the first.
+    """
+
+    owners: tuple[str, ...]
+    settings: Mapping[str, str]
+
+
+_REDO = (
+    *("BaseRecycler", "NeuronRecycler"),
+    *("create_agent_recycled", "create_runner_recycled"),
+)
+DEFAULTS: tuple[Default, ...] = (
+    Default(("DQNAgent",), {"JaxDQNAgent.loss_type": "'huber'"}),
+    Default(
+        ("DQNAgent",),
+        {
+            "JaxDQNAgent.optimizer": "'rmsprop'",
+            "create_optimizer.learning_rate": "0.00025",
+            "create_optimizer.beta2": "0.95",
+            "create_optimizer.eps": "0.00001",
+            "create_optimizer.centered": "True",
+        },
+    ),
+    Default(_REDO, {"JaxDQNAgent.loss_type": "'huber'"}),
+    Default(_REDO, {"JaxDQNAgent.network": "@ImpalaNetwork"}),
+    Default(_REDO, {"redo.tau": "0.0"}),
+    Default(_REDO, {"redo.period": "200_000"}),
+)
+
+
 class Translated(NamedTuple):
     """A gin file in today's names.
 
@@ -269,6 +304,16 @@ def translate(text: str, source: str) -> Translated:
         for number, line in enumerate(text.split("\n"), 1)
     ]
     return Translated("\n".join(lines), tuple(notes))
+
+
+def defaults(notes: Iterable[str]) -> Iterator[Mapping[str, str]]:
+    """What files left out and is another today, for those that these notes are of.
+
+    Yields:
+        Settings that go together, as `Default.settings`.
+    """
+    owners = {note.partition(".")[0] for note in notes}
+    return (x.settings for x in DEFAULTS if owners.intersection(x.owners))
 
 
 def _line(line: str, place: str, notes: dict[str, None]) -> str:
@@ -327,7 +372,7 @@ def _one_of(values: Mapping[str, str]) -> str:
 
 
 def table() -> str:
-    """`SETTINGS`, `VALUES` and `NOT_HERE`, as docs/migrating.md has them."""
+    """All rows of this module, as docs/migrating.md has them."""
     rows = ["| then | now |", "|---|---|"]
     for (new, values, instead), group in itertools.groupby(SETTINGS, lambda x: x[1:]):
         old = ", ".join(f"`{row.old}`" for row in group)
@@ -339,4 +384,9 @@ def table() -> str:
         rows.append(f"| `{written}` | {f'`{value}`' if value else 'left out'}. |")
     for instead, names in itertools.groupby(NOT_HERE, NOT_HERE.__getitem__):
         rows.append(f"| {', '.join(f'`{x}`' for x in names)} | refused. {instead} |")
+    for owners, settings in DEFAULTS:
+        of = ", ".join(f"`{x}.*`" for x in owners)
+        found = ", ".join(f"`{name} = {x}`" for name, x in settings.items())
+        first = f"without `{next(iter(settings))}`, beside {of}"
+        rows.append(f"| {first} | {found}. |")
     return "\n".join(rows) + "\n"

@@ -302,7 +302,53 @@ def test_a_file_sets_what_it_says(kind, tmp_path):
     text, settings = READ[kind]
     notes = read(text, tmp_path / "old.gin")
     assert {name: bound(name) for name in settings} == settings
-    assert all(" as " in x or x.endswith(" left out") for x in notes)
+    assert all(
+        " as " in x or x.endswith((" left out", " by default then")) for x in notes
+    )
+
+
+TENSORFLOWS = {
+    "JaxDQNAgent.loss_type": "huber",
+    "JaxDQNAgent.optimizer": "rmsprop",
+    "create_optimizer.centered": True,
+}
+REDOS = {
+    "JaxDQNAgent.loss_type": "huber",
+    "JaxDQNAgent.network": "@ImpalaNetwork",
+    "redo.tau": 0.0,
+    "redo.period": 200_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        (TF, TENSORFLOWS),
+        (TF + "DQNAgent.gamma = 0.9", TENSORFLOWS),
+        # Adam takes nothing that was RMSProp's.
+        (
+            TF + "DQNAgent.optimizer = @tf.train.AdamOptimizer()",
+            {"JaxDQNAgent.optimizer": "adam", "create_optimizer.centered": None},
+        ),
+        (JAX, dict.fromkeys(TENSORFLOWS)),
+        (REDO + "create_runner_recycled.schedule = 'continuous_train'", REDOS),
+        (REDO + "BaseRecycler.reset_period = 7", {**REDOS, "redo.period": 7}),
+        (
+            REDO + "BaseRecycler.reset_period = 7\nRecycledDQNAgent.network = 'nature'",
+            {**REDOS, "redo.period": 7, "JaxDQNAgent.network": "@NatureNetwork"},
+        ),
+    ],
+)
+def test_what_a_file_leaves_out_is_as_it_was_then(text, settings, tmp_path):
+    notes = read(text, tmp_path / "old.gin")
+    assert {name: bound(name) for name in settings} == settings
+    said = [x for x in notes if x.endswith(" by default then")]
+    assert bool(said) is (text != JAX)
+
+
+def test_a_name_of_then_in_a_binding_says_nothing_of_the_file():
+    load.load_gin_configs(["dqn.gin"], ["DQNAgent.gamma = 0.5"])
+    assert bound("create_optimizer.centered") is None
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -116,6 +116,22 @@ def test_gradients_of_the_loss_by_hand():
     assert row == {"gradient_norm/hidden": 10}
     (row,) = measured(catalogue.loss_gradient(), looked_at)
     assert row == {"loss_gradient/hidden": 3.5}
+    (row,) = measured(catalogue.sharpness(), looked_at)  # Of 3 w^2 alone.
+    assert row["sharpness"] == pytest.approx(6)
+
+
+@pytest.mark.parametrize("rows", [[[2, 1], [1, 2]], [[1, 3], [3, 1]], [[0, 0], [0, 0]]])
+def test_sharpness_is_an_eigenvalue_of_the_hessian(rows):
+    hessian = jnp.array(rows, jnp.float32)
+    looked_at = view({"w": jnp.ones((2, 1)), "v": jnp.ones(2)})
+    looked_at = looked_at._replace(
+        loss=lambda p: 0.5 * (p["w"].T @ hessian @ p["w"])[0, 0] + p["v"].sum()
+    )
+    (row,) = measured(catalogue.sharpness(), looked_at)
+    eigenvalues = np.linalg.eigvalsh(hessian)
+    assert row["sharpness"] == pytest.approx(eigenvalues[1], abs=1e-5)
+    with pytest.raises(ValueError, match=r"sharpness\.num_iterations must be"):
+        catalogue.sharpness(0)
 
 
 STATES = jnp.array([[1.0, 2.0], [3.0, 4.0]])
@@ -299,6 +315,7 @@ def test_names_are_metric_and_layer():
         "zero_gradient_threshold",
         "policy_churn",
         "largest_q",
+        "sharpness",
     }
     assert set(found) == {f"{m}/{k}" for m in per_layer for k in layers} | pooled
     assert all(value.shape == () for value in found.values())

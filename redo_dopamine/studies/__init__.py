@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from redo_dopamine.studies.catalogue import (
     he2026,
+    he2026_long,
     minatar,
     minatar_redo_gain,
     small_atari,
@@ -21,6 +22,7 @@ _CATALOGUE = (
     sokar2023_ablations,
     sokar2023_causes,
     he2026,
+    he2026_long,
     minatar,
     minatar_redo_gain,
     small_atari,

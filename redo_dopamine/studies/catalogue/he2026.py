@@ -1,5 +1,7 @@
 """He (2026): zero-gradient neurons of PPO, and networks that go on to new tasks."""
 
+from collections.abc import Mapping
+
 from redo_dopamine.studies import arms
 from redo_dopamine.studies.study import AGENT_STEPS, Arm, Protocol, Setting, Study
 
@@ -166,7 +168,11 @@ def arm(
 # before the runs, and this study has none yet. Learning rates are ours.
 
 _REGRESSION_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
-_ACTIVATIONS = {"relu": "@relu", "none": "@identity"}
+ACTIVATIONS = {
+    "relu": ("ReLU", "@relu"),
+    "none": ("no activation", "@identity"),
+    "tanh": ("tanh", "@tanh"),
+}
 
 
 def _arms(name: str, series: str, settings: dict[str, Setting]) -> tuple[Arm, ...]:
@@ -182,10 +188,13 @@ def _arms(name: str, series: str, settings: dict[str, Setting]) -> tuple[Arm, ..
     )
 
 
-def _pair(activation: str) -> tuple[Arm, ...]:
-    settings: dict[str, Setting] = {"ValueNetwork.activation": _ACTIVATIONS[activation]}
-    aged: dict[str, Setting] = {"aged_network.arm": f"'{activation}'", **AGED}
-    word = {"relu": "ReLU", "none": "no activation"}[activation]
+def regression_pair(
+    activation: str, aged: Mapping[str, Setting] = AGED
+) -> tuple[Arm, ...]:
+    """Arms that begin with PPO's network of an activation, and with a fresh one."""
+    word, function = ACTIVATIONS[activation]
+    settings: dict[str, Setting] = {"ValueNetwork.activation": function}
+    aged = {"aged_network.arm": f"'{activation}'", **aged}
     return (
         *_arms(f"aged_{activation}", f"after PPO, {word}", settings | aged),
         *_arms(f"fresh_{activation}", f"fresh, {word}", settings),
@@ -198,7 +207,7 @@ REGRESSION_PROBE = Study(
     "function, learn a new task as fresh ones do.",
     source="He, 2026 (arXiv 2603.21173), figures 3 and 5: regression probe",
     axis="learning rate",
-    arms=(*_pair("relu"), *_pair("none")),
+    arms=(*regression_pair("relu"), *regression_pair("none")),
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=NUM_EPOCHS,
@@ -264,10 +273,12 @@ _NOISE = {
 }
 
 
-def _perturb_arm(name: str) -> Arm:
-    label, function = _NOISE[name]
-    settings = {**TRAPPED, "RegressionProbe.perturb": function}
-    return arm(name, label, settings)
+def perturb_arms(aged: Mapping[str, Setting]) -> tuple[Arm, ...]:
+    """An arm for each kind of noise on PPO's network."""
+    return tuple(
+        arm(name, label, {**aged, "RegressionProbe.perturb": function})
+        for name, (label, function) in _NOISE.items()
+    )
 
 
 PERTURB = Study(
@@ -276,7 +287,7 @@ PERTURB = Study(
     "changes, and may help.",
     source="He, 2026 (arXiv 2603.21173), section 1: parameters at zero gradient",
     axis="noise",
-    arms=tuple(map(_perturb_arm, _NOISE)),
+    arms=perturb_arms(TRAPPED),
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=NUM_EPOCHS,
@@ -366,18 +377,22 @@ _SEARCHES = {
 }
 
 
-def _gradient_free_arm(name: str, rate: float) -> Arm:
-    label, search = _SEARCHES[name]
-    return arm(
-        f"{name}_lr{rate:g}",
-        f"{label}, learning rate {rate:g}",
-        {
-            **TRAPPED,
-            "RegressionProbe.search": search,
-            "RegressionProbe.learning_rate": rate,
-        },
-        label,
-        rate,
+def gradient_free_arms(aged: Mapping[str, Setting]) -> tuple[Arm, ...]:
+    """Both searches on a trapped layer of PPO's network, at each learning rate."""
+    return tuple(
+        arm(
+            f"{name}_lr{rate:g}",
+            f"{label}, learning rate {rate:g}",
+            {
+                **aged,
+                "RegressionProbe.search": search,
+                "RegressionProbe.learning_rate": rate,
+            },
+            label,
+            rate,
+        )
+        for name, (label, search) in _SEARCHES.items()
+        for rate in _GRADIENT_FREE_RATES
     )
 
 
@@ -387,11 +402,7 @@ GRADIENT_FREE = Study(
     "layer whose gradient has vanished learns a new task better by it than by Adam.",
     source="He, 2026 (arXiv 2603.21173): gradient-free optimization",
     axis="learning rate",
-    arms=tuple(
-        _gradient_free_arm(name, rate)
-        for name in _SEARCHES
-        for rate in _GRADIENT_FREE_RATES
-    ),
+    arms=gradient_free_arms(TRAPPED),
     games=GAMES,
     seeds=PROBE_SEEDS,
     length=10 * NUM_EPOCHS,

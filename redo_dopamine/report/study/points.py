@@ -4,7 +4,10 @@ A color per series, a line style and marker per place. Ends are points along a s
 axis, or bars by arm.
 """
 
+import functools
+import itertools
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -28,6 +31,13 @@ from redo_dopamine.studies.study import PaperDormancy
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _TITLE_CHARACTERS = 84
+# In every study, by what the name of a series has.
+_METHODS = (
+    (r"random neurons|at random", "#E69F00"),
+    (r"\breset", "#009E73"),
+    (r"decay|\bL2\b", "#CC79A7"),
+    (r"ReDo|lowest score", "#D55E00"),
+)
 # How far the markers of series stand apart, as a fraction of the axis.
 _ASIDE = 0.022
 # What tells arms apart: the series or, without an axis, each arm; each arm always;
@@ -47,8 +57,20 @@ _DOTS: Look = {"marker": ".", "linestyle": "none", "alpha": 0.5, "markeredgewidt
 
 def color(study: StudySpec, arm: ArmSpec) -> str:
     """Return the color of the arm's series, the same in every figure."""
-    series = study.series.index(arm.series)
-    return style.COLORS[series % len(style.COLORS)]
+    return _colors(tuple(study.series))[arm.series]
+
+
+@functools.cache
+def _colors(series: tuple[str, ...]) -> Mapping[str, str]:
+    """Give a method's color to the first series that has it, the others in order."""
+    found: dict[str, str] = {}
+    for name in series:
+        method = next((y for x, y in _METHODS if re.search(x, name)), None)
+        if method is not None and method not in found.values():
+            found[name] = method
+    rest = [x for x in style.COLORS if x not in found.values()] or style.COLORS
+    others = [name for name in series if name not in found]
+    return found | dict(zip(others, itertools.cycle(rest), strict=False))
 
 
 def look(study: StudySpec, arm: ArmSpec, by: str) -> tuple[str, Look]:
@@ -96,7 +118,7 @@ def legend(
 
 def title(study: StudySpec, text: str) -> str:
     """Return a figure's title, with the number of seeds if few, the scale if not 1."""
-    text = f"{study.name}: {text}"
+    text = text[:1].upper() + text[1:]
     if len(study.seeds) < statistics.FEW_RUNS:
         text += f" (n = {len(study.seeds)})"
     lines = textwrap.wrap(text, _TITLE_CHARACTERS)

@@ -18,7 +18,8 @@ LAYERS = (
     {"runners"},
     {"config"},
     {"training", "supervised"},
-    {"train", "inspect"},
+    {"inspect"},
+    {"notebook"},
     {"tools"},
 )
 HEIGHT = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}

@@ -5,6 +5,7 @@ run resumes. A full disk does not stop a run here: it stops its checkpoints, unt
 rows are in the file.
 """
 
+import builtins
 import contextlib
 import functools
 import math
@@ -182,6 +183,11 @@ _FORMAT = (
 )
 
 
+def _is_watched() -> bool:
+    """Whether a bar is lively: a log file gets a line now and then."""
+    return sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__")
+
+
 class Progress:
     """Iteration, agent steps per second, time left, last return, dormant fraction.
 
@@ -218,8 +224,7 @@ class Progress:
             initial=steps_done,
             unit=" steps",
             bar_format=self._format,
-            # A log file gets a line now and then, a terminal a lively bar.
-            mininterval=0.2 if sys.stderr.isatty() else 30,
+            mininterval=0.2 if _is_watched() else 30,
             dynamic_ncols=True,
         ) as self._bar:
             yield

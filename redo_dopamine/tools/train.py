@@ -106,10 +106,10 @@ def main(argv: list[str], own_process: bool = False) -> None:
                 "--unpickle_dopamine_checkpoint", _DOPAMINE_CHECKPOINT.value
             ),
         )
-        notes = training.load.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
-        if notes:
-            print(f"Read by today's names: {', '.join(notes)}.")
-        training.train(base_dir, _SCALE.value, options, strict=_STRICT.value)
+        training.train_from(
+            *(_GIN_FILES.value, _GIN_BINDINGS.value, base_dir, _SCALE.value, options),
+            strict=_STRICT.value,
+        )
 
     status = process.status_of_training(train, training.load.brief)
     if status != errors.COMPLETE:

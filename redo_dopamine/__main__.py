@@ -9,7 +9,7 @@ from redo_dopamine.cli import process
 
 # What comes after `redo-dopamine`: the module that is run, and what it does.
 COMMANDS = {
-    "train": ("redo_dopamine.tools.train", "train an agent from gin files"),
+    "train": ("redo_dopamine.train", "train an agent from gin files"),
     "report": ("redo_dopamine.report", "write the page of a run, or of a study"),
     "inspect": ("redo_dopamine.inspect", "measure a checkpoint, neuron by neuron"),
     "studies": ("redo_dopamine.studies", "list studies, or show one"),

@@ -1,4 +1,4 @@
-"""`from redo_dopamine import train, load`: the command line's own path, and an agent."""
+"""`from redo_dopamine import train, load`: the command line's path, and an agent."""
 
 import subprocess
 import sys

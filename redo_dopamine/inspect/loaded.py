@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from redo_dopamine.core.graph import Params
@@ -134,17 +135,9 @@ class RecentDormancy:
                 for layer, h in found.items()
             }
         )
-        return {
-            layer: float(
-                np.mean(
-                    np.asarray(
-                        dormancy_score(np.stack([x[layer] for x in self._recent]))
-                    )
-                    <= self.tau
-                )
-            )
-            for layer in found
-        }
+        recent = {layer: np.stack([x[layer] for x in self._recent]) for layer in found}
+        scores = {k: dormancy_score(jnp.asarray(h)) for k, h in recent.items()}
+        return {k: float((score <= self.tau).mean()) for k, score in scores.items()}
 
 
 def load(run: str | Path, trust_modules: Sequence[str] = ()) -> LoadedAgent:

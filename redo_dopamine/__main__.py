@@ -12,6 +12,7 @@ COMMANDS = {
     "train": ("redo_dopamine.train", "train an agent from gin files"),
     "report": ("redo_dopamine.report", "write the page of a run, or of a study"),
     "inspect": ("redo_dopamine.inspect", "measure a checkpoint, neuron by neuron"),
+    "play": ("redo_dopamine.tools.play", "evaluate a checkpoint, and film it"),
     "studies": ("redo_dopamine.studies", "list studies, or show one"),
     "launch local": ("redo_dopamine.launch.local", "run a study on this machine"),
     "launch slurm": ("redo_dopamine.launch.slurm.submit", "submit a study to Slurm"),

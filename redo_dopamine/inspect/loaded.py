@@ -135,8 +135,9 @@ class RecentDormancy:
                 for layer, h in found.items()
             }
         )
-        recent = {layer: np.stack([x[layer] for x in self._recent]) for layer in found}
-        scores = {k: dormancy_score(jnp.asarray(h)) for k, h in recent.items()}
+        # Their mean, of one shape: nothing is compiled again as states are added.
+        recent = {k: sum(x[k] for x in self._recent) / len(self._recent) for k in found}
+        scores = {k: dormancy_score(jnp.asarray(h)[None]) for k, h in recent.items()}
         return {k: float((score <= self.tau).mean()) for k, score in scores.items()}
 
 

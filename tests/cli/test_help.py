@@ -14,7 +14,7 @@ from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.report import keep
 from redo_dopamine.studies import __main__ as studies
-from redo_dopamine.tools import catalogue
+from redo_dopamine.tools import catalogue, play
 
 PARSED = {
     "launch/local.py": (local.main, []),
@@ -23,6 +23,7 @@ PARSED = {
     "offline": (offline.main, []),
     "offline record": (offline.main, ["record"]),
     "offline lesson": (offline.main, ["lesson"]),
+    "play": (play.main, []),
     "report.keep": (keep.main, []),
     "studies": (studies.main, []),
     "studies show": (studies.main, ["show"]),

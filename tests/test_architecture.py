@@ -14,11 +14,11 @@ LAYERS = (
     {"cli"},
     {"plasticity", "replay", "studies"},
     {"report"},
-    {"agents", "offline", "launch"},
+    {"agents", "offline"},
     {"runners"},
     {"config"},
     {"training", "supervised"},
-    {"inspect"},
+    {"inspect", "launch"},
     {"notebook"},
     {"tools"},
 )

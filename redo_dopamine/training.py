@@ -53,7 +53,7 @@ def build_runner(
             a checkpoint that does not fit.
     """
     base_dir = str(flags.writable_run("--base_dir", base_dir))
-    with load.building():
+    with process.saying("Building and compiling the agent"), load.building():
         return experiment(base_dir, options=options)
 
 

@@ -11,6 +11,7 @@ from helpers import runs
 from redo_dopamine import training
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint, operative
+from redo_dopamine.tools import train
 
 
 @pytest.fixture(autouse=True)
@@ -296,3 +297,9 @@ def test_gin_is_left_strict(tmp_path):
     runs.configure_run("dqn.gin", runs.TINY)
     with pytest.raises(RuntimeError, match="locked"):
         gin.bind_parameter("JaxDQNAgent.gamma", 0.5)
+
+
+def test_what_there_is_is_listed():
+    said = train._listed()
+    for name in ("dqn_redo.gin", "@redo()", "Breakout", "SpaceInvaders"):
+        assert name in said

@@ -185,6 +185,7 @@ def write_report(
     *,
     output: str | Path | None = None,
     scores: Sequence[str] = (),
+    reload_every: int = 0,
 ) -> Path:
     """Write the report of what is in `base_dir`, over an earlier one if there.
 
@@ -195,6 +196,7 @@ def write_report(
         output: the directory of the page; None for `<base_dir>/report`, or `report`
             where there are several.
         scores: of others, each as `LABEL=PATH`, such as `SB3=results.csv`.
+        reload_every: seconds after which the pages load themselves again; 0 for never.
 
     Returns:
         The path of the page.
@@ -214,15 +216,18 @@ def write_report(
         target = Path(flags.usable("output", str(output)))
     beside = [others.read(text) for text in scores]
     if len(places) > 1 or not (places[0] / spec.NAME).is_file():
-        return write_page(places, target, beside)
+        return write_page(places, target, beside, reload_every)
     # Here, since a page of runs needs nothing of it.
     from redo_dopamine.report.study import write_study
 
-    return write_study(places[0], bootstrap_repeats, target, beside)
+    return write_study(places[0], bootstrap_repeats, target, beside, reload_every)
 
 
 def write_page(
-    places: Sequence[Path], target: Path, beside: Sequence[others.Others] = ()
+    places: Sequence[Path],
+    target: Path,
+    beside: Sequence[others.Others] = (),
+    reload_every: int = 0,
 ) -> Path:
     """Write the page of the runs in some directories, and its figures as PNG."""
     runs = _told_apart([run for place in places for run in find_runs(place)])
@@ -237,6 +242,7 @@ def write_page(
         tables={"overview": _overview, "recycled": _recycled, "recycling": _recycling},
         figures=FIGURES,
         images=contents,
+        reload_every=reload_every,
     )
     return files.write(target, contents, "runs")
 

@@ -31,6 +31,7 @@ from redo_dopamine.rundir.metrics_csv import (
     open_append,
     plain_decimal,
 )
+from redo_dopamine.runners.wandb_collector import WandbCollector
 
 
 class Clock(NamedTuple):
@@ -52,6 +53,8 @@ def register(clock: Callable[[], Clock]) -> None:
     csv_collector = functools.partial(CsvCollector, clock=clock)
     collector_dispatcher.add_collector("csv", csv_collector)
     collector_dispatcher.add_collector("tensorboard", TensorboardCollector)
+    wandb_collector = functools.partial(WandbCollector, clock=clock)
+    collector_dispatcher.add_collector("wandb", wandb_collector)
 
 
 class CsvCollector(collector.Collector):

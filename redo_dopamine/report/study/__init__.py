@@ -20,7 +20,11 @@ TABLES = (
 
 
 def write_study(
-    base_dir: Path, repeats: int, output: Path, beside: Sequence[Others] = ()
+    base_dir: Path,
+    repeats: int,
+    output: Path,
+    beside: Sequence[Others] = (),
+    reload_every: int = 0,
 ) -> Path:
     """Write the report of a study, over an earlier one if there; return its page.
 
@@ -48,6 +52,7 @@ def write_study(
             images=contents,
             tables=tables,
             statistics=statistics,
+            reload_every=reload_every,
         )
     for name, table in _files(analysis).items():
         contents[name] = table.to_csv(index=False, lineterminator="\n")

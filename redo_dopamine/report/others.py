@@ -159,7 +159,7 @@ def beside(
                 f"but {each.label} has {', '.join(games)}. Rename them."
             )
         seeds = dict.fromkeys([*study.seeds, *(seed for _, seed in there)])
-        arm = ArmSpec(each.label, each.label, each.label, None)
+        arm = ArmSpec(each.label, f"{each.label} (elsewhere)", each.label, None)
         study = dataclasses.replace(study, arms=(*study.arms, arm), seeds=tuple(seeds))
         found += [
             Record(each.label, *key, status.DONE, run=_judged(run, study, metric))

@@ -8,9 +8,6 @@ import pytest
 from redo_dopamine.tools import completion
 
 _ASK = (
-    'COMP_WORDS=({words}); COMP_CWORD={last}; _redo_dopamine; '
-    'echo "${{COMPREPLY[*]}}"'
-)
     'COMP_WORDS=({words}); COMP_CWORD={last}; _redo_dopamine; echo "${{COMPREPLY[*]}}"'
 )
 

@@ -139,7 +139,7 @@ def test_a_command_expands_it_too(monkeypatch, tmp_path, capsys):
 
 PATHS = {
     *("base_dir", "to", "checkpoint", "states", "output", "teacher", "student"),
-    *("data_dir", "lesson", "unpickle_dopamine_checkpoint"),
+    *("data_dir", "lesson", "unpickle_dopamine_checkpoint", "video"),
 }
 
 

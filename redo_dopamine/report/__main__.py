@@ -6,9 +6,6 @@ It prints the path of the page. Exit status 2 and one line on standard error whe
 cannot be.
 """
 
-import itertools
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
@@ -16,8 +13,7 @@ from absl import flags
 from redo_dopamine.cli import flags as command_line
 from redo_dopamine.cli import process
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import BOOTSTRAP_REPEATS
-from redo_dopamine.rundir import status
+from redo_dopamine.report import BOOTSTRAP_REPEATS, watch
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir",
@@ -73,27 +69,10 @@ def main(argv: list[str]) -> int:
             )
 
         if _WATCH.value:
-            _watch(build, [Path(place) for place in places], int(_WATCH.value))
+            watch.follow(build, [Path(place) for place in places], int(_WATCH.value))
         print(build(0))
 
     return process.status_of(write)
-
-
-def _watch(build: Callable[[int], Path], places: list[Path], seconds: int) -> None:
-    """Build again and again, until no run there is under way any more."""
-    idle = 0  # Between two runs of a study there may be none for a moment.
-    while idle < 2:
-        idle = 0 if any(map(_under_way, places)) else idle + 1
-        if not idle:
-            print(f"{build(seconds)}, again in {seconds} s", flush=True)
-            time.sleep(seconds)
-        elif idle < 2:
-            time.sleep(min(seconds, 10))
-
-
-def _under_way(place: Path) -> bool:
-    found = itertools.chain([place], *(place.glob(x) for x in ("*", "*/*/*")))
-    return any(status.actual_state(x) == status.RUNNING for x in found if x.is_dir())
 
 
 def _places(words: list[str]) -> list[str]:

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from redo_dopamine.report import __main__ as command
-from redo_dopamine.report import files, write_report
+from redo_dopamine.report import files, watch, write_report
 
 
 def test_contents_lead_to_every_heading(make_run):
@@ -30,15 +29,15 @@ def test_a_page_under_watch_loads_itself_again(make_run):
 
 def test_it_is_built_until_no_run_is_under_way(monkeypatch, capsys):
     states = iter([True, False, True, False, False])
-    monkeypatch.setattr(command, "_under_way", lambda place: next(states))
+    monkeypatch.setattr(watch, "_under_way", lambda place: next(states))
     slept, built = [], []
-    monkeypatch.setattr(command.time, "sleep", slept.append)
+    monkeypatch.setattr(watch.time, "sleep", slept.append)
 
     def build(seconds):
         built.append(seconds)
         return Path("index.html")
 
-    command._watch(build, [Path("run")], 60)
+    watch.follow(build, [Path("run")], 60)
     assert built == [60, 60]
     assert slept == [60, 10, 60, 10]
     assert capsys.readouterr().out.count("again in 60 s") == 2

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from redo_dopamine.core.scores import dormancy_score
     from redo_dopamine.networks.capture import collect, record
     from redo_dopamine.networks.layers import kernel, neurons
+    from redo_dopamine.notebook import load, train
     from redo_dopamine.plasticity.plasticity import Plasticity
     from redo_dopamine.plasticity.pure import PurePlasticity
     from redo_dopamine.tracing.traced import check_graph, trace_network
@@ -55,6 +56,7 @@ _HOMES = {
     "core.scores": ("dormancy_score",),
     "networks.capture": ("collect", "record"),
     "networks.layers": ("kernel", "neurons"),
+    "notebook": ("load", "train"),
     "plasticity.plasticity": ("Plasticity",),
     "plasticity.pure": ("PurePlasticity",),
     "tracing.traced": ("check_graph", "trace_network"),
@@ -75,8 +77,9 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME_OF})
 
 
-# What used to be beside this file. `python -m redo_dopamine.demo` still works.
-_MOVED = {f"{__name__}.{name}": f"tools/{name}.py" for name in ("catalogue", "demo")}
+# What used to be beside this file. `python -m redo_dopamine.train` still works.
+_TOOLS = ("catalogue", "demo", "train")
+_MOVED = {f"{__name__}.{name}": f"tools/{name}.py" for name in _TOOLS}
 
 
 class _OldSpellings(importlib.abc.MetaPathFinder):

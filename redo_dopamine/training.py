@@ -2,6 +2,7 @@
 
 from redo_dopamine import compat  # isort: skip  Before Dopamine.
 
+from collections.abc import Sequence
 
 import ale_py
 import tensorflow as tf
@@ -53,7 +54,7 @@ def build_runner(
             a checkpoint that does not fit.
     """
     base_dir = str(flags.writable_run("--base_dir", base_dir))
-    with load.building():
+    with process.saying("Building and compiling the agent"), load.building():
         return experiment(base_dir, options=options)
 
 
@@ -88,6 +89,26 @@ def train(
         unused = unused_settings()
         _check_unused(unused, runner.agent.seed, strict)
         _run(base_dir, runner, scale, unused)
+
+
+def train_from(
+    gin_files: Sequence[str],
+    gin_bindings: Sequence[str],
+    base_dir: str,
+    scale: float = 1.0,
+    options: ResumeOptions = ResumeOptions(),  # noqa: B008  It cannot change.
+    *,
+    strict: bool = False,
+) -> None:
+    """Configure gin by files and bindings, and `train`: what every door leads to.
+
+    Raises:
+        UserError: settings that cannot be read, and as `train`.
+    """
+    notes = load.load_gin_configs(gin_files, gin_bindings)
+    if notes:
+        print(f"Read by today's names: {', '.join(notes)}.")
+    train(base_dir, scale, options, strict=strict)
 
 
 def _check_unused(unused: list[str], seed: int, strict: bool) -> None:

@@ -14,11 +14,12 @@ LAYERS = (
     {"cli"},
     {"plasticity", "replay", "studies"},
     {"report"},
-    {"agents", "offline", "launch"},
+    {"agents", "offline"},
     {"runners"},
     {"config"},
     {"training", "supervised"},
-    {"train", "inspect"},
+    {"inspect", "launch"},
+    {"notebook"},
     {"tools"},
 )
 HEIGHT = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}

@@ -8,7 +8,8 @@ import pytest
 from absl import flags
 
 from helpers import runs
-from redo_dopamine import train, training
+from redo_dopamine import training
+from redo_dopamine.tools import train
 
 GAME = "create_atari_environment.game_name"
 

@@ -5,12 +5,18 @@ import shutil
 
 import gin
 import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import (
+    EventMultiplexer,
+)
+from tensorboard.context import RequestContext
 
 from helpers import runs
 from redo_dopamine import training
 from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import checkpoint, operative
+from redo_dopamine.tools import train
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +52,24 @@ def test_a_run_leaves_its_files(finished):
     assert len(events) == 1
     written = EventAccumulator(str(events[0])).Reload().Tags()["tensors"]
     assert {"loss", "dormant_fraction/0.1", "recycled/Dense_0"} <= set(written)
+
+
+def test_every_metric_is_in_the_scalars_tab_of_tensorboard(finished):
+    """By what TensorBoard's own scalars plugin reads."""
+    multiplexer = EventMultiplexer()
+    multiplexer.AddRunsFromDirectory(str(finished / "metrics" / "tensorboard"))
+    multiplexer.Reload()
+    provider = MultiplexerDataProvider(multiplexer, str(finished))
+    shown = provider.read_scalars(
+        RequestContext(), experiment_id="", plugin_name="scalars", downsample=10**6
+    )
+    [scalars] = shown.values()
+    rows = runs.metrics(finished, wall_clock=True)
+    assert {*scalars} == {row["name"] for row in rows}
+    for name, points in scalars.items():
+        ours = [float(row["value"]) for row in rows if row["name"] == name]
+        theirs = [point.value for point in points]
+        assert theirs == pytest.approx(ours, rel=1e-6, nan_ok=True), name
 
 
 def test_metrics_have_the_documented_columns_and_names(finished):
@@ -296,3 +320,9 @@ def test_gin_is_left_strict(tmp_path):
     runs.configure_run("dqn.gin", runs.TINY)
     with pytest.raises(RuntimeError, match="locked"):
         gin.bind_parameter("JaxDQNAgent.gamma", 0.5)
+
+
+def test_what_there_is_is_listed():
+    said = train._listed()
+    for name in ("dqn_redo.gin", "@redo()", "Breakout", "SpaceInvaders"):
+        assert name in said

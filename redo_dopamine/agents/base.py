@@ -90,6 +90,7 @@ class PlasticAgent:
     update_horizon: int
     gamma: float
     training_steps: int
+    min_replay_history: int
     _replay: Any
     _rng: jax.Array
     _seed: int
@@ -267,6 +268,19 @@ class PlasticAgent:
     def dormant_fraction(self) -> float:
         """At the largest tau when last measured, pooled over layers."""
         return self._plasticity.dormant_fraction
+
+    @property
+    def waiting_for(self) -> str:
+        """What an agent does before its first update, in words; empty after it."""
+        if self.gradient_step > 0:
+            return ""
+        if self._may_learn():
+            return "compiling the update"
+        return "filling the replay buffer"
+
+    def _may_learn(self) -> bool:
+        """Whether there is enough to learn from."""
+        return self._replay.add_count > self.min_replay_history
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Hand metrics to the runner's collectors, if there is a runner."""

@@ -274,6 +274,10 @@ class RecycledPPOAgent(PlasticAgent, ContinuousAgent, ppo_agent.PPOAgent):
         output = network.apply(params, state, key, method=network.actor)
         return rng, output.sampled_action
 
+    def _may_learn(self) -> bool:
+        # The step that fills it learns from it.
+        return self._replay.add_count >= len(self._replay) - 1
+
     def _train_step(self) -> None:
         if self._replay.full:
             self._learn()

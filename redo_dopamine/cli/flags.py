@@ -111,6 +111,18 @@ def _let_help_find(main: Callable[[list[str]], int | None]) -> None:
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
 
 
+def add_trust_modules(options: argparse.ArgumentParser) -> None:
+    """The option that names modules which a run may import."""
+    options.add_argument(
+        "--trust_modules",
+        default=(),
+        type=lambda text: [x for x in text.split(",") if x],
+        metavar="MODULE,...",
+        help="modules of your own that a run's configuration names: they are imported, "
+        "and nothing else that a checkpoint names",
+    )
+
+
 LARGEST_SEED = 2**63 - 1
 _WHOLE = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")

@@ -4,6 +4,7 @@ No failing output ends it, a signal ends it by one line and a status, and its al
 keeps freed memory, where glibc's default costs a tenth of the speed.
 """
 
+import builtins
 import contextlib
 import ctypes
 import logging
@@ -100,12 +101,35 @@ class _Leave:
         os._exit(errors.STOPPED)
 
 
+def is_watched() -> bool:
+    """Whether somebody looks on, at a terminal or in a notebook; not a log file."""
+    return sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__")
+
+
+@contextlib.contextmanager
+def saying(what: str) -> Iterator[None]:
+    """Say what is done while the block runs, where somebody looks on."""
+    if not is_watched():
+        yield
+        return
+    print(f"{what} ...", end="\r", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print(" " * (len(what) + 4), end="\r", file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
 def importing() -> Iterator[None]:
     """Import, in a command's function, what takes seconds: a signal ends it at once."""
     if not isinstance(sys.stdout, LastingStream):  # No command, but a library.
         yield
         return
+    with saying("Loading"):
+        yield from _importing()
+
+
+def _importing() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     _handle(_Leave())
     try:

@@ -217,10 +217,7 @@ def _check_game() -> None:
     if bound("Runner.create_environment_fn") is not None:
         return  # Not an Atari game, or not one that we would know.
     name = bound(GAME)
-    gymnasium.register_envs(ale_py)
-    pattern = re.compile(r"ALE/(\w+)-v5")
-    matches = map(pattern.fullmatch, gymnasium.registry)
-    games = sorted(match[1] for match in matches if match)
+    games = atari_games()
     if name is None:
         raise UserError(
             f"{GAME} must name an Atari game, but is not set. Add "
@@ -231,6 +228,14 @@ def _check_game() -> None:
             f"{GAME} must be one of the {len(games)} games of ale-py, but is "
             f"{name!r}. " + suggest(_plain_game(name), games, "The games are")
         )
+
+
+def atari_games() -> list[str]:
+    """The names of the games that ale-py has."""
+    gymnasium.register_envs(ale_py)
+    pattern = re.compile(r"ALE/(\w+)-v5")
+    matches = map(pattern.fullmatch, gymnasium.registry)
+    return sorted(match[1] for match in matches if match)
 
 
 def _plain_game(name: str) -> str:

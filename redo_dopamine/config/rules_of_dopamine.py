@@ -170,8 +170,8 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "CollectorDispatcher": {
         "collectors": distinct(
             sequence(
-                "a list of 'csv', 'tensorboard', 'console' or 'pickle'",
-                lambda x: x in ("csv", "tensorboard", "console", "pickle"),
+                "a list of 'csv', 'tensorboard', 'wandb', 'console' or 'pickle'",
+                lambda x: x in ("csv", "tensorboard", "wandb", "console", "pickle"),
                 "Write ('csv', 'tensorboard').",
             )
         ),

@@ -19,7 +19,7 @@ from redo_dopamine.errors import UserError
 from redo_dopamine.plasticity.learner import Batch
 from redo_dopamine.replay.buffer import FrameReplay
 from redo_dopamine.rundir import checkpoint, files
-from redo_dopamine.runners.runner import experiment
+from redo_dopamine.runners.runner import PlasticityRunner, experiment
 
 _AGENT = "agent"  # As in `resuming`.
 _SEED = f"{_AGENT}['seed']"
@@ -31,11 +31,13 @@ class Restored(NamedTuple):
     Attributes:
         path: of the checkpoint.
         agent: as it stood at the checkpoint.
+        runner: of a run that has not begun, in the same settings.
         initial_params: those that the run started with, drawn again from its seed.
     """
 
     path: Path
     agent: Any
+    runner: PlasticityRunner
     initial_params: Params
 
 
@@ -85,7 +87,8 @@ def restore(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) -> R
     """
     arrays, config = _read(path, replay)
     bindings = stored.read(config, path, trust_modules)
-    agent = _build(path, bindings, arrays.get(_SEED))
+    runner = _build(path, bindings, arrays.get(_SEED))
+    agent = runner.agent
     initial_params = agent.online_params
     if not replay and isinstance(agent._replay, FrameReplay):
         agent._replay = _NoReplay()
@@ -103,7 +106,7 @@ def restore(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) -> R
             f"is not whole in {path.parent / 'replay'}. Copy it there, give states by "
             "--states=FILE.npy, or try again where the run itself is at work."
         )
-    return Restored(path, agent, initial_params)
+    return Restored(path, agent, runner, initial_params)
 
 
 def atari_agent(path: Path, *, replay: bool, trust_modules: Sequence[str] = ()) -> Any:
@@ -160,8 +163,8 @@ def _others(path: Path) -> str:
     return f"Give another one: {checkpoint.path_of(path.parent, others[0])}."
 
 
-def _build(path: Path, bindings: Sequence[str], seed: Any) -> Any:
-    """The agent at its start, by a runner in a directory that is then deleted."""
+def _build(path: Path, bindings: Sequence[str], seed: Any) -> PlasticityRunner:
+    """The runner of the agent at its start, in a directory that is then deleted."""
     own = ["CollectorDispatcher.collectors = ('csv',)"]
     gin.clear_config()
     try:
@@ -170,7 +173,7 @@ def _build(path: Path, bindings: Sequence[str], seed: Any) -> Any:
             own += [f"{name} = {int(seed)}" for name in load.SEEDS]
         load.load_gin_configs([], [*bindings, *own])
         with tempfile.TemporaryDirectory(prefix="redo_dopamine_inspect.") as scratch:
-            return experiment(scratch).agent
+            return experiment(scratch)
     # Settings may be anything: what they lead to is the checkpoint's fault.
     except Exception as error:
         logging.debug("While building the agent:", exc_info=True)

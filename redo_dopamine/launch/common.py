@@ -14,9 +14,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from redo_dopamine import errors
 from redo_dopamine.cli import flags, process
+from redo_dopamine.errors import UserError
 from redo_dopamine.rundir import files, lock
 from redo_dopamine.rundir import status as run_status
 from redo_dopamine.studies import STUDIES, plan, record
@@ -24,6 +26,18 @@ from redo_dopamine.studies.__main__ import add_selection_options, warnings
 
 TAKEN = "taken elsewhere"
 MISSING = "not started"
+
+
+# Without --study: every combination of the swept values is an arm.
+_SWEEP: Mapping[str, dict[str, Any]] = {
+    "sweep": {
+        "metavar": "NAME=A,B",
+        "help": "instead of --study: a gin setting and its values, as in "
+        "redo.tau=0,0.025,0.1; may be given several times, for every combination",
+    },
+    "gin_files": {"metavar": "FILE", "help": "of a sweep: what all its runs share"},
+    "gin_bindings": {"metavar": "BINDING", "help": "of a sweep: likewise"},
+}
 
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -36,7 +50,6 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--study",
-        required=True,
         metavar="NAME",
         help=f"one of {', '.join(STUDIES)}, or a Python file that makes a Study",
     )
@@ -47,6 +60,13 @@ def parser(command: str, description: str) -> argparse.ArgumentParser:
         help="runs are written to DIR/<study>/<arm>/<game>/<seed>",
     )
     add_selection_options(options)
+    for name, text in _SWEEP.items():
+        options.add_argument(f"--{name}", action="append", default=[], **text)
+    options.add_argument(
+        "--name",
+        default="sweep",
+        help="of a sweep, in the place of <study> (default: %(default)s)",
+    )
     options.add_argument(
         "--print_commands",
         action="store_true",
@@ -72,6 +92,19 @@ def main(
     def run() -> int:
         found = options.parse_args(arguments)
         found.base_dir = flags.given("--base_dir", found.base_dir)
+        swept = [f"--{name}" for name in _SWEEP if getattr(found, name)]
+        if bool(swept) == (found.study is not None):
+            raise UserError(
+                "A launch must be of a study by --study or of a sweep by --gin_files "
+                f"and --sweep, but has {' and '.join(swept)} and --study."
+                if swept
+                else "A launch must be of a study by --study, or of a sweep by "
+                "--gin_files and --sweep, but has neither. Give one of them."
+            )
+        if swept:
+            with process.importing():  # Seconds: after the flags.
+                from redo_dopamine.launch import sweep
+            found.study = sweep.study(found)
         return launch(found)
 
     return process.status_of(run)

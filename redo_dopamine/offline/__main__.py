@@ -74,7 +74,7 @@ def _add_record(options: argparse.ArgumentParser) -> None:
             default=[],
             help="for such an agent; may be given several times",
         )
-    _add_trust_modules(options)
+    flags.add_trust_modules(options)
     add(
         "--epsilon",
         type=number("--epsilon", "in [0, 1]", lambda x: 0 <= x <= 1),
@@ -116,18 +116,7 @@ def _add_teacher(options: argparse.ArgumentParser) -> None:
         help="of the replay",
     )
     add("--seed", type=_SEED, default=0, help="of the draw")
-    _add_trust_modules(options)
-
-
-def _add_trust_modules(options: argparse.ArgumentParser) -> None:
-    options.add_argument(
-        "--trust_modules",
-        default=(),
-        type=lambda text: [x for x in text.split(",") if x],
-        metavar="MODULE,...",
-        help="modules of your own that a run's configuration names: they are imported, "
-        "and nothing else that a checkpoint names",
-    )
+    flags.add_trust_modules(options)
 
 
 def _record(settings: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jinja2
+import markupsafe
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
@@ -170,6 +171,22 @@ def render(template: str, **values: Any) -> str:
     return _templates().get_template(template).render(values)
 
 
+def with_contents(content: str) -> markupsafe.Markup:
+    """Return what a page is made of, under a list of links to its headings."""
+    names: dict[str, str] = {}
+
+    def named(heading: re.Match[str]) -> str:
+        name = re.sub(r"\W+", "-", heading[1].lower()).strip("-")
+        name = f"{name}-{len(names)}" if name in names else name
+        names[name] = heading[1]
+        return f'<h2 id="{name}">{heading[1]}</h2>'
+
+    # Whatever is not the templates' own is escaped, so it holds no heading.
+    content = re.sub("<h2>(.+?)</h2>", named, content)
+    links = "".join(f'<a href="#{name}">{text}</a>' for name, text in names.items())
+    return markupsafe.Markup(f'<nav aria-label="Contents">{links}</nav>\n{content}')
+
+
 def words(name: str, **values: Any) -> list[str]:
     """Return the paragraphs of a macro of `words.txt`."""
     macro = getattr(_templates().get_template("words.txt").module, name)
@@ -194,6 +211,7 @@ def _templates() -> jinja2.Environment:
     )
     environment.filters |= {
         "shown": lambda value: MISSING if value is None or value == "" else value,
+        "with_contents": with_contents,
         "base64": lambda image: base64.b64encode(image).decode("ascii"),
         "grouped": "{:,}".format,
         "shell": shlex.join,

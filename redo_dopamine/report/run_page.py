@@ -7,6 +7,7 @@ A run keeps its color from figure to figure: it goes by the run's place in the l
 import dataclasses
 import functools
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,14 @@ from matplotlib.ticker import MaxNLocator
 
 from redo_dopamine.cli import flags
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import BOOTSTRAP_REPEATS, files, statistics, style, summary
+from redo_dopamine.report import (
+    BOOTSTRAP_REPEATS,
+    files,
+    others,
+    statistics,
+    style,
+    summary,
+)
 from redo_dopamine.report.files import Table
 from redo_dopamine.report.runs import FRAMES_PER_AGENT_STEP, Run, find_runs
 from redo_dopamine.report.style import GRADIENT_STEPS, Curve
@@ -172,13 +180,23 @@ FIGURES = files.figure_rows("run", RunFigure)
 
 
 def write_report(
-    base_dir: str | Path, bootstrap_repeats: int = BOOTSTRAP_REPEATS
+    base_dir: str | Path | Sequence[str | Path],
+    bootstrap_repeats: int = BOOTSTRAP_REPEATS,
+    *,
+    output: str | Path | None = None,
+    scores: Sequence[str] = (),
+    reload_every: int = 0,
 ) -> Path:
     """Write the report of what is in `base_dir`, over an earlier one if there.
 
     Args:
-        base_dir: a run directory, a directory of run directories, or that of a study.
+        base_dir: a run directory, a directory of run directories, or that of a study;
+            or several of the first two, side by side.
         bootstrap_repeats: of a study: the draws behind each interval.
+        output: the directory of the page; None for `<base_dir>/report`, or `report`
+            where there are several.
+        scores: of others, each as `LABEL=PATH`, such as `SB3=results.csv`.
+        reload_every: seconds after which the pages load themselves again; 0 for never.
 
     Returns:
         The path of the page.
@@ -191,18 +209,29 @@ def write_report(
             "bootstrap_repeats must be a whole number of 1 or more; it is "
             f"{bootstrap_repeats!r}. Leave it out for {BOOTSTRAP_REPEATS}."
         )
-    base_dir = flags.usable("base_dir", str(base_dir))
-    if not (Path(base_dir) / spec.NAME).is_file():
-        return write_page(base_dir)
+    several = [base_dir] if isinstance(base_dir, str | Path) else [*base_dir]
+    places = [Path(flags.usable("base_dir", str(x))) for x in several]
+    target = places[0] / "report" if len(places) == 1 else Path("report")
+    if output is not None:
+        target = Path(flags.usable("output", str(output)))
+    beside = [others.read(text) for text in scores]
+    if len(places) > 1 or not (places[0] / spec.NAME).is_file():
+        return write_page(places, target, beside, reload_every)
     # Here, since a page of runs needs nothing of it.
     from redo_dopamine.report.study import write_study
 
-    return write_study(Path(base_dir), bootstrap_repeats)
+    return write_study(places[0], bootstrap_repeats, target, beside, reload_every)
 
 
-def write_page(base_dir: str | Path) -> Path:
-    """Write the page of the runs in `base_dir`, and its figures as PNG."""
-    runs = find_runs(base_dir)
+def write_page(
+    places: Sequence[Path],
+    target: Path,
+    beside: Sequence[others.Others] = (),
+    reload_every: int = 0,
+) -> Path:
+    """Write the page of the runs in some directories, and its figures as PNG."""
+    runs = _told_apart([run for place in places for run in find_runs(place)])
+    runs += [run for each in beside for run in each.runs.values()]
     contents = files.drawn(FIGURES, runs, ["png"])
     notes = files.words("run_notes", runs=runs, figures=FIGURES, images=contents)
     contents["index.html"] = files.render(
@@ -213,8 +242,21 @@ def write_page(base_dir: str | Path) -> Path:
         tables={"overview": _overview, "recycled": _recycled, "recycling": _recycling},
         figures=FIGURES,
         images=contents,
+        reload_every=reload_every,
     )
-    return files.write(Path(base_dir) / "report", contents, "runs")
+    return files.write(target, contents, "runs")
+
+
+def _told_apart(runs: list[Run]) -> list[Run]:
+    """Label runs of one name by as much of their paths as they differ in."""
+    if len({run.label for run in runs}) == len(runs):
+        return runs
+    paths = [run.path.resolve() for run in runs]
+    common = os.path.commonpath(paths)
+    return [
+        dataclasses.replace(run, label=str(path.relative_to(common)))
+        for run, path in zip(runs, paths, strict=True)
+    ]
 
 
 def _overview(runs: list[Run]) -> Table:

@@ -22,6 +22,7 @@ from dopamine.metrics import (
     tensorboard_collector,
 )
 
+from redo_dopamine.cli import process
 from redo_dopamine.rundir import lock
 from redo_dopamine.rundir.metrics_csv import (
     COLUMNS,
@@ -30,6 +31,7 @@ from redo_dopamine.rundir.metrics_csv import (
     open_append,
     plain_decimal,
 )
+from redo_dopamine.runners.wandb_collector import WandbCollector
 
 
 class Clock(NamedTuple):
@@ -51,6 +53,8 @@ def register(clock: Callable[[], Clock]) -> None:
     csv_collector = functools.partial(CsvCollector, clock=clock)
     collector_dispatcher.add_collector("csv", csv_collector)
     collector_dispatcher.add_collector("tensorboard", TensorboardCollector)
+    wandb_collector = functools.partial(WandbCollector, clock=clock)
+    collector_dispatcher.add_collector("wandb", wandb_collector)
 
 
 class CsvCollector(collector.Collector):
@@ -185,8 +189,8 @@ _FORMAT = (
 class Progress:
     """Iteration, agent steps per second, time left, last return, dormant fraction.
 
-    An iteration ends with an episode, so it may have more steps than it was meant
-    to; the total grows with them.
+    It begins with what the run waits for. An iteration ends with an episode, so it may
+    have more steps than it was meant to; the total grows with them.
 
     Args:
         unit: what is counted.
@@ -198,6 +202,7 @@ class Progress:
         self._num_iterations = 0
         self._steps_per_iteration = 0
         self._steps_left = 0
+        self._doing = ""
         self._episode_return = math.nan
         self._dormant_fraction = math.nan
 
@@ -208,29 +213,43 @@ class Progress:
         num_iterations: int,
         steps_per_iteration: int,
         steps_done: int,
+        steps_of_iteration: int = 0,
     ) -> Iterator[None]:
-        """Show the bar while the block runs."""
+        """Show the bar while the block runs.
+
+        Args:
+            start_iteration: the iteration that the run is in, from 0.
+            num_iterations: of the run.
+            steps_per_iteration: that an iteration is meant to have.
+            steps_done: of the run so far.
+            steps_of_iteration: how many of these are of the iteration that it is in.
+        """
         self._num_iterations = num_iterations
         self._steps_per_iteration = steps_per_iteration
-        iterations_left = num_iterations - start_iteration
         with tqdm.tqdm(
-            total=steps_done + iterations_left * steps_per_iteration,
+            total=steps_done + self._steps_to_come(start_iteration, steps_of_iteration),
             initial=steps_done,
             unit=" steps",
             bar_format=self._format,
             # A log file gets a line now and then, a terminal a lively bar.
-            mininterval=0.2 if sys.stderr.isatty() else 30,
+            mininterval=0.2 if process.is_watched() else 30,
             dynamic_ncols=True,
         ) as self._bar:
             yield
         self._bar = None
 
+    def _steps_to_come(self, iteration: int, steps_of_iteration: int) -> int:
+        """Steps that the run is still meant to have, from a place in an iteration."""
+        self._steps_left = max(0, self._steps_per_iteration - steps_of_iteration)
+        later = max(0, self._num_iterations - iteration - 1)
+        return self._steps_left + later * self._steps_per_iteration
+
     def start_iteration(self, iteration: int, steps_done: int = 0) -> None:
         """Name the iteration and allow for what it has left of its steps."""
-        self._steps_left = max(0, self._steps_per_iteration - steps_done)
+        to_come = self._steps_to_come(iteration, steps_done)
         if self._bar is not None:
-            if steps_done > 0:
-                self._bar.total -= self._steps_per_iteration - self._steps_left
+            # Not what was planned: a run that went back to a checkpoint has more.
+            self._bar.total = self._bar.n + to_come
             self._bar.set_description(
                 f"Iteration {iteration + 1}/{self._num_iterations}", refresh=False
             )
@@ -242,29 +261,41 @@ class Progress:
                 f"Evaluating {iteration + 1}/{self._num_iterations}"
             )
 
-    def advance(self, dormant_fraction: float) -> None:
-        """Count one step, and show a dormant fraction that is new."""
+    def advance(self, dormant_fraction: float, waiting_for: str = "") -> None:
+        """Count one step, and show what is new.
+
+        Args:
+            dormant_fraction: when last measured; NaN before.
+            waiting_for: what the run does before its first update.
+        """
         if self._bar is None:
             return
+        doing = waiting_for
         if self._steps_left > 0:
             self._steps_left -= 1
         else:
             self._bar.total += 1
-        if dormant_fraction != self._dormant_fraction and dormant_fraction >= 0:
+            doing = doing or "until the episode ends"
+        measured = dormant_fraction >= 0 and dormant_fraction != self._dormant_fraction
+        if measured:
             self._dormant_fraction = dormant_fraction
-            self._show()
+        if measured or doing != self._doing:
+            # At once where it is new: what comes next may take a while.
+            self._show(refresh=doing != self._doing and bool(waiting_for), doing=doing)
         self._bar.update()
 
     def end_episode(self, episode_return: float) -> None:
         """Show the return of the last episode."""
         self._episode_return = episode_return
-        self._show()
+        self._show(refresh=False, doing=self._doing)
 
-    def _show(self) -> None:
+    def _show(self, *, refresh: bool, doing: str) -> None:
+        self._doing = doing
         if self._bar is not None:
             seen = {
                 f"return {self._episode_return:g}": self._episode_return,
                 f"dormant {self._dormant_fraction:.1%}": self._dormant_fraction,
             }
             known = [text for text, value in seen.items() if not math.isnan(value)]
-            self._bar.set_postfix_str(", ".join(known), refresh=False)
+            told = [*([doing] if doing else []), *known]
+            self._bar.set_postfix_str(", ".join(told), refresh=refresh)

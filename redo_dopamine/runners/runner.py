@@ -198,7 +198,9 @@ class PlasticityRunner(ResumableRunner):
             self._stop.check()
         result = super()._run_one_step(action)
         if not self._agent.eval_mode:
-            self._progress.advance(self._agent.dormant_fraction)
+            self._progress.advance(
+                self._agent.dormant_fraction, self._agent.waiting_for
+            )
         return result
 
     # Iterations.
@@ -248,6 +250,7 @@ class PlasticityRunner(ResumableRunner):
             self._num_iterations,
             self._training_steps,
             steps_done=self._agent.training_steps,
+            steps_of_iteration=self._phase.num_steps,
         )
         with self._stop.listening(), progress:
             try:

@@ -133,7 +133,7 @@ class Run:
 
 
 def select(
-    study: str,
+    study: str | Study,
     arms: str | None = None,
     games: str | None = None,
     seeds: str | None = None,
@@ -142,7 +142,7 @@ def select(
     """The part of a study that words on a command line ask for.
 
     Args:
-        study: a name in `STUDIES`, or the path of a Python file that makes one `Study`.
+        study: one, a name in `STUDIES`, or the path of a Python file that makes one.
         arms: names with commas between; None for all.
         games: likewise; None for those that need not be named.
         seeds: a number of seeds, or seeds with commas between: "2" is "0,1", and
@@ -153,7 +153,7 @@ def select(
         UserError: an unknown name, or a number that is none.
     """
     check_scale(scale)
-    found = from_file(study) if study.endswith(".py") else _named(study)
+    found = study if isinstance(study, Study) else _found(study)
     return Selection(
         found,
         tuple(_some("arm", arms, {arm.name: arm for arm in found.arms})),
@@ -219,8 +219,10 @@ def _said(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _named(name: str) -> Study:
-    return choose("study", [name], STUDIES)[0]
+def _found(study: str) -> Study:
+    if study.endswith(".py"):
+        return from_file(study)
+    return choose("study", [study], STUDIES)[0]
 
 
 def choose(kind: str, names: Iterable[str], known: Mapping[str, T]) -> list[T]:

@@ -14,15 +14,17 @@ from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.report import keep
 from redo_dopamine.studies import __main__ as studies
-from redo_dopamine.tools import catalogue
+from redo_dopamine.tools import catalogue, completion, play
 
 PARSED = {
     "launch/local.py": (local.main, []),
     "launch/slurm.py": (submit.main, []),
+    "completion": (completion.main, []),
     "catalogue": (catalogue.main, []),
     "offline": (offline.main, []),
     "offline record": (offline.main, ["record"]),
     "offline lesson": (offline.main, ["lesson"]),
+    "play": (play.main, []),
     "report.keep": (keep.main, []),
     "studies": (studies.main, []),
     "studies show": (studies.main, ["show"]),

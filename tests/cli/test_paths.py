@@ -17,6 +17,7 @@ from redo_dopamine.launch.slurm import submit
 from redo_dopamine.offline import __main__ as offline
 from redo_dopamine.report import keep
 from redo_dopamine.supervised import distillation, label_shuffle, regression_probe
+from redo_dopamine.tools import play
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +61,7 @@ COMMANDS = {
     ("inspect", "checkpoint"): inspect_with("checkpoint"),
     ("inspect", "states"): inspect_with("states"),
     ("inspect", "output"): inspect_with("output"),
+    ("play", "video"): lambda x: play.main(["nowhere", f"--video={x}"]),
     ("record", "output"): lambda x: offline.main(
         ["record", "--num_steps=1", f"--output={x}"]
     ),
@@ -137,7 +139,7 @@ def test_a_command_expands_it_too(monkeypatch, tmp_path, capsys):
 
 PATHS = {
     *("base_dir", "to", "checkpoint", "states", "output", "teacher", "student"),
-    *("data_dir", "lesson", "unpickle_dopamine_checkpoint"),
+    *("data_dir", "lesson", "unpickle_dopamine_checkpoint", "video"),
 }
 
 

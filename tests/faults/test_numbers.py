@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers import runs
-from redo_dopamine import errors, train, training
+from redo_dopamine import errors, training
 from redo_dopamine.agents import dqn
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.errors import NotFiniteError
@@ -17,6 +17,7 @@ from redo_dopamine.rundir import status as run_status
 from redo_dopamine.runners import resumable
 from redo_dopamine.runners.resumable import Watch
 from redo_dopamine.runners.resume import ResumeOptions
+from redo_dopamine.tools import train
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ COMMANDS = {
     "studies": ["studies", "{}/x.py"],
     "train": ["train", "--base_dir={}", "--gin_files=dqn.gin"],
     "train gin file": ["train", "--base_dir=out", "--gin_files={}/x.gin"],
+    "play": ["play", "{}"],
     "demo": ["demo", "--base_dir={}"],
 }
 

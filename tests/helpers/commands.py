@@ -3,8 +3,8 @@
 import gin
 from absl import flags
 
-from redo_dopamine import train
 from redo_dopamine.cli import flags as command_line
+from redo_dopamine.tools import train
 
 FLAGS = (
     *("base_dir", "gin_files", "gin_bindings", "scale", "on_nan"),

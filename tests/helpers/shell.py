@@ -24,6 +24,8 @@ from redo_dopamine.report.keep import _parser as keep_parser
 from redo_dopamine.studies import __main__ as studies
 from redo_dopamine.supervised import distillation, label_shuffle, regression_probe
 from redo_dopamine.tools import catalogue
+from redo_dopamine.tools.completion import _parser as completion_parser
+from redo_dopamine.tools.play import _parser as play_parser
 
 PACKAGE = "redo_dopamine"
 EXPERIMENTS = {
@@ -33,6 +35,8 @@ EXPERIMENTS = {
 _PARSERS = {
     f"{PACKAGE}.offline": offline_parser,
     f"{PACKAGE}.report.keep": keep_parser,
+    f"{PACKAGE}.tools.play": play_parser,
+    f"{PACKAGE}.tools.completion": completion_parser,
 }
 _RUN_NAME = "redo_dopamine_in_a_shell"
 _FLAGS_COMMANDS = {
@@ -126,7 +130,8 @@ def _parsed(module, rest):
                 _FLAGS_COMMANDS.get(module, module), run_name=_RUN_NAME
             )
         words = flags.FLAGS([module, *rest])
-        assert words == [module], f"no flags of {module}: {words[1:]}"
+        if module != f"{PACKAGE}.report":  # Whose words are directories.
+            assert words == [module], f"no flags of {module}: {words[1:]}"
         yield scope
     finally:
         for name in set(flags.FLAGS) - foreign:

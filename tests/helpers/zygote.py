@@ -13,9 +13,9 @@ import traceback
 from absl import flags
 
 from helpers.failing_disk import FailingDisk, die
-from redo_dopamine import train
 from redo_dopamine import training as training
 from redo_dopamine.cli import process
+from redo_dopamine.tools import train
 
 
 def run(request):

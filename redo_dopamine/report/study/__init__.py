@@ -1,10 +1,12 @@
 """The report of a study: its pages, and the files beside them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from redo_dopamine.report import files, statistics
+from redo_dopamine.report.others import Others
 from redo_dopamine.report.study import curves, figures, tables
 from redo_dopamine.report.study.analysis import Analysis, analyze
 
@@ -17,7 +19,13 @@ TABLES = (
 )
 
 
-def write_study(base_dir: Path, repeats: int) -> Path:
+def write_study(
+    base_dir: Path,
+    repeats: int,
+    output: Path,
+    beside: Sequence[Others] = (),
+    reload_every: int = 0,
+) -> Path:
     """Write the report of a study, over an earlier one if there; return its page.
 
     `index.html` and, of a study with scores, `games.html` open without a network;
@@ -26,7 +34,7 @@ def write_study(base_dir: Path, repeats: int) -> Path:
     Raises:
         UserError: `study.json` is not readable, or the report cannot be written.
     """
-    analysis = analyze(base_dir, repeats)
+    analysis = analyze(base_dir, repeats, beside)
     study = analysis.study
     shown, games = figures.of_study(study), figures.GAMES if study.scored else ()
     contents = files.drawn((*shown, *games), analysis)
@@ -44,10 +52,11 @@ def write_study(base_dir: Path, repeats: int) -> Path:
             images=contents,
             tables=tables,
             statistics=statistics,
+            reload_every=reload_every,
         )
     for name, table in _files(analysis).items():
         contents[name] = table.to_csv(index=False, lineterminator="\n")
-    return files.write(base_dir / "report", contents, "study")
+    return files.write(output, contents, "study")
 
 
 def _files(analysis: Analysis) -> dict[str, pd.DataFrame]:

@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from redo_dopamine.report import files, runs, statistics, summary
+from redo_dopamine.report import files, others, runs, statistics, summary
+from redo_dopamine.report.others import Others
 from redo_dopamine.report.runs import Run
 from redo_dopamine.report.statistics import Estimate
 from redo_dopamine.report.study import scores
@@ -129,12 +130,14 @@ def tau_among(runs: Iterable[Run]) -> float | None:
     return TAU if TAU in found else max(found, default=None)
 
 
-def analyze(base_dir: Path, repeats: int) -> Analysis:
-    """Read a study's runs; return all that its report shows."""
+def analyze(base_dir: Path, repeats: int, beside: Sequence[Others] = ()) -> Analysis:
+    """Read a study's runs, and those of others; return all that its report shows."""
     study = spec.load(base_dir)
     found = runs.find_records(base_dir, study)
     metric = scores.metric_of(found, study.judged_by)
+    unexpected = runs.unexpected_runs(base_dir, found)
+    study, found = others.beside(study, found, metric, beside)
     judge = functools.partial(scores.judge, study, repeats, found)
-    other, unexpected = summary.BESIDE[metric][0], runs.unexpected_runs(base_dir, found)
+    other = summary.BESIDE[metric][0]
     ours = vars(judge(metric))
     return Analysis(**ours, unexpected_runs=unexpected, other=judge(other))

@@ -214,7 +214,8 @@ class Judged:
                 first = summary.before_last_tenth(run.metrics["iteration"])
                 rows = summary.series(run, summary.EPISODES)["iteration"]
                 counts.append(int((rows > first).sum()))
-        said = counts if self.metric == EVALUATION or any(counts) else []
+        # Of what is thinned, or of others, the episodes are not known.
+        said = [count for count in counts if count]
         return (min(said), max(said)) if said else None
 
     def _compared(self, arm: ArmSpec, over: ArmSpec) -> list[object]:

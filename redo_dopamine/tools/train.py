@@ -5,6 +5,7 @@ exit status is one of `redo_dopamine.errors`: 0 for a run that is complete.
 """
 
 import sys
+import textwrap
 from typing import Any
 
 from absl import flags
@@ -36,6 +37,9 @@ _STRICT = flags.DEFINE_bool(
     False,
     "Refuse settings that are bound and that nothing of this run reads; else they are "
     "listed at its start, and in run.json.",
+)
+_LIST = flags.DEFINE_bool(
+    "list", False, "Show the gin files, games and interventions that there are."
 )
 _ALLOW_CONFIG_CHANGE = flags.DEFINE_bool(
     "allow_config_change",
@@ -83,17 +87,39 @@ def _checked_base_dir(argv: list[str]) -> str:
     return command_line.given("--base_dir", _BASE_DIR.value)
 
 
+def _listed() -> str:
+    """What a run can be made of, a paragraph each."""
+    from redo_dopamine.config import load, registry
+    from redo_dopamine.environments import minatar
+
+    names = [f"@{x.__name__}()" for x in registry.INTERVENTIONS]
+    kinds = {
+        "gin files (--gin_files)": load.shipped_configs(),
+        f"interventions ({registry.RecycledDQNAgent.__name__}.intervention)": names,
+        f"Atari games ({load.GAME})": load.atari_games(),
+        "MinAtar games (create_minatar_environment.game_name)": minatar.GAMES,
+    }
+    fold = textwrap.TextWrapper(88, initial_indent="  ", subsequent_indent="  ")
+    return "\n\n".join(
+        f"{kind}:\n{fold.fill(', '.join(x))}" for kind, x in kinds.items()
+    )
+
+
 def main(argv: list[str], own_process: bool = False) -> None:
     """Entry point behind the flags; prepares the process if it is the command's own."""
 
     # What follows takes seconds: flags are checked, and help shown, first.
     def check() -> None:
-        _checked_base_dir(argv)
+        if not _LIST.value:
+            _checked_base_dir(argv)
 
     if status := process.status_of(check):
         sys.exit(status)
     with process.importing():
         from redo_dopamine import training
+    if _LIST.value:
+        print(_listed())
+        return
     if own_process:
         training.prepare(quiet=not flags.FLAGS["verbosity"].present)
 
@@ -106,10 +132,10 @@ def main(argv: list[str], own_process: bool = False) -> None:
                 "--unpickle_dopamine_checkpoint", _DOPAMINE_CHECKPOINT.value
             ),
         )
-        notes = training.load.load_gin_configs(_GIN_FILES.value, _GIN_BINDINGS.value)
-        if notes:
-            print(f"Read by today's names: {', '.join(notes)}.")
-        training.train(base_dir, _SCALE.value, options, strict=_STRICT.value)
+        training.train_from(
+            *(_GIN_FILES.value, _GIN_BINDINGS.value, base_dir, _SCALE.value, options),
+            strict=_STRICT.value,
+        )
 
     status = process.status_of_training(train, training.load.brief)
     if status != errors.COMPLETE:

@@ -1,0 +1,177 @@
+"""Scores of other people's runs, to stand beside ours.
+
+A CSV with columns `game`, `seed` and `score`, a row a run; a `progress.csv` of Stable
+Baselines3 at `<game>/<seed>/progress.csv`, or a directory of such.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from redo_dopamine.cli import flags
+from redo_dopamine.errors import UserError, shortened
+from redo_dopamine.report.runs import Record, Run
+from redo_dopamine.report.summary import EVALUATION, TRAINING
+from redo_dopamine.rundir import status
+from redo_dopamine.studies.spec import ArmSpec, StudySpec, is_name
+
+_COLUMNS = ["game", "seed", "score"]
+_PROGRESS = "progress.csv"
+_STEPS = "time/total_timesteps"
+# What is a return there, by what it is called here.
+_RETURNS = {TRAINING: "rollout/ep_rew_mean", EVALUATION: "eval/mean_reward"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Others:
+    """Runs of one kind.
+
+    Attributes:
+        label: how figures and tables call them.
+        runs: by game and seed; a score without its history is a single point, whose
+            agent step is 0.
+    """
+
+    label: str
+    runs: dict[tuple[str, str], Run]
+
+
+def read(text: str) -> Others:
+    """Return the runs that `LABEL=PATH` names.
+
+    Raises:
+        UserError: it is none, or the files are not what they should be.
+    """
+    label, equals, name = text.partition("=")
+    if not equals or not is_name(label):
+        raise UserError(
+            "--scores must be LABEL=PATH, with a label that can name a directory, but "
+            f"is {shortened(repr(text))}. Write --scores=SB3=results.csv."
+        )
+    path = Path(flags.given("--scores", name))
+    files = sorted(path.glob(f"*/*/{_PROGRESS}")) if path.is_dir() else [path]
+    runs: dict[tuple[str, str], Run] = {}
+    for file in files:
+        found = _progress if file.name == _PROGRESS else _table
+        runs |= found(label, file)
+    if not runs:
+        raise UserError(
+            f"--scores must have runs, but {str(path)!r} has none. Give a CSV of "
+            f"{', '.join(_COLUMNS)}, or a directory of <game>/<seed>/{_PROGRESS}."
+        )
+    return Others(label, runs)
+
+
+def _frame(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    try:
+        found = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"--scores must name CSV files, but {str(path)!r} cannot be read: "
+            f"{shortened(error)}. Give another one."
+        ) from error
+    lacking = [x for x in needed if x not in found]
+    if lacking:
+        raise UserError(
+            f"A CSV of --scores must have the columns {', '.join(needed)}, but "
+            f"{str(path)!r} lacks {', '.join(lacking)}. Add them."
+        )
+    return found
+
+
+def _table(label: str, path: Path) -> dict[tuple[str, str], Run]:
+    found = _frame(path, _COLUMNS)
+    found["score"] = pd.to_numeric(found["score"], errors="coerce")
+    if found["score"].isna().any() or found.duplicated(["game", "seed"]).any():
+        raise UserError(
+            f"A CSV of --scores must have one number per game and seed, but {path} "
+            "has a score that is none, or two of one run. Keep one a run."
+        )
+    return {
+        (str(x.game), str(x.seed)): _run(
+            label, path, str(x.game), str(x.seed), [0], {TRAINING: [x.score]}
+        )
+        for x in found.itertuples()
+    }
+
+
+def _progress(label: str, path: Path) -> dict[tuple[str, str], Run]:
+    found = _frame(path, [_STEPS])
+    game, seed = path.resolve().parts[-3:-1]
+    returns = {
+        ours: found[theirs].tolist()
+        for ours, theirs in _RETURNS.items()
+        if theirs in found
+    }
+    return {(game, seed): _run(label, path, game, seed, found[_STEPS], returns)}
+
+
+def _run(
+    label: str,
+    path: Path,
+    game: str,
+    seed: str,
+    steps: Sequence[int],
+    returns: dict[str, list[float]],
+) -> Run:
+    columns = {"iteration": range(len(steps)), "agent_step": list(steps)}
+    parts = [
+        pd.DataFrame({**columns, "gradient_step": 0, "name": name, "value": values})
+        for name, values in returns.items()
+    ]
+    metrics = pd.concat(parts) if parts else pd.DataFrame(columns=[*columns, "name"])
+    return Run(
+        label=f"{label}, {game}, seed {seed}",
+        path=path,
+        metrics=metrics.dropna(ignore_index=True),
+        info={"game": game, "agent": label, "seed": seed},
+    )
+
+
+def beside(
+    study: StudySpec, records: Sequence[Record], metric: str, others: Sequence[Others]
+) -> tuple[StudySpec, list[Record]]:
+    """Return a study and its runs with those of others, each kind as another arm.
+
+    Args:
+        study: as it was launched; games that it does not have are left out.
+        records: its runs.
+        metric: by which they are judged; a score that is of no kind is taken for it.
+        others: theirs.
+
+    Raises:
+        UserError: there is an arm of that name, or no game in common.
+    """
+    found = list(records)
+    for each in others:
+        if each.label in {x for arm in study.arms for x in (arm.name, arm.label)}:
+            raise UserError(
+                f"--scores must have a label of its own, but {each.label!r} is an arm "
+                "of the study. Give another one."
+            )
+        there = {k: run for k, run in each.runs.items() if k[0] in study.games}
+        games = sorted({game for game, _ in each.runs})
+        if not there:
+            raise UserError(
+                f"--scores must have games of the study ({', '.join(study.games)}), "
+                f"but {each.label} has {', '.join(games)}. Rename them."
+            )
+        seeds = dict.fromkeys([*study.seeds, *(seed for _, seed in there)])
+        arm = ArmSpec(each.label, f"{each.label} (elsewhere)", each.label, None)
+        study = dataclasses.replace(study, arms=(*study.arms, arm), seeds=tuple(seeds))
+        found += [
+            Record(each.label, *key, status.DONE, run=_judged(run, study, metric))
+            for key, run in there.items()
+        ]
+    return study, found
+
+
+def _judged(run: Run, study: StudySpec, metric: str) -> Run:
+    rows, per_step = run.metrics, study.units_per_step
+    if metric not in set(rows["name"]):
+        rows = rows.assign(name=metric)
+    if not rows["agent_step"].any():  # A score alone: it is of the end.
+        rows = rows.assign(agent_step=study.length_run // per_step)
+    return dataclasses.replace(run, metrics=rows, units_per_step=per_step)

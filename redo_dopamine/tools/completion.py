@@ -1,0 +1,58 @@
+"""`redo-dopamine completion bash`: what a shell reads to complete commands.
+
+Of a word in the place of a command, or after `--gin_files=`.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from redo_dopamine.cli import flags, process
+from redo_dopamine.cli.commands import COMMANDS
+from redo_dopamine.studies.scaling import SHIPPED
+
+# bash makes three words of `--gin_files=dqn`, zsh one.
+_BASH = """\
+_redo_dopamine() {{
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[*]:0:COMP_CWORD}}
+  local words= prefix=
+  case "$before $word" in
+    "$before --gin_files="*) words="{files}" prefix=--gin_files= word=${{word#*=}} ;;
+    *"--gin_files =") words="{files}" word= ;;
+    *"--gin_files = $word") words="{files}" ;;
+    "${{COMP_WORDS[0]}} $word") words="{commands}" ;;
+    "${{COMP_WORDS[0]}} launch $word") words="{launchers}" ;;
+  esac
+  COMPREPLY=($(compgen -P "$prefix" -W "$words" -- "$word"))
+}}
+complete -o default -F _redo_dopamine redo-dopamine
+"""
+_ZSH = "autoload -U +X compinit bashcompinit && compinit && bashcompinit\n"
+_SHELLS = {"bash": "", "zsh": _ZSH}
+
+
+def script(shell: str) -> str:
+    """The script of a shell, `bash` or `zsh`."""
+    return _SHELLS[shell] + _BASH.format(
+        files=" ".join(sorted(path.name for path in SHIPPED.glob("*.gin"))),
+        commands=" ".join(dict.fromkeys(name.split()[0] for name in COMMANDS)),
+        launchers=" ".join(x.split()[1] for x in COMMANDS if " " in x),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = flags.Parser(
+        prog="redo-dopamine completion",
+        description="Print a script that completes commands and gin files.",
+        epilog='example: eval "$(redo-dopamine completion bash)"',
+    )
+    parser.add_argument("shell", choices=_SHELLS)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    print(script(_parser().parse_args(arguments).shell), end="")
+
+
+if __name__ == "__main__":
+    process.run(main)

@@ -199,7 +199,9 @@ class RainbowNetwork(nn.Module):
                 *(Weights(x, along(-1)) for x in _noisy(0, *_KERNELS)),
                 *(Weights(x, along(-1), is_kernel=False) for x in _noisy(0, *_BIASES)),
             ),
-            outgoing=tuple(Edge(x, copies) for n in heads for x in _noisy(n, *_KERNELS)),
+            outgoing=tuple(
+                Edge(x, copies) for n in heads for x in _noisy(n, *_KERNELS)
+            ),
         )
         convolutions = conv_layers(observation_shape, copies, *_noisy(0, *_KERNELS))
         return NetworkGraph((*convolutions, dense))

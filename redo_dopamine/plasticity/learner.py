@@ -45,7 +45,9 @@ class Loss(NamedTuple):
             ),
             lambda params, batch, targets: self.error(params, prepare(batch), targets),
             errors
-            and (lambda params, batch, targets: errors(params, prepare(batch), targets)),
+            and (
+                lambda params, batch, targets: errors(params, prepare(batch), targets)
+            ),
         )
 
 

@@ -62,7 +62,9 @@ class PrioritizedFrameReplay(FrameReplay):
         return np.asarray(numbers, np.int64) % self._max_capacity
 
     def _powers(self, priorities: Any) -> npt.NDArray[np.float64]:
-        return np.asarray(priorities, np.float64) ** self._sampling_distribution.exponent
+        return (
+            np.asarray(priorities, np.float64) ** self._sampling_distribution.exponent
+        )
 
     def add(
         self, transition: elements.TransitionElement, *, priority: float | None = None
@@ -117,17 +119,17 @@ class PrioritizedFrameReplay(FrameReplay):
             return drawn
         return drawn, samplers.PrioritizedSampleMetadata(keys, probabilities)
 
-    def update(self, keys: Any, *, priorities: Any, **_: Any) -> None:
+    def update(self, keys: Any, **kwargs: Any) -> None:
         """Give transitions new priorities; those that are gone are left out.
 
         Args:
             keys: the transitions' numbers [N], from a sample's metadata.
-            priorities: [N].
+            **kwargs: `priorities` [N].
 
         Raises:
             ValueError: a priority is negative or not finite.
         """
-        keys, priorities = np.atleast_1d(keys), np.atleast_1d(priorities)
+        keys, priorities = np.atleast_1d(keys), np.atleast_1d(kwargs["priorities"])
         there = keys >= self.add_count - self.num_transitions
         self._tree.set(self._slots(keys[there]), self._powers(priorities[there]))
 

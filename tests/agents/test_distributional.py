@@ -265,11 +265,11 @@ def test_prioritized_replay_is_prioritized(name):
 
 
 def test_what_cannot_be_done_is_refused():
-    with pytest.raises(ValueError, match="must be one of .*uniform.*but is 'sorted'"):
+    with pytest.raises(ValueError, match=r"must be one of .*uniform.*but is 'sorted'"):
         agent_of("rainbow", replay_scheme="sorted")
-    with pytest.raises(ValueError, match="'uniform' for IQN.*but is 'prioritized'"):
+    with pytest.raises(ValueError, match=r"'uniform' for IQN.*but is 'prioritized'"):
         agent_of("iqn", replay_scheme="prioritized")
-    with pytest.raises(TypeError, match="'kapa'.*Did you mean kappa"):
+    with pytest.raises(TypeError, match=r"'kapa'.*Did you mean kappa"):
         agent_of("quantile", kapa=1.0)
     gin.bind_parameter("JaxDQNAgent.loss_type", "huber")
     for name in AGENTS:

@@ -10,6 +10,7 @@ from dopamine.jax.agents.rainbow import rainbow_agent
 
 from redo_dopamine.agents.dqn_loss import outputs_of
 from redo_dopamine.core.graph import Params
+from redo_dopamine.core.jit import unrolled
 from redo_dopamine.plasticity.learner import Batch, Loss, mean_error
 
 # The next actions [B] by `(online_q, target_q)`, both [B, actions].
@@ -181,7 +182,7 @@ def quantile_huber(
 def _keys(batch: Batch, name: str, num_states: int) -> jax.Array:
     """A key for each state; of a batch without one, the same keys every time."""
     key = batch[name] if name in batch else jax.random.PRNGKey(0)
-    return jax.random.split(key, num_states)
+    return jax.random.split(unrolled(key), num_states)
 
 
 def _discounted(batch: Batch, values: jax.Array, cumulative_gamma: float) -> jax.Array:

@@ -12,6 +12,7 @@ from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.batches import KeyedDQNAgent
 from redo_dopamine.agents.settings import IMPLICIT_QUANTILE_SETTINGS, UNDONE_LOSS
 from redo_dopamine.core.graph import Params
+from redo_dopamine.core.jit import unrolled
 from redo_dopamine.plasticity.learner import Loss
 
 
@@ -74,7 +75,7 @@ class RecycledImplicitQuantileAgent(
             params,
             state,
             num_quantiles=num_quantiles or self.num_quantile_samples,
-            rng=jax.random.PRNGKey(0) if key is None else key,
+            rng=unrolled(jax.random.PRNGKey(0) if key is None else key),
             **settings,
         )
 

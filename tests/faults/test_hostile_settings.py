@@ -60,7 +60,8 @@ def shipped_settings():
 SETTINGS = (*shipped_settings(), *DOPAMINES)
 WIDTHS = tuple(x for x in SETTINGS if x.endswith("Network.width"))
 AGENTS = ("RecycledDQNAgent", "RecycledDrQEpsAgent", "RecycledPPOAgent")
-AGENTS = (*AGENTS, "RecycledSACAgent")
+AGENTS += ("RecycledSACAgent", "RecycledRainbowAgent", "RecycledFullRainbowAgent")
+AGENTS += ("RecycledQuantileAgent", "RecycledImplicitQuantileAgent")
 JUDGED_WHEN_BUILT = {
     *WIDTHS,
     *(f"{x}.{y}" for x in AGENTS for y in ("intervention", "taus", "replay_ratio")),

@@ -158,9 +158,9 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
 
     def step(self, reward: float, observation: np.ndarray) -> np.ndarray:
         """Store a transition; the next action, after a train step."""
-        last_observation = self._observation
+        self._last_observation = self._observation
         self._record_observation(observation)
-        self._store_transition(last_observation, self.action, reward, False)
+        self._store_transition(self._last_observation, self.action, reward, False)
         return self._train_and_act()
 
     def _train_and_act(self) -> np.ndarray:

@@ -247,15 +247,6 @@ class RecycledPPOAgent(PlasticAgent, ContinuousAgent, ppo_agent.PPOAgent):
         """
         ppo_loss.num_minibatches(self.update_period, self.batch_size)
 
-    @property
-    def network_params(self) -> Params:
-        """The online parameters, by Dopamine's name."""
-        return self.online_params
-
-    @network_params.setter
-    def network_params(self, params: Params) -> None:
-        self.online_params = params
-
     def _build(self) -> None:
         network = self.network_def
         state = np.asarray(self.state, np.float32)

@@ -216,7 +216,8 @@ class RecycledSACAgent(PlasticAgent, ContinuousAgent, sac_agent.SACAgent):
         self.training_steps += 1
 
     def _gradient_update(self) -> jax.Array:
-        batch = as_batch(self._replay.sample())
+        drawn, _ = self._replay.sample(with_sample_metadata=True)
+        batch = as_batch(drawn)
         self._rng, batch["key"] = jax.random.split(self._rng)
         learner = Learner(self.online_params, self.optimizer_state)
         learner, self.temperature, loss = self._update(

@@ -84,6 +84,16 @@ class RecycledSACAgent(PlasticAgent, ContinuousAgent, sac_agent.SACAgent):
         """The temperature's logarithm [1], by Dopamine's name."""
         return self.temperature.params
 
+    @property
+    def alpha_optimizer_state(self) -> Any:
+        """Of the temperature, by Dopamine's name."""
+        return self.temperature.opt_state
+
+    @property
+    def target_params(self) -> Params:
+        """Of the target network, by Dopamine's name."""
+        return self.target_network_params
+
     def _loss(self) -> Loss:
         return sac_loss.soft_actor_critic(
             self.network_def,

@@ -222,7 +222,7 @@ class PlasticAgent:
 
     def _build_replay_buffer(self) -> Any:
         """Make a buffer that stores every observation once, in place of Dopamine's."""
-        replay = FrameReplay(
+        replay = self._replay_class()(
             stack_size=self.stack_size,
             update_horizon=self.update_horizon,
             gamma=self.gamma,
@@ -236,6 +236,10 @@ class PlasticAgent:
                 f"{replay._max_capacity}. The papers use 1_000_000."
             )
         return replay
+
+    def _replay_class(self) -> type[FrameReplay]:
+        """The kind of buffer that batches are drawn from."""
+        return FrameReplay
 
     def _rehearse(self) -> None:
         """Trace all that the agent does, so that a wrong setting is found at once."""

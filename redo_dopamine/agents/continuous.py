@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine.core.graph import Params
+
 
 def finite_limits(limits: Any) -> Any:
     """Give the limits of actions [A] as Dopamine's agents take them.
@@ -43,6 +45,7 @@ class ContinuousAgent:
     eval_mode: bool
     action_limits: Any
     _rng: jax.Array
+    online_params: Params
 
     # What an agent says of itself.
 
@@ -59,6 +62,15 @@ class ContinuousAgent:
     ) -> None:
         """Take note of a transition from a state to the current one."""
         raise NotImplementedError
+
+    @property
+    def network_params(self) -> Params:
+        """The online parameters, by Dopamine's name."""
+        return self.online_params
+
+    @network_params.setter
+    def network_params(self, params: Params) -> None:
+        self.online_params = params
 
     # What Dopamine's runner calls.
 

@@ -58,14 +58,14 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
         bootstrap: dqn_loss.Bootstrap = dqn_loss.largest_target_value,
         **settings: Any,
     ):
-        self._initialize(num_actions, replay_ratio, bootstrap, settings)
+        self._initialize(num_actions, replay_ratio, settings, bootstrap)
 
     def _initialize(
         self,
         num_actions: int,
         replay_ratio: float | None,
-        bootstrap: dqn_loss.Bootstrap,
         settings: dict[str, Any],
+        bootstrap: dqn_loss.Bootstrap = dqn_loss.largest_target_value,
     ) -> None:
         """Be the constructor, without the settings that gin binds to this class."""
         if not callable(bootstrap):
@@ -99,7 +99,7 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
         self.optimizer = self._make_optimizer()
         self.optimizer_state = self.optimizer.init(self.online_params)
         loss = self._loss()
-        self._update = make_update(loss.of_prepared(self._prepare), self.optimizer)
+        self._update = self._make_update(loss.of_prepared(self._prepare))
         self._hard_update = make_hard_update()
         self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
         declared = layers.declared_graph(self.network_def, self.observation_shape)
@@ -119,6 +119,10 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
             self.cumulative_gamma,
             self._bootstrap,
         )
+
+    def _make_update(self, loss: Loss) -> Any:
+        """What `_gradient_update` calls, of the loss of batches as they are drawn."""
+        return make_update(loss, self.optimizer)
 
     # Learning: acting calls `_train_step` before every action, but in evaluation.
 

@@ -9,7 +9,7 @@ from dopamine.jax import losses
 
 from redo_dopamine.core.checks import call
 from redo_dopamine.core.graph import Params
-from redo_dopamine.plasticity.learner import Batch, Loss, TargetsFn
+from redo_dopamine.plasticity.learner import Batch, Loss, TargetsFn, mean_error
 
 ElementwiseLoss = Callable[..., jax.Array]  # Of (target, prediction).
 
@@ -88,8 +88,8 @@ def bootstrapped(
         next_value = call(
             "bootstrap",
             bootstrap,
-            _q_values(apply, params, batch["next_state"]),
-            _q_values(apply, target_params, batch["next_state"]),
+            outputs_of(apply, params, batch, "next_state").q_values,
+            outputs_of(apply, target_params, batch, "next_state").q_values,
             of="(online_q, target_q), both [B, actions], that gives values [B]",
             shape=batch["reward"].shape,
         )
@@ -115,22 +115,35 @@ def regression(
         A loss of batches that hold `state` [B, ...] and `action` [B].
     """
 
-    def error(params: Params, batch: Batch, targets: jax.Array) -> jax.Array:
-        return jnp.mean(elementwise(targets, action_values(apply, params, batch)))
+    def errors(params: Params, batch: Batch, targets: jax.Array) -> jax.Array:
+        return elementwise(targets, action_values(apply, params, batch))
 
-    return Loss(targets, error)
+    return mean_error(targets, errors)
 
 
 def action_values(apply: Callable[..., Any], params: Params, batch: Batch) -> jax.Array:
     """Q-values [B] of a batch's states and actions."""
-    return _of_actions(_q_values(apply, params, batch["state"]), batch["action"])
+    q_values = outputs_of(apply, params, batch, "state").q_values
+    return _of_actions(q_values, batch["action"])
 
 
-def _q_values(
-    apply: Callable[..., Any], params: Params, states: jax.Array
-) -> jax.Array:
-    """Q-values [B, actions] of states [B, ...]."""
-    return jax.vmap(lambda state: apply(params, state).q_values)(states)
+# By the name of a batch's states, that of the key of the network's own randomness.
+KEYS: Mapping[str, str] = {"state": "key", "next_state": "next_key"}
+
+
+def outputs_of(
+    apply: Callable[..., Any], params: Params, batch: Batch, states: str
+) -> Any:
+    """What the network gives of a batch's states, all with the same noise.
+
+    Args:
+        apply: of `(params, state)`, and of `key` where the batch has one.
+        params: of the network.
+        batch: it may hold keys by the names of `KEYS`, for networks that are noisy.
+        states: "state" or "next_state".
+    """
+    noise = {"key": batch[KEYS[states]]} if KEYS[states] in batch else {}
+    return jax.vmap(lambda state: apply(params, state, **noise))(batch[states])
 
 
 def _of_actions(q_values: jax.Array, actions: jax.Array) -> jax.Array:

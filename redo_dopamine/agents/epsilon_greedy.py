@@ -95,7 +95,9 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         )
         self._draw = compiled(self._draw_action)
         self._greedy = jax.jit(self._greedy_action)  # One state: the default is faster.
-        self._greedy_batch = compiled(jax.vmap(self._greedy_action, in_axes=(None, 0)))
+        self._greedy_batch = compiled(
+            jax.vmap(self._greedy_action, in_axes=(None, 0, None))
+        )
 
     # What an agent says of itself.
 
@@ -103,15 +105,28 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         """The network's output for one state, as it enters the network."""
         return self.network_def.apply(params, state, **settings)
 
-    def _q_values(self, params: Params, state: jax.Array) -> jax.Array:
+    def _q_values(
+        self, params: Params, state: jax.Array, key: jax.Array | None = None
+    ) -> jax.Array:
         """Q-values [num_actions] of one state, as it enters the network."""
-        return self._apply(params, state).q_values
+        noise = {} if key is None else {"key": key}
+        return self._apply(params, state, **noise).q_values
 
-    def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """The next key, a number in [0, 1) to compare with epsilon, an action."""
+    def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, ...]:
+        """What it takes to act, drawn at random.
+
+        Returns:
+            The next key, a number in [0, 1) to compare with epsilon, an action, and a
+            key for the network.
+        """
         rng, chance_key, action_key = jax.random.split(rng, 3)
         action = jax.random.randint(action_key, (), 0, self.num_actions)
-        return rng, jax.random.uniform(chance_key), action
+        return rng, jax.random.uniform(chance_key), action, action_key
+
+    def _noise_key(self, key: jax.Array) -> jax.Array | None:
+        """What the network's own randomness is drawn from; None, as here, for none."""
+        del key
+        return None
 
     # Observations.
 
@@ -143,9 +158,9 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
 
     def step(self, reward: float, observation: np.ndarray) -> np.ndarray:
         """Store a transition; the next action, after a train step."""
-        last_observation = self._observation
+        self._last_observation = self._observation
         self._record_observation(observation)
-        self._store_transition(last_observation, self.action, reward, False)
+        self._store_transition(self._last_observation, self.action, reward, False)
         return self._train_and_act()
 
     def _train_and_act(self) -> np.ndarray:
@@ -154,20 +169,27 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         else:
             self._train_step()
             epsilon = self._epsilon(self.training_steps)
-        self._rng, chance, action = self._draw(self._rng)
+        self._rng, chance, action, key = self._draw(self._rng)
         if np.asarray(chance) > epsilon:
-            action = self._greedy(self.online_params, self._frames)
+            noise = self._noise_key(key)
+            action = self._greedy(self.online_params, self._frames, noise)
         self.action = np.asarray(action, np.int32)
         return self.action
 
-    def _greedy_action(self, params: Params, frames: jax.Array) -> jax.Array:
+    def _greedy_action(
+        self, params: Params, frames: jax.Array, key: jax.Array | None
+    ) -> jax.Array:
         state = self.preprocess_fn(jnp.moveaxis(frames, 0, -1))
-        return jnp.argmax(self._q_values(params, state))
+        return jnp.argmax(self._q_values(params, state, key))
 
     def greedy_actions(self, states: np.ndarray) -> np.ndarray:
-        """Greedy actions [B] for observation stacks [B, ..., stack], in one call."""
+        """Greedy actions [B] for observation stacks [B, ..., stack], in one call.
+
+        Training does not notice it: what is random in a network is drawn apart.
+        """
         frames = np.moveaxis(states, -1, 1)
-        return np.asarray(self._greedy_batch(self.online_params, frames))
+        noise = self._noise_key(self._rng)
+        return np.asarray(self._greedy_batch(self.online_params, frames, noise))
 
     def _rehearse_acting(self) -> None:
         """Trace acting.

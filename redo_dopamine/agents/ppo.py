@@ -91,6 +91,12 @@ class Rollout:
         """Forget every transition."""
         self.add_count = 0
 
+    def save(self, checkpoint_dir: str, iteration_number: int) -> None:
+        """Write nothing: the agent's bundle holds the rollout (`actor_state`)."""
+
+    def load(self, checkpoint_dir: str, iteration_number: int) -> None:
+        """Read nothing, likewise."""
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold, as arrays."""
         arrays = {k: x.copy() for k, x in self._arrays.items()}
@@ -199,9 +205,10 @@ class RecycledPPOAgent(PlasticAgent, ContinuousAgent, ppo_agent.PPOAgent):
         with rehearsal.of("network", "give an action for one state"):
             act = (self.online_params, self._rng, np.float32(self.state))
             jax.eval_shape(self._act, *act)
-        rehearsal.ordering(
-            self._order, len(self._replay), self.batch_size, self.num_epochs
-        )
+        if self.update_period % self.batch_size == 0:
+            rehearsal.ordering(
+                self._order, len(self._replay), self.batch_size, self.num_epochs
+            )
 
     def _prepare_rollout(self) -> None:
         if self._replay.add_count == 0:
@@ -230,9 +237,15 @@ class RecycledPPOAgent(PlasticAgent, ContinuousAgent, ppo_agent.PPOAgent):
         )
 
     def _build_replay_buffer(self) -> Rollout:
-        rollout = Rollout(self.update_period, self.state.shape, self.action_shape)
+        return Rollout(self.update_period, self.state.shape, self.action_shape)
+
+    def check_minibatches(self) -> None:
+        """Check that it can learn; an agent that only acts need not, as in Dopamine.
+
+        Raises:
+            ValueError: the minibatches' size does not divide a rollout.
+        """
         ppo_loss.num_minibatches(self.update_period, self.batch_size)
-        return rollout
 
     def _build(self) -> None:
         network = self.network_def

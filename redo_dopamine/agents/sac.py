@@ -84,6 +84,16 @@ class RecycledSACAgent(PlasticAgent, ContinuousAgent, sac_agent.SACAgent):
         """The temperature's logarithm [1], by Dopamine's name."""
         return self.temperature.params
 
+    @property
+    def alpha_optimizer_state(self) -> Any:
+        """Of the temperature, by Dopamine's name."""
+        return self.temperature.opt_state
+
+    @property
+    def target_params(self) -> Params:
+        """Of the target network, by Dopamine's name."""
+        return self.target_network_params
+
     def _loss(self) -> Loss:
         return sac_loss.soft_actor_critic(
             self.network_def,
@@ -216,7 +226,8 @@ class RecycledSACAgent(PlasticAgent, ContinuousAgent, sac_agent.SACAgent):
         self.training_steps += 1
 
     def _gradient_update(self) -> jax.Array:
-        batch = as_batch(self._replay.sample())
+        drawn, _ = self._replay.sample(with_sample_metadata=True)
+        batch = as_batch(drawn)
         self._rng, batch["key"] = jax.random.split(self._rng)
         learner = Learner(self.online_params, self.optimizer_state)
         learner, self.temperature, loss = self._update(

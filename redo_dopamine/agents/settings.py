@@ -13,6 +13,11 @@ from dopamine.jax import networks as dopamine_networks
 
 from redo_dopamine.core.checks import LARGEST_COUNT
 from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork
+from redo_dopamine.networks.distributional import (
+    NatureC51Network,
+    NatureImplicitQuantileNetwork,
+    NatureQuantileNetwork,
+)
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
 
@@ -20,6 +25,9 @@ from redo_dopamine.networks.rainbow import RainbowNetwork
 _EQUALS: Mapping[type, type] = {
     dopamine_networks.NatureDQNNetwork: NatureNetwork,
     dopamine_networks.FullRainbowNetwork: RainbowNetwork,
+    dopamine_networks.RainbowNetwork: NatureC51Network,
+    dopamine_networks.QuantileNetwork: NatureQuantileNetwork,
+    dopamine_networks.ImplicitQuantileNetwork: NatureImplicitQuantileNetwork,
     continuous_networks.PPOActorCriticNetwork: PPONetwork,
     continuous_networks.ActorCriticNetwork: SACNetwork,
 }
@@ -37,6 +45,28 @@ DQN_SETTINGS = _words(
     epsilon_train epsilon_eval epsilon_decay_period eval_mode optimizer summary_writer
     summary_writing_frequency allow_partial_reload seed loss_type preprocess_fn
     collector_allowlist
+    """
+)
+_OF_EACH = """
+    num_actions observation_shape observation_dtype stack_size network gamma
+    update_horizon min_replay_history update_period target_update_period epsilon_fn
+    epsilon_train epsilon_eval epsilon_decay_period replay_scheme optimizer seed
+    summary_writer summary_writing_frequency
+    """
+RAINBOW_SETTINGS = _words(_OF_EACH + " num_atoms vmin vmax allow_partial_reload")
+QUANTILE_SETTINGS = _words(_OF_EACH + " num_atoms kappa allow_partial_reload")
+IMPLICIT_QUANTILE_SETTINGS = _words(
+    _OF_EACH
+    + """
+    kappa num_tau_samples num_tau_prime_samples num_quantile_samples
+    quantile_embedding_dim double_dqn
+    """
+)
+FULL_RAINBOW_SETTINGS = _words(
+    """
+    num_actions noisy dueling double_dqn distributional mse_loss
+    num_updates_per_train_step network num_atoms vmax vmin epsilon_fn replay_scheme
+    summary_writer seed preprocess_fn
     """
 )
 ATARI_100K_SETTINGS = _words(
@@ -118,6 +148,10 @@ UNDONE = (
         "Every collector gets every metric; choose them by "
         "CollectorDispatcher.collectors.",
     ),
+)
+# Of agents that learn distributions.
+UNDONE_LOSS = Undone(
+    "_loss_type", ("mse",), "The loss of this agent is that of its distribution."
 )
 
 

@@ -29,21 +29,45 @@ from redo_dopamine.studies.study import GAMES
 GAME, *_OTHER_GAMES = GAMES
 # By each agent's own name.
 SEEDS = ("JaxDQNAgent.seed", "PPOAgent.seed", "SACAgent.seed")
-_ATARI_100K_SEED = "Atari100kRainbowAgent.seed"
+# Dopamine's agents hand a seed of their own to `JaxDQNAgent`, where it wins over a
+# binding even if it is None.
+_OVER_SEED = {
+    "RecycledFullRainbowAgent": "JaxFullRainbowAgent",
+    "RecycledRainbowAgent": "JaxRainbowAgent",
+    "RecycledQuantileAgent": "JaxQuantileAgent",
+    "RecycledImplicitQuantileAgent": "JaxImplicitQuantileAgent",
+}
+_DRQ_EPS = "RecycledDrQEpsAgent"
+_AUGMENTATION = "Atari100kRainbowAgent.data_augmentation"
 _COLLECTORS = "CollectorDispatcher.collectors"
 # What holds unless a gin file says otherwise, Dopamine's own files included.
 _DEFAULTS = f"{_COLLECTORS} = ('csv', 'tensorboard')"
-_AGENT_NAMES = ("jax_dqn",)
+# By the names of Dopamine's `create_agent`, whose settings an agent takes.
+_AGENT_NAMES = {
+    "jax_dqn": "JaxDQNAgent",
+    "jax_rainbow": "JaxRainbowAgent",
+    "full_rainbow": "JaxFullRainbowAgent",
+    "jax_quantile": "JaxQuantileAgent",
+    "jax_implicit_quantile": "JaxImplicitQuantileAgent",
+}
 # Whose setting is of an agent, in which environments, by which runner.
-_NOWHERE = "nowhere"
 _AGENTS = (
     ("PPOAgent", "control", "ControlRunner", "RecycledPPOAgent"),
     ("SACAgent", "control", "ControlRunner", "RecycledSACAgent"),
-    ("Atari100kRainbowAgent", "atari_", "Atari100kRunner", "RecycledDrQEpsAgent"),
-    ("JaxFullRainbowAgent", _NOWHERE, "", ""),
+    ("Atari100kRainbowAgent", "atari_", "Atari100kRunner", _DRQ_EPS),
+    ("JaxFullRainbowAgent", "atari_", "PlasticityRunner", "RecycledFullRainbowAgent"),
+    ("JaxRainbowAgent", "atari_", "PlasticityRunner", "RecycledRainbowAgent"),
+    ("JaxQuantileAgent", "atari_", "PlasticityRunner", "RecycledQuantileAgent"),
+    (
+        *("JaxImplicitQuantileAgent", "atari_", "PlasticityRunner"),
+        "RecycledImplicitQuantileAgent",
+    ),
     ("create_minatar_environment", "minatar", "MinatarRunner", "RecycledDQNAgent"),
 )
-_BEGIN_WITH = "dqn.gin, drq_eps.gin, minatar_dqn.gin, ppo.gin and sac.gin"
+_BEGIN_WITH = (
+    "dqn.gin, rainbow.gin, full_rainbow.gin, quantile.gin, implicit_quantile.gin, "
+    "der.gin, drq_eps.gin, minatar_dqn.gin, ppo.gin and sac.gin"
+)
 _SCHEDULES = ("continuous_train_and_eval", "continuous_train")
 
 
@@ -70,6 +94,7 @@ def load_gin_configs(
     )
     with gin.unlock_config():
         _choose_agent()
+        _check_heard()
         _keep_csv()
         _apply_schedule()
         _share_seed()
@@ -157,6 +182,8 @@ def _choose_agent() -> None:
         return
     # Whoever gives a seed to any agent says nothing of which.
     settings = [x for x in settings if x not in SEEDS]
+    named = _AGENT_NAMES.get(bound("create_agent.agent_name"), "")
+    settings.append(f"{named}.")
     environment = str(
         bound("Runner.create_environment_fn", "@create_atari_environment")
     )
@@ -170,8 +197,42 @@ def _choose_agent() -> None:
                 f"Runner.create_environment_fn is {environment}. Begin with one of "
                 f"{_BEGIN_WITH}."
             )
+        if agent == _DRQ_EPS and not bound(_AUGMENTATION, False):
+            agent = "RecycledFullRainbowAgent"  # DER, for one.
         gin.parse_config(f"experiment.runner = @{runner}\n{runner}.agent = @{agent}")
         return
+
+
+def _agent_name() -> str:
+    """The gin name of the agent that is trained; "" for a runner's own."""
+    runner = str(bound("experiment.runner", "@PlasticityRunner")).lstrip("@")
+    default = _DRQ_EPS if runner == "Atari100kRunner" else ""
+    return str(bound(f"{runner}.agent", default)).lstrip("@").rpartition(".")[2]
+
+
+def _check_heard() -> None:
+    """Refuse what Atari 100K's agent and full Rainbow set by each other's name.
+
+    Raises:
+        UserError: a setting by a name that the chosen agent does not listen to.
+    """
+    owner, heard = "JaxFullRainbowAgent", "Atari100kRainbowAgent"
+    agent = _agent_name()
+    if agent == "RecycledFullRainbowAgent":
+        owner, heard = heard, owner
+    elif agent != _DRQ_EPS:
+        return
+    for parameter in ("network", "mse_loss", "seed"):
+        name, other = f"{owner}.{parameter}", f"{heard}.{parameter}"
+        if parameter == "seed":
+            other = SEEDS[0]
+        value = bound(name)
+        asked = value is not None and value is not False
+        if asked and str(value) != str(bound(other)):
+            raise UserError(
+                f"{name} must be left out, because {other} decides for {agent}, but is "
+                f"{value}. Bind {other}."
+            )
 
 
 def _keep_csv() -> None:
@@ -193,18 +254,15 @@ def _apply_schedule() -> None:
 
 
 def _share_seed() -> None:
-    """One seed by one name, whatever the agent.
-
-    Dopamine's Atari 100K agent hands a seed of its own to `JaxDQNAgent`, where it
-    wins over a binding even if it is None.
-    """
+    """One seed by one name, whatever the agent of a game."""
     seed = bound("JaxDQNAgent.seed")
-    if seed is not None and bound(_ATARI_100K_SEED) is None:
-        gin.bind_parameter(_ATARI_100K_SEED, seed)
+    own = f"{_OVER_SEED.get(_agent_name(), 'Atari100kRainbowAgent')}.seed"
+    if seed is not None and bound(own) is None:
+        gin.bind_parameter(own, seed)
 
 
 def _check_agent_name() -> None:
-    name = bound("create_agent.agent_name", _AGENT_NAMES[0])
+    name = bound("create_agent.agent_name", "jax_dqn")
     if name not in _AGENT_NAMES:
         raise UserError(
             f"create_agent.agent_name may be {' or '.join(map(repr, _AGENT_NAMES))} "

@@ -62,8 +62,9 @@ def _refused(instead: str, *owners: str) -> tuple[Row, ...]:
 
 
 _NO_AGENT = (
-    "The agents here are DQN, DrQ(eps), PPO and SAC: dqn.gin, drq_eps.gin, ppo.gin and "
-    "sac.gin configure them."
+    "The agents here are DQN, Rainbow, QR-DQN, IQN, DrQ(eps), PPO and SAC: dqn.gin, "
+    "rainbow.gin, full_rainbow.gin, quantile.gin, implicit_quantile.gin, der.gin, "
+    "drq_eps.gin, ppo.gin and sac.gin configure them."
 )
 _NO_ENVIRONMENT = (
     "The environments here are Atari, MinAtar and MuJoCo: dqn.gin, minatar_dqn.gin, "
@@ -76,6 +77,10 @@ _MINATAR = ("Breakout", "Asterix", "Seaquest", "Freeway")
 VALUES: Mapping[str, str] = {
     "@tf.train.AdamOptimizer()": "'adam'",
     "@tf.train.RMSPropOptimizer()": "'rmsprop'",
+    "@networks.RainbowNetwork": "@NatureC51Network",
+    "@networks.FullRainbowNetwork": "@NatureRainbowNetwork",
+    "@networks.QuantileNetwork": "@NatureQuantileNetwork",
+    "@networks.ImplicitQuantileNetwork": "@NatureImplicitQuantileNetwork",
     "@continuous_networks.SACNetwork": "@SACNetwork",
     "@continuous_networks.PPOActorCriticNetwork": "@PPONetwork",
     **{
@@ -106,12 +111,21 @@ _UPDATES = (
     "Write RecycledDQNAgent.replay_ratio, the updates per agent step: this number "
     "divided by JaxDQNAgent.update_period."
 )
+_UNIFORM = "IQN draws its batches uniformly, as in Dopamine whatever is set."
 _NO_WEIGHTS = "Layers are derived from the network, and zero is what ReDo writes."
 
 SETTINGS: tuple[Row, ...] = (
     # Agents of TensorFlow, and their optimizers.
     Row("DQNAgent.tf_device"),
     *_renamed("DQNAgent", "JaxDQNAgent"),
+    Row("RainbowAgent.tf_device"),
+    *_renamed("RainbowAgent", "JaxRainbowAgent"),
+    *_refused(
+        "Write JaxImplicitQuantileAgent in its place, and in that of RainbowAgent, as "
+        "implicit_quantile.gin does.",
+        "ImplicitQuantileAgent",
+    ),
+    Row("JaxImplicitQuantileAgent.replay_scheme", "", {"'uniform'": ""}, _UNIFORM),
     *_renamed("AdamOptimizer", "create_optimizer", epsilon="eps"),
     # Of PPO's network, which Dopamine hands to one of its own alone.
     Row("PPOAgent.num_layers", "PPONetwork.num_layers"),
@@ -157,7 +171,12 @@ SETTINGS: tuple[Row, ...] = (
     Row(
         "create_agent.agent_name",
         "create_agent.agent_name",
-        {"'dqn'": "'jax_dqn'", "'jax_dqn'": "'jax_dqn'"},
+        {
+            "'dqn'": "'jax_dqn'",
+            "'rainbow'": "'jax_rainbow'",
+            **_kept("'jax_dqn'", "'jax_rainbow'", "'full_rainbow'", "'jax_quantile'"),
+            **_kept("'jax_implicit_quantile'"),
+        },
         _NO_AGENT,
     ),
     Row(
@@ -166,18 +185,15 @@ SETTINGS: tuple[Row, ...] = (
     Row(
         "create_agent_recycled.agent_name",
         "create_agent.agent_name",
-        {"'dqn'": "'jax_dqn'", "'atari100k'": "'jax_dqn'"},
+        {
+            **{"'dqn'": "'jax_dqn'", "'atari100k'": "'jax_dqn'"},
+            "'rainbow'": "'jax_rainbow'",
+        },
         _NO_AGENT,
     ),
     *_refused(
         _NO_AGENT,
-        *(
-            "RainbowAgent",
-            "JaxRainbowAgent",
-            "RecycledRainbowAgent",
-            "JaxQuantileAgent",
-        ),
-        *("ImplicitQuantileAgent", "JaxImplicitQuantileAgent", "SPRAgent", "BBFAgent"),
+        *("SPRAgent", "BBFAgent"),
     ),
     # Environments.
     Row("Runner.game_name", "create_atari_environment.game_name"),
@@ -219,6 +235,28 @@ SETTINGS: tuple[Row, ...] = (
     Row(
         "RecycledDQNAgent.batch_size_statistics",
         "RecycledDQNAgent.tracking_batch_size",
+    ),
+    Row(
+        "RecycledRainbowAgent.reset_mode",
+        "RecycledRainbowAgent.intervention",
+        {"'neurons'": "@redo()", "'weights'": "@layer_reset()", "None": "@none()"},
+        "Write RecycledRainbowAgent.intervention.",
+    ),
+    Row(
+        "RecycledRainbowAgent.network",
+        "JaxRainbowAgent.network",
+        {"'nature'": "@NatureC51Network"},
+    ),
+    Row(
+        "RecycledRainbowAgent.num_updates_per_train_step",
+        "",
+        {"1": ""},
+        "Write RecycledRainbowAgent.replay_ratio, the updates per agent step: this "
+        "number divided by JaxRainbowAgent.update_period.",
+    ),
+    Row(
+        "RecycledRainbowAgent.batch_size_statistics",
+        "RecycledRainbowAgent.tracking_batch_size",
     ),
     Row("BaseRecycler.dead_neurons_threshold", "redo.tau"),
     Row("BaseRecycler.reset_period", "redo.period"),

@@ -12,7 +12,11 @@ import gin
 
 from redo_dopamine.agents import dqn_loss, offline_dqn, ppo_loss, sac_loss
 from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
+from redo_dopamine.agents.implicit_quantile import RecycledImplicitQuantileAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.agents.quantile import RecycledQuantileAgent
+from redo_dopamine.agents.rainbow import RecycledRainbowAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.config.names import BUDGET_SETTINGS as BUDGET_SETTINGS
 from redo_dopamine.config.names import INTERVENTIONS as INTERVENTIONS
@@ -23,7 +27,13 @@ from redo_dopamine.config.names import SHARED
 from redo_dopamine.core.metrics import catalogue
 from redo_dopamine.environments import control
 from redo_dopamine.environments import minatar as minatar_environment  # noqa: F401
-from redo_dopamine.networks import actor_critic, impala, nature, rainbow
+from redo_dopamine.networks import (
+    actor_critic,
+    distributional,
+    impala,
+    nature,
+    rainbow,
+)
 from redo_dopamine.offline import replay
 from redo_dopamine.replay import windows
 from redo_dopamine.runners import atari_100k, variants
@@ -32,6 +42,10 @@ from redo_dopamine.runners import runner as minatar_runner  # noqa: F401
 # Agents, with the networks that they take.
 AGENTS: Mapping[Any, tuple[str, ...]] = {
     RecycledDQNAgent: ("NatureNetwork", "ImpalaNetwork", "MinatarNetwork"),
+    RecycledRainbowAgent: ("NatureC51Network",),
+    RecycledFullRainbowAgent: ("NatureRainbowNetwork",),
+    RecycledQuantileAgent: ("NatureQuantileNetwork",),
+    RecycledImplicitQuantileAgent: ("NatureImplicitQuantileNetwork",),
     atari_100k.RecycledDrQEpsAgent: ("NatureRainbowNetwork",),
     variants.OfflineDQNAgent: ("NatureNetwork", "ImpalaNetwork"),
     RecycledPPOAgent: ("PPONetwork",),
@@ -44,6 +58,9 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "ImpalaNetwork": impala.ImpalaNetwork,
     "MinatarNetwork": nature.MinatarNetwork,
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
+    "NatureC51Network": distributional.NatureC51Network,
+    "NatureQuantileNetwork": distributional.NatureQuantileNetwork,
+    "NatureImplicitQuantileNetwork": distributional.NatureImplicitQuantileNetwork,
     "PPONetwork": actor_critic.PPONetwork,
     "SACNetwork": actor_critic.SACNetwork,
 }

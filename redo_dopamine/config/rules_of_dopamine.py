@@ -54,31 +54,60 @@ _DQN = {
     **given("num_actions"),
 }
 _ACTOR_CRITIC = {**_DQN, **given("action_shape", "action_limits")}
+_EPSILON_GREEDY = {
+    **_DQN,
+    "network": NETWORK,
+    "observation_dtype": NUMBER_TYPE,
+    "epsilon_fn": EPSILON,
+    "epsilon_train": SHARE,
+    "epsilon_eval": SHARE,
+    "epsilon_decay_period": AGENT_STEPS,
+}
+_ATOMS = whole("atoms", most=100_000)
+_QUANTILES = whole("quantiles", most=100_000)
+_SCHEME = one_of("uniform", "prioritized")
 RULES: Mapping[str, Mapping[str, Rule]] = {
     "JaxDQNAgent": {
-        **_DQN,
-        "network": NETWORK,
-        "observation_dtype": NUMBER_TYPE,
-        "epsilon_fn": EPSILON,
-        "epsilon_train": SHARE,
-        "epsilon_eval": SHARE,
-        "epsilon_decay_period": AGENT_STEPS,
+        **_EPSILON_GREEDY,
         "loss_type": one_of("huber", "mse"),
         "preprocess_fn": or_none(function("a function of one state", 1, "@NAME")),
         "collector_allowlist": NAMES,
     },
-    # Here it is the base of Atari 100K's agent alone.
+    "JaxRainbowAgent": {
+        **_EPSILON_GREEDY,
+        "num_atoms": _ATOMS,
+        "vmax": ANY_NUMBER,
+        "vmin": or_none(ANY_NUMBER),
+        "replay_scheme": _SCHEME,
+    },
+    "JaxQuantileAgent": {
+        **_EPSILON_GREEDY,
+        "num_atoms": _ATOMS,
+        "kappa": POSITIVE,
+        "replay_scheme": _SCHEME,
+    },
+    "JaxImplicitQuantileAgent": {
+        **_EPSILON_GREEDY,
+        "kappa": POSITIVE,
+        "num_tau_samples": _QUANTILES,
+        "num_tau_prime_samples": _QUANTILES,
+        "num_quantile_samples": _QUANTILES,
+        "quantile_embedding_dim": whole("cosines", most=100_000),
+        "double_dqn": TRUTH,
+        "replay_scheme": one_of("uniform"),
+    },
     "JaxFullRainbowAgent": {
         **dict.fromkeys(("noisy", "dueling", "double_dqn", "distributional"), TRUTH),
         "num_updates_per_train_step": whole("updates", most=1_000_000),
-        "network": elsewhere("Atari100kRainbowAgent.network"),
-        "num_atoms": whole("atoms", most=100_000),
-        "mse_loss": elsewhere("Atari100kRainbowAgent.mse_loss", False),
+        "network": NETWORK,
+        "num_atoms": _ATOMS,
+        "mse_loss": TRUTH,
         "vmax": ANY_NUMBER,
         "vmin": or_none(ANY_NUMBER),
         "epsilon_fn": EPSILON,
-        "replay_scheme": one_of("uniform", "prioritized"),
-        "seed": elsewhere("JaxDQNAgent.seed"),
+        "replay_scheme": _SCHEME,
+        "seed": SEED,
+        "preprocess_fn": or_none(function("a function of one state", 1, "@NAME")),
         **given("num_actions"),
     },
     "Atari100kRainbowAgent": {

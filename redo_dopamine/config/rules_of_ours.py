@@ -71,7 +71,8 @@ _EXPERIMENT = {
 }
 _NETWORKS = (
     *("NatureNetwork", "ImpalaNetwork", "MinatarNetwork", "ConvClassifier"),
-    *("NatureRainbowNetwork", "PPONetwork", "SACNetwork", "ValueNetwork"),
+    *("NatureRainbowNetwork", "NatureC51Network", "NatureQuantileNetwork"),
+    *("NatureImplicitQuantileNetwork", "PPONetwork", "SACNetwork", "ValueNetwork"),
 )
 _NETWORK = {
     "activation": function("an activation function of one array", 1, "@relu"),
@@ -122,6 +123,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "RecycledDQNAgent": _AGENT,
     "RecycledDrQEpsAgent": _AGENT,
+    "RecycledRainbowAgent": _AGENT,
+    "RecycledFullRainbowAgent": _AGENT,
+    "RecycledQuantileAgent": _AGENT,
+    "RecycledImplicitQuantileAgent": {**_AGENT, "replay_scheme": one_of("uniform")},
     "OfflineDQNAgent": {
         **_AGENT,
         "data": function(

@@ -77,8 +77,10 @@ _NUM_ROUNDS = 5
 _WORD = 32
 
 
-def _threefry(key: jax.Array, high: jax.Array, low: jax.Array) -> jax.Array:
-    """Threefry-2x32 with 20 rounds of a 64-bit counter, its two words combined.
+def _threefry(
+    key: jax.Array, high: jax.Array, low: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Threefry-2x32 with 20 rounds of a 64-bit counter.
 
     Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
     """
@@ -93,7 +95,7 @@ def _threefry(key: jax.Array, high: jax.Array, low: jax.Array) -> jax.Array:
             low = high ^ rotated
         high = high + keys[(i + 1) % 3]
         low = low + keys[(i + 2) % 3] + jnp.uint32(i + 1)
-    return high ^ low
+    return high, low
 
 
 def _random_bits(key: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.Array:
@@ -103,13 +105,22 @@ def _random_bits(key: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.
     if not (one_word and by_counter):
         return extend.threefry_prng_impl.random_bits(key, bit_width, shape)
     low = jax.lax.iota(jnp.uint32, size)
-    return _threefry(key, jnp.zeros_like(low), low).reshape(shape)
+    high, low = _threefry(key, jnp.zeros_like(low), low)
+    return (high ^ low).reshape(shape)
+
+
+def _split(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    if not jax.config.jax_threefry_partitionable:  # type: ignore[attr-defined]
+        return extend.threefry_prng_impl.split(key, shape)
+    low = jax.lax.iota(jnp.uint32, math.prod(shape))
+    words = _threefry(key, jnp.zeros_like(low), low)
+    return jnp.stack(words, axis=-1).reshape(*shape, 2)
 
 
 _IMPLEMENTATION = extend.define_prng_impl(
     key_shape=extend.threefry_prng_impl.key_shape,
     seed=extend.threefry_prng_impl.seed,
-    split=extend.threefry_prng_impl.split,
+    split=_split,
     fold_in=extend.threefry_prng_impl.fold_in,
     random_bits=_random_bits,
     name="unrolled_threefry",
@@ -120,7 +131,11 @@ _IMPLEMENTATION = extend.define_prng_impl(
 def unrolled(key: jax.Array) -> jax.Array:
     """A key that gives the same numbers as this one, to draw many of them.
 
+    Without loops, which XLA's older runtime can fail to compile beside a gradient.
+
     Args:
-        key: of `jax.random.PRNGKey`, [2].
+        key: of `jax.random.PRNGKey`, [2]; one of this function is returned as it is.
     """
+    if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
     return jax.random.wrap_key_data(key, impl=_IMPLEMENTATION)  # type: ignore[arg-type]

@@ -240,12 +240,17 @@ class SACNetwork(ActorCritic):
     """A policy and two Q-networks (Haarnoja et al., 2018), apart from each other.
 
     Equal at width 1 to Dopamine's `ActorCriticNetwork`, parameter names included.
+
+    Attributes:
+        kernel_initializer: draws all weights.
     """
+
+    kernel_initializer: Initializer = glorot_uniform()
 
     def setup(self) -> None:
         """Name the networks as Dopamine does; the names are the parameters'."""
         sizes = self.num_layers, scale_width(self.hidden_units, self.width)
-        inits = glorot_uniform(), glorot_uniform()
+        inits = self.kernel_initializer, self.kernel_initializer
         num_actions = math.prod(self.action_shape)
         self._actor = Hidden(2 * num_actions, *sizes, *inits)
         self._critic1 = Hidden(1, *sizes, *inits)

@@ -53,6 +53,7 @@ class Conv(nn.Conv):
 _LARGEST_WIDTH = 10_000
 Activation = Callable[[jax.Array], jax.Array]
 MakeNormalization = Callable[[], nn.Module]
+Initializer = Callable[..., jax.Array]
 
 
 def scale_width(num_neurons: int, width: float) -> int:

@@ -11,9 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.core.layer import Path
 from redo_dopamine.networks.layers import (
     Activation,
     Conv,
+    Initializer,
     MakeNormalization,
     Nonlinearity,
     kernel,
@@ -27,7 +29,7 @@ QNetworkOutput = namedtuple("QNetworkOutput", ["q_values"])
 _CHANNELS = (32, 64, 64)
 _KERNEL_SIZES = (8, 4, 3)
 _STRIDES = (4, 2, 1)
-_DENSE_UNITS = 512
+DENSE_UNITS = 512
 _MINATAR_CHANNELS = 16
 _MINATAR_UNITS = 128
 _CLASSIFIER_CHANNELS = (32, 64, 64)
@@ -85,14 +87,31 @@ def from_bytes(x: jax.Array) -> jax.Array:
 
 
 def nature_features(
-    module: nn.Module, x: jax.Array, width: float, nonlinearity: Nonlinearity
+    module: nn.Module,
+    x: jax.Array,
+    width: float,
+    nonlinearity: Nonlinearity,
+    kernel_init: Initializer | None = None,
 ) -> jax.Array:
     """What the head reads of pixels [H, W, stack]: the dense layer's outputs.
 
     Call it inside a compact method. The layers become `Conv_0` to `Conv_2` and
-    `Dense_0` of the module.
+    `Dense_0` of the module. Weights are Xavier-uniform unless they are told.
     """
-    kernel_init = nn.initializers.xavier_uniform()
+    kernel_init = kernel_init or nn.initializers.xavier_uniform()
+    x = conv_features(module, x, width, nonlinearity, kernel_init)
+    x = nn.Dense(scale_width(DENSE_UNITS, width), kernel_init=kernel_init)(x)
+    return nonlinearity(module, "Dense_0", x)
+
+
+def conv_features(
+    module: nn.Module,
+    x: jax.Array,
+    width: float,
+    nonlinearity: Nonlinearity,
+    kernel_init: Initializer,
+) -> jax.Array:
+    """What the dense layer reads of pixels [H, W, stack]: the last channels, flat."""
     for i, (channels, size, stride) in enumerate(
         zip(_CHANNELS, _KERNEL_SIZES, _STRIDES, strict=True)
     ):
@@ -103,9 +122,7 @@ def nature_features(
             kernel_init=kernel_init,
         )(x)
         x = nonlinearity(module, f"Conv_{i}", x)
-    x = x.reshape(-1)
-    x = nn.Dense(scale_width(_DENSE_UNITS, width), kernel_init=kernel_init)(x)
-    return nonlinearity(module, "Dense_0", x)
+    return x.reshape(-1)
 
 
 def nature_layers(
@@ -118,13 +135,28 @@ def nature_layers(
         copies: outputs per neuron.
         heads: names of the dense modules that read the features.
     """
+    return (
+        *conv_layers(observation_shape, copies, kernel("Dense_0")),
+        neurons("Dense_0", *(Edge(kernel(head), copies) for head in heads)),
+    )
+
+
+def conv_layers(
+    observation_shape: tuple[int, int], copies: int, *readers: Path
+) -> tuple[Layer, ...]:
+    """The layers of `conv_features`, and the kernels that read the last.
+
+    Args:
+        observation_shape: height and width of a state.
+        copies: outputs per neuron.
+        *readers: paths of the kernels.
+    """
     stride = math.prod(_STRIDES)
     positions = math.prod(math.ceil(side / stride) for side in observation_shape[:2])
     return (
         neurons("Conv_0", Edge(kernel("Conv_1"), copies)),
         neurons("Conv_1", Edge(kernel("Conv_2"), copies)),
-        neurons("Conv_2", Edge(kernel("Dense_0"), copies * positions)),
-        neurons("Dense_0", *(Edge(kernel(head), copies) for head in heads)),
+        neurons("Conv_2", *(Edge(reader, copies * positions) for reader in readers)),
     )
 
 

@@ -22,10 +22,12 @@ class Loss(NamedTuple):
     Attributes:
         targets: of `(params, target_params, batch)`, [B].
         error: of `(params, batch, targets)`, a scalar.
+        errors: that `error` is the weighted mean of, [B]; None where it is of nothing.
     """
 
     targets: TargetsFn
     error: Callable[[Params, Batch, jax.Array], jax.Array]
+    errors: Callable[[Params, Batch, jax.Array], jax.Array] | None = None
 
     def __call__(
         self, params: Params, target_params: Params, batch: Batch
@@ -36,12 +38,39 @@ class Loss(NamedTuple):
 
     def of_prepared(self, prepare: Callable[[Batch], Batch]) -> "Loss":
         """The loss of batches that are to be prepared first."""
+        errors = self.errors
         return Loss(
             lambda params, target_params, batch: self.targets(
                 params, target_params, prepare(batch)
             ),
             lambda params, batch, targets: self.error(params, prepare(batch), targets),
+            errors
+            and (
+                lambda params, batch, targets: errors(params, prepare(batch), targets)
+            ),
         )
+
+
+def mean_error(
+    targets: TargetsFn, errors: Callable[[Params, Batch, jax.Array], jax.Array]
+) -> Loss:
+    r"""The mean of the transitions' errors, each times its weight.
+
+    .. math:: \frac{1}{B} \sum_i w_i e_i
+
+    Args:
+        targets: of `(params, target_params, batch)`.
+        errors: of `(params, batch, targets)`, [B].
+
+    Returns:
+        A loss of batches that may hold `weight` [B]; without it, all weights are 1.
+    """
+
+    def error(params: Params, batch: Batch, targets: jax.Array) -> jax.Array:
+        found = errors(params, batch, targets)
+        return jnp.mean(batch["weight"] * found if "weight" in batch else found)
+
+    return Loss(targets, error, errors)
 
 
 class Learner(NamedTuple):
@@ -79,16 +108,48 @@ def make_update(loss: Loss, optimizer: optax.GradientTransformation) -> UpdateFn
         loss: what to descend.
         optimizer: an optax transformation.
     """
+    return _make_update(loss.targets, jax.value_and_grad(loss.error), optimizer)
+
+
+def make_update_with_errors(
+    loss: Loss, optimizer: optax.GradientTransformation
+) -> Callable[[Learner, Params, Batch], tuple[Learner, tuple[jax.Array, jax.Array]]]:
+    """Compile `(learner, target_params, batch) -> (learner, (loss, errors [B]))`.
+
+    As `make_update`; the errors are those before the update.
+
+    Args:
+        loss: what to descend, a `mean_error`.
+        optimizer: an optax transformation.
+    """
+    errors = loss.errors
+    if errors is None:
+        raise ValueError("A loss must be a mean_error to have errors, but has none.")
+
+    def error(
+        params: Params, batch: Batch, targets: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        # The same program twice, of which the compiler makes one.
+        return loss.error(params, batch, targets), errors(params, batch, targets)
+
+    gradients = jax.value_and_grad(error, has_aux=True)
+    return _make_update(loss.targets, gradients, optimizer)
+
+
+def _make_update(
+    targets: TargetsFn,
+    gradients: Callable[..., Any],
+    optimizer: optax.GradientTransformation,
+) -> Callable[..., Any]:
     step = functools.partial(descend, optimizer)
     if in_old_runtime():
-        return _in_three_programs(loss, step)
+        return _in_three_programs(targets, gradients, step)
 
     def update(
         learner: Learner, target_params: Params, batch: Batch
-    ) -> tuple[Learner, jax.Array]:
-        value, grads = jax.value_and_grad(loss.__call__)(
-            learner.params, target_params, batch
-        )
+    ) -> tuple[Learner, Any]:
+        aims = targets(learner.params, target_params, batch)
+        value, grads = gradients(learner.params, batch, jax.lax.stop_gradient(aims))
         return step(learner, grads), value
 
     return compiled(update, donate_argnums=0)
@@ -127,20 +188,22 @@ def make_fit(
 
 
 def _in_three_programs(
-    loss: Loss, step: Callable[[Learner, Params], Learner]
-) -> UpdateFn:
+    targets: TargetsFn,
+    gradients: Callable[..., Any],
+    step: Callable[[Learner, Params], Learner],
+) -> Callable[..., Any]:
     """An update in the parts that XLA's older runtime is fastest at.
 
     In one program it copies the parameters first, because it does not see that all
     gradients come before the first new parameter.
     """
-    targets = compiled(loss.targets)
-    gradients = compiled(jax.value_and_grad(loss.error))
+    targets = compiled(targets)
+    gradients = compiled(gradients)
     step = compiled(step, donate_argnums=0)
 
     def update(
         learner: Learner, target_params: Params, batch: Batch
-    ) -> tuple[Learner, jax.Array]:
+    ) -> tuple[Learner, Any]:
         aims = targets(learner.params, target_params, batch)
         value, grads = gradients(learner.params, batch, aims)
         return step(learner, grads), value

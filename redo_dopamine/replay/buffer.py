@@ -315,8 +315,13 @@ class FrameReplay(SavedReplay):
         drawn = self.transitions(slots)
         if not with_sample_metadata:
             return drawn
-        keys = records.numbers(slots).astype(np.int32)
-        return drawn, samplers.SampleMetadata(keys=keys)
+        return drawn, samplers.SampleMetadata(keys=self._numbers(slots))
+
+    def _numbers(self, slots: np.ndarray) -> np.ndarray:
+        """Which transitions lie in these slots [N], which Dopamine calls keys."""
+        if self._contents is None:
+            return np.zeros(0, np.int32)
+        return self._contents.records.numbers(slots).astype(np.int32)
 
     def transitions(self, slots: np.ndarray) -> Any:
         """Transitions by their slots, as `sample` returns them.

@@ -40,7 +40,10 @@ class ControlRunner(PlasticityRunner):
         super().__init__(base_dir, agent, options=options)
 
     def _build_agent(self, agent: Callable[..., Any], environment: Any) -> Any:
-        return agent(**environment.agent_kwargs())
+        made = agent(**environment.agent_kwargs())
+        if hasattr(made, "check_minibatches"):  # PPO's, before anything is played.
+            made.check_minibatches()
+        return made
 
     def _true_reward(self, reward: float) -> float:
         del reward

@@ -13,6 +13,7 @@ from helpers import agents
 from helpers.agents import Recorder, Stream, assert_trees_equal
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
+from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
 from redo_dopamine.core import interventions
 from redo_dopamine.networks.rainbow import RainbowNetwork
 
@@ -202,8 +203,11 @@ def test_a_distribution_over_returns_is_refused():
             "JaxFullRainbowAgent.replay_scheme = 'prioritized'",
             r"JaxFullRainbowAgent.replay_scheme is 'prioritized'. Set it to 'uniform'",
         ),
-        ("JaxFullRainbowAgent.noisy = True", r"noisy = True.*Set JaxFullRainbowAgent"),
-        ("JaxDQNAgent.loss_type = 'huber'", "'huber'. The loss is that of Atari100k"),
+        (
+            "JaxFullRainbowAgent.noisy = True",
+            "without noise.*noisy is True",
+        ),
+        ("JaxDQNAgent.loss_type = 'huber'", "'huber'. The loss of Q-values is that of"),
         ("JaxDQNAgent.allow_partial_reload = True", "allow_partial_reload must be F"),
         ("JaxDQNAgent.collector_allowlist = ('csv',)", "Every collector gets every"),
     ],
@@ -228,8 +232,11 @@ def test_the_schedule_and_the_number_of_updates_are_done():
 
 
 def test_it_shares_the_code_of_recycling():
-    for name in ("_train_step", "_gradient_update", "unbundle", "_draw_batch"):
+    for name in ("_train_step", "_finish_update", "unbundle", "_draw_batch"):
         assert getattr(RecycledDrQEpsAgent, name) is getattr(RecycledDQNAgent, name)
+    for name in ("_gradient_update", "_next_batch", "_loss", "_apply"):
+        of_rainbow = getattr(RecycledFullRainbowAgent, name)
+        assert getattr(RecycledDrQEpsAgent, name) is of_rainbow
 
 
 def test_the_layers_of_another_network_are_derived():

@@ -21,7 +21,13 @@ from redo_dopamine.rundir import operative
 from redo_dopamine.tools import record
 
 # One of each kind; all others are slow.
-FIRST = ("dqn_redo.gin", "drq_eps_redo.gin", "ppo_redo.gin", "sac_redo.gin")
+FIRST = (
+    "dqn_redo.gin",
+    "der_redo.gin",
+    "drq_eps_redo.gin",
+    "ppo_redo.gin",
+    "sac_redo.gin",
+)
 FIRST += ("minatar_dqn_redo.gin", "offline_dqn.gin")
 CONFIGS = [
     config if config in FIRST else pytest.param(config, marks=pytest.mark.slow)
@@ -43,6 +49,24 @@ SHORT = (
     "JaxDQNAgent.summary_writing_frequency = 2",
     "RecycledDQNAgent.tracking_period = 2",
     "RecycledDrQEpsAgent.tracking_period = 8",
+    *(
+        f"{name}.tracking_period = 2"
+        for name in (
+            *("RecycledRainbowAgent", "RecycledFullRainbowAgent"),
+            *("RecycledQuantileAgent", "RecycledImplicitQuantileAgent"),
+        )
+    ),
+    *(
+        f"{name}.{setting}"
+        for name in ("JaxRainbowAgent", "JaxQuantileAgent", "JaxImplicitQuantileAgent")
+        for setting in (
+            "min_replay_history = 30",
+            "epsilon_decay_period = 20",
+            "summary_writing_frequency = 2",
+        )
+    ),
+    *(f"Nature{x}Network.width = 0.25" for x in ("C51", "Quantile")),
+    "NatureImplicitQuantileNetwork.width = 0.25",
     "RecycledPPOAgent.tracking_period = 2",
     "RecycledSACAgent.tracking_period = 8",
     "SACAgent.min_replay_history = 30",
@@ -67,10 +91,15 @@ SHORT = (
 AGENTS = {
     "demo": "RecycledDQNAgent",
     "dqn": "RecycledDQNAgent",
+    "der": "RecycledFullRainbowAgent",
     "drq": "RecycledDrQEpsAgent",
+    "full": "RecycledFullRainbowAgent",
+    "implicit": "RecycledImplicitQuantileAgent",
     "minatar": "RecycledDQNAgent",
     "offline": "RecycledDQNAgent",
     "ppo": "RecycledPPOAgent",
+    "quantile": "RecycledQuantileAgent",
+    "rainbow": "RecycledRainbowAgent",
     "sac": "RecycledSACAgent",
 }
 # Applied when the configuration is loaded, as Runner.evaluation_steps.
@@ -104,6 +133,7 @@ def agent_name(config):
 
 def test_the_documented_configs_ship():
     agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "minatar_dqn", "ppo", "sac"}
+    agents |= {"rainbow", "full_rainbow", "der", "quantile", "implicit_quantile"}
     named = {f"{x}{suffix}.gin" for x in agents for suffix in ("", "_redo")}
     named |= {"offline_dqn.gin", "offline_dqn_random_targets.gin"}
     named |= {"demo.gin"} | {f"dqn_{x}.gin" for x in INTERVENTIONS}
@@ -199,7 +229,7 @@ def test_a_run_is_recorded_from_or_says_why_not(config, trained, tmp_path, capsy
     base_dir, _ = trained(config)
     arguments = [f"--checkpoint={base_dir}", f"--output={tmp_path}", "--num_steps=20"]
     status = offline.main(["record", *arguments])
-    is_atari = config.startswith(("demo", "dqn", "drq", "offline"))
+    is_atari = not config.startswith(("minatar", "ppo", "sac"))
     assert status == (0 if is_atari else errors.USER_ERROR)
     if not is_atari:
         message = capsys.readouterr().err
@@ -239,7 +269,8 @@ def test_a_config_builds_the_agent_it_describes(config, data, tmp_path):
     if config.startswith("drq"):
         assert not agent._mse_loss
     elif isinstance(agent, RecycledDQNAgent):
-        assert agent._loss_type == "huber"
+        if agent_name(config) == "RecycledDQNAgent":
+            assert agent._loss_type == "huber"
         # Every so many gradient steps, whatever the replay ratio.
         every = 1000 if config.startswith("minatar") else 2000
         assert agent.target_update_period * ratio == every

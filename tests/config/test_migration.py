@@ -138,6 +138,83 @@ READ = {
         + "MaxEpisodeEvalRunner.num_eval_episodes = 5\n",
         {"Atari100kRunner.num_eval_episodes": 5},
     ),
+    "C51 of TensorFlow": (
+        TF.replace("'dqn'", "'rainbow'")
+        + "import dopamine.tf.agents.rainbow.rainbow_agent\n"
+        + "RainbowAgent.num_atoms = 21\n"
+        + "RainbowAgent.replay_scheme = 'uniform'\n"
+        + "RainbowAgent.optimizer = @tf.train.AdamOptimizer()\n",
+        {
+            "JaxRainbowAgent.num_atoms": 21,
+            "JaxRainbowAgent.replay_scheme": "uniform",
+            "create_agent.agent_name": "jax_rainbow",
+            "PlasticityRunner.agent": "@RecycledRainbowAgent",
+        },
+    ),
+    "C51": (
+        JAX
+        + "import dopamine.jax.agents.rainbow.rainbow_agent\n"
+        + "JaxRainbowAgent.vmax = 10.\nJaxDQNAgent.seed = 3\n",
+        {"PlasticityRunner.agent": "@RecycledRainbowAgent", "JaxRainbowAgent.seed": 3},
+    ),
+    "Rainbow by name": (
+        ATARI + "create_agent.agent_name = 'jax_rainbow'",
+        {"PlasticityRunner.agent": "@RecycledRainbowAgent"},
+    ),
+    "its network": (
+        JAX
+        + "import dopamine.jax.agents.rainbow.rainbow_agent\n"
+        + "JaxRainbowAgent.network = @networks.RainbowNetwork\n",
+        {"JaxRainbowAgent.network": "@NatureC51Network"},
+    ),
+    "IQN of JAX": (
+        JAX
+        + "import dopamine.jax.agents.implicit_quantile.implicit_quantile_agent\n"
+        + "JaxImplicitQuantileAgent.kappa = 1.0\n",
+        {"PlasticityRunner.agent": "@RecycledImplicitQuantileAgent"},
+    ),
+    "QR-DQN": (
+        JAX
+        + "import dopamine.jax.agents.quantile.quantile_agent\n"
+        + "JaxQuantileAgent.kappa = 1\nJaxDQNAgent.seed = 3\n",
+        {
+            "PlasticityRunner.agent": "@RecycledQuantileAgent",
+            "JaxQuantileAgent.seed": 3,
+        },
+    ),
+    "full Rainbow": (
+        FULL + "JaxFullRainbowAgent.noisy = True\nJaxDQNAgent.seed = 3\n",
+        {
+            "PlasticityRunner.agent": "@RecycledFullRainbowAgent",
+            "JaxFullRainbowAgent.seed": 3,
+        },
+    ),
+    "full Rainbow by name": (
+        FULL + "create_agent.agent_name = 'full_rainbow'",
+        {"PlasticityRunner.agent": "@RecycledFullRainbowAgent"},
+    ),
+    "DER": (
+        LAB
+        + "Atari100kRainbowAgent.data_augmentation = False\n"
+        + "JaxFullRainbowAgent.noisy = True\n",
+        {
+            RUNNER: "@Atari100kRunner",
+            "Atari100kRunner.agent": "@RecycledFullRainbowAgent",
+        },
+    ),
+    "ReDo on Rainbow": (
+        REDO
+        + "import dopamine.labs.redo.recycled_rainbow_agent\n"
+        + "create_agent_recycled.agent_name = 'rainbow'\n"
+        + "RecycledRainbowAgent.network = 'nature'\n"
+        + "RecycledRainbowAgent.reset_mode = 'neurons'\n"
+        + "RecycledRainbowAgent.num_updates_per_train_step = 1\n",
+        {
+            "PlasticityRunner.agent": "@RecycledRainbowAgent",
+            "RecycledRainbowAgent.intervention": "@redo()",
+            "JaxRainbowAgent.network": "@NatureC51Network",
+        },
+    ),
     "MinAtar": (
         MINATAR
         + OF_MINATAR
@@ -220,22 +297,22 @@ READ = {
 }
 # A file, and the setting that is refused.
 REFUSED = {
-    "C51 of TensorFlow": (TF + "RainbowAgent.num_atoms = 51", "RainbowAgent.num_atoms"),
-    "C51": (JAX + "JaxRainbowAgent.vmax = 10.", "JaxRainbowAgent.vmax"),
     "IQN": (TF + "ImplicitQuantileAgent.kappa = 1.0", "ImplicitQuantileAgent.kappa"),
-    "IQN of JAX": (
-        JAX + "JaxImplicitQuantileAgent.kappa = 1.0",
-        "JaxImplicitQuantileAgent.kappa",
+    "prioritized IQN": (
+        JAX + "JaxImplicitQuantileAgent.replay_scheme = 'prioritized'",
+        "JaxImplicitQuantileAgent.replay_scheme",
     ),
-    "QR-DQN": (JAX + "JaxQuantileAgent.kappa = 1", "JaxQuantileAgent.kappa"),
     "SPR": (LAB + "SPRAgent.noisy = True", "SPRAgent.noisy"),
-    "full Rainbow by name": (
-        "create_agent.agent_name = 'full_rainbow'",
-        "create_agent.agent_name",
+    "SPR by name": ("create_agent.agent_name = 'spr'", "create_agent.agent_name"),
+    "Rainbow on MinAtar": (
+        MINATAR + OF_MINATAR + "JaxRainbowAgent.gamma = 0.9",
+        "JaxRainbowAgent",
     ),
-    "Rainbow by name": (
-        "create_agent.agent_name = 'jax_rainbow'",
-        "create_agent.agent_name",
+    "full Rainbow's network by the other name": (
+        LAB
+        + "Atari100kRainbowAgent.data_augmentation = False\n"
+        + "Atari100kRainbowAgent.mse_loss = True\n",
+        "Bind JaxFullRainbowAgent.mse_loss",
     ),
     "PPO of another kind": (
         "create_continuous_agent.agent_name = 'ppo_cale'",
@@ -360,13 +437,6 @@ def test_what_has_no_counterpart_is_refused_with_what_to_write(kind, tmp_path):
     assert message.count(". ") >= 1
 
 
-def test_full_rainbow_is_never_plain_dqn(tmp_path):
-    message = said_by(
-        lambda: read(FULL + "JaxFullRainbowAgent.noisy = True", tmp_path / "a.gin")
-    )
-    assert "JaxFullRainbowAgent must be of an agent that this package has" in message
-
-
 def test_an_agent_in_another_environment_is_refused(tmp_path):
     message = said_by(lambda: read("PPOAgent.gamma = 0.9", tmp_path / "a.gin"))
     assert "PPOAgent" in message
@@ -420,7 +490,7 @@ def test_the_page_has_the_table():
         ("WrappedReplayBuffer.foo = 'a#b'  # c", "ReplayBuffer.foo = 'a#b'"),
         ("DQNAgent.tf_device = [", "left_out_DQNAgent_tf_device = ["),
         ("my.module.DQNAgent.gamma = 3", "my.module.DQNAgent.gamma = 3"),
-        ("mine.RainbowAgent.x = 3", "mine.RainbowAgent.x = 3"),
+        ("mine.SPRAgent.x = 3", "mine.SPRAgent.x = 3"),
         ("dqn_agent.DQNAgent.gamma = 3", "JaxDQNAgent.gamma = 3"),
         ("tf.train.AdamOptimizer.epsilon = 3", "create_optimizer.eps = 3"),
     ],

@@ -32,7 +32,9 @@ def test_a_row_is_what_the_file_does(name, clean_gin):
     runs.configure_run(name, ())
     agents = [
         *("RecycledDQNAgent", "RecycledDrQEpsAgent"),
-        *("RecycledPPOAgent", "RecycledSACAgent"),
+        *("RecycledPPOAgent", "RecycledSACAgent", "RecycledRainbowAgent"),
+        *("RecycledFullRainbowAgent", "RecycledQuantileAgent"),
+        "RecycledImplicitQuantileAgent",
     ]
     [bound] = {load.bound(f"{x}.intervention") for x in agents} - {None}
     assert intervention == str(bound).removesuffix("()")

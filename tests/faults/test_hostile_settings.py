@@ -60,7 +60,8 @@ def shipped_settings():
 SETTINGS = (*shipped_settings(), *DOPAMINES)
 WIDTHS = tuple(x for x in SETTINGS if x.endswith("Network.width"))
 AGENTS = ("RecycledDQNAgent", "RecycledDrQEpsAgent", "RecycledPPOAgent")
-AGENTS = (*AGENTS, "RecycledSACAgent")
+AGENTS += ("RecycledSACAgent", "RecycledRainbowAgent", "RecycledFullRainbowAgent")
+AGENTS += ("RecycledQuantileAgent", "RecycledImplicitQuantileAgent")
 JUDGED_WHEN_BUILT = {
     *WIDTHS,
     *(f"{x}.{y}" for x in AGENTS for y in ("intervention", "taus", "replay_ratio")),
@@ -190,7 +191,8 @@ def test_checking_leaves_no_trace_in_the_operative_config():
     ],
 )
 def test_a_setting_that_would_not_be_done_is_refused(binding, part):
-    message = said_by(lambda: runs.configure_run("dqn.gin", (GAME, binding)))
+    config = "drq_eps.gin" if "Rainbow" in binding else "dqn.gin"
+    message = said_by(lambda: runs.configure_run(config, (GAME, binding)))
     assert part in message
 
 

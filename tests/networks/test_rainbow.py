@@ -18,6 +18,7 @@ from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.scores import dormancy_score
 from redo_dopamine.networks.nature import NatureNetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
+from redo_dopamine.tracing.traced import check_graph
 
 STATE = np.random.default_rng(0).integers(0, 256, (36, 28, 4), np.uint8)
 SUPPORT = jnp.linspace(-10.0, 10.0, 51)
@@ -63,14 +64,36 @@ def test_bytes_are_divided_by_255():
     assert trees.same_bits(found, expected)
 
 
-def test_noise_is_an_error_that_says_why_and_what_to_do():
-    message = (
-        "RainbowNetwork must not be noisy, but noisy = True: a noisy layer draws "
-        "its weights again at every call, so no fixed weights feed its neurons. Set "
-        r"JaxFullRainbowAgent.noisy = False\."
-    )
-    with pytest.raises(ValueError, match=message):
-        RainbowNetwork(num_actions=3, num_atoms=1, noisy=True)
+@pytest.mark.parametrize("dueling", [True, False])
+def test_noise_is_that_of_dopamines_network(dueling):
+    settings = {"num_atoms": 51, "noisy": True, "dueling": dueling}
+    ours, theirs = (net(6, **settings) for net in (RainbowNetwork, FullRainbowNetwork))
+    params = ours.init(KEY, STATE, SUPPORT)
+    expected = theirs.init(KEY, STATE, SUPPORT, key=KEY)
+    trees.assert_same_bits(params, flax.core.unfreeze(expected))
+    found = []
+    for more in ({"key": KEY}, {"key": KEY, "eval_mode": True}):
+        found.append(ours.apply(params, STATE, SUPPORT, **more))
+        output = theirs.apply(params, STATE, SUPPORT, **more)
+        trees.assert_same_bits(tuple(found[-1]), tuple(output))
+    assert np.ptp(found[0].q_values - found[1].q_values) > 0
+    plain = ours.apply(params, STATE, SUPPORT)
+    trees.assert_same_bits(tuple(plain), tuple(found[1]))
+
+
+def test_noisy_layers_have_means_and_scales_in_their_graph():
+    network = RainbowNetwork(3, 5, noisy=True, width=0.125)
+    params = network.init(KEY, STATE, SUPPORT[:5])
+    graph = network.graph((36, 28))
+    apply = functools.partial(network.apply, support=SUPPORT[:5])
+    check_graph(graph, apply, params, STATE)
+    [dense] = graph.layers[3:]
+    assert dense.name == "NoisyNetwork_0"
+    leaves = ["kernel_mu", "kernel_sigma", "bias_mu", "bias_sigma"]
+    assert [x.path[-1] for x in dense.incoming] == leaves
+    assert [x.path[1:] for x in dense.outgoing] == [
+        (f"NoisyNetwork_{head}", leaf) for head in (1, 2) for leaf in leaves[:2]
+    ]
 
 
 @pytest.mark.parametrize("width", [0, -1, float("nan")])

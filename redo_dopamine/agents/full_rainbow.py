@@ -1,0 +1,132 @@
+"""Learn as Dopamine's full Rainbow does, with dormancy tracking and interventions."""
+
+from typing import Any
+
+import gin
+import jax
+from dopamine.jax.agents.full_rainbow import full_rainbow_agent
+
+from redo_dopamine.agents import distributional_loss, dqn_loss
+from redo_dopamine.agents.base import PlasticAgent
+from redo_dopamine.agents.batches import KeyedDQNAgent, PrioritizedDQNAgent
+from redo_dopamine.agents.settings import FULL_RAINBOW_SETTINGS, Undone
+from redo_dopamine.core.graph import Params
+from redo_dopamine.plasticity.learner import Loss
+
+
+@gin.configurable
+class RecycledFullRainbowAgent(
+    KeyedDQNAgent, PrioritizedDQNAgent, full_rainbow_agent.JaxFullRainbowAgent
+):
+    """Rainbow with noisy, dueling and double networks that may recycle neurons.
+
+    Hessel et al., AAAI 2018; DER (van Hasselt et al., NeurIPS 2019) is a setting of
+    it, der.gin. With `none` it makes the parameters that `JaxFullRainbowAgent` makes
+    from the same batches. Its settings are those of `PlasticAgent` and of
+    `JaxFullRainbowAgent`; others are bound to `JaxDQNAgent`. Neurons of noisy layers
+    are scored without noise; where one is recycled, mean and scale of its weights are.
+
+    Args:
+        num_actions: number of actions.
+        replay_ratio: gradient updates per agent step; times `update_period` it must
+            be a whole number. None is Dopamine's `num_updates_per_train_step`.
+        **settings: of `PlasticAgent`, and any argument of `JaxFullRainbowAgent`.
+
+    Raises:
+        ValueError: a setting out of its range, or a loss bound by another name than
+            `mse_loss`.
+    """
+
+    DOPAMINE_SETTINGS = FULL_RAINBOW_SETTINGS
+    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
+    UNDONE = (
+        *PlasticAgent.UNDONE,
+        Undone(
+            "_loss_type",
+            ("mse",),
+            "The loss of Q-values is that of mse_loss: True for the square, False for "
+            "Huber's.",
+        ),
+    )
+
+    def __init__(
+        self,
+        num_actions: int,
+        *,
+        replay_ratio: float | None = None,
+        **settings: Any,
+    ):
+        # What is bound to RecycledDQNAgent does not hold here.
+        self._initialize(num_actions, replay_ratio, settings, self._next_value)
+
+    def _updates_per_train_step(self, replay_ratio: float | None) -> int:
+        of_dopamine = self._num_updates_per_train_step
+        if replay_ratio is None:
+            return of_dopamine
+        found = super()._updates_per_train_step(replay_ratio)
+        if of_dopamine not in (1, found):
+            raise ValueError(
+                "num_updates_per_train_step must be left out where replay_ratio is "
+                f"set, but is {of_dopamine} beside a replay_ratio of {replay_ratio:g}. "
+                "Leave one of them out."
+            )
+        return found
+
+    # The network, whose noise is drawn from a key: without one there is none.
+
+    def _apply(
+        self,
+        params: Params,
+        state: jax.Array,
+        *,
+        key: jax.Array | None = None,
+        **settings: Any,
+    ) -> Any:
+        noise = jax.random.PRNGKey(0) if key is None else key
+        return self.network_def.apply(
+            *(params, state),
+            support=self._support,
+            **{"key": noise, "eval_mode": key is None, **settings},
+        )
+
+    def _draw_params(self, key: jax.Array, state: Any) -> Params:
+        return self.network_def.init(key, x=state, support=self._support, key=key)
+
+    # The loss.
+
+    def _loss(self) -> Loss:
+        if not self._distributional:
+            return dqn_loss.q_learning(
+                self._apply,
+                dqn_loss.elementwise_loss("mse" if self._mse_loss else "huber"),
+                self.cumulative_gamma,
+                self._bootstrap,
+            )
+        choose = (
+            distributional_loss.choice_of_online
+            if self._double_dqn
+            else distributional_loss.choice_of_target
+        )
+        return distributional_loss.categorical(
+            self._apply, self._support, self.cumulative_gamma, choose
+        )
+
+    def _next_value(self, online_q: jax.Array, target_q: jax.Array) -> jax.Array:
+        """Double DQN's value of the next states [B], or DQN's."""
+        if self._double_dqn:
+            return dqn_loss.target_value_of_online_choice(online_q, target_q)
+        return dqn_loss.largest_target_value(online_q, target_q)
+
+    # Random numbers, in Dopamine's order.
+
+    def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, ...]:
+        rng, chance_key, noise_key, action_key = jax.random.split(rng, 4)
+        action = jax.random.randint(action_key, (), 0, self.num_actions)
+        return rng, jax.random.uniform(chance_key), action, noise_key
+
+    def _noise_key(self, key: jax.Array) -> jax.Array | None:
+        return key if self._noisy and not self.eval_mode else None
+
+    def _split(self, rng: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        key, next_key, rng = jax.random.split(rng, 3)
+        return rng, {"key": key, "next_key": next_key}

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from redo_dopamine.agents.base import PlasticAgent
-from redo_dopamine.cli import process
+from redo_dopamine.cli import memory
 from redo_dopamine.config import load
 from redo_dopamine.environments import atari
 
@@ -43,7 +43,7 @@ def make(
     """
     environment = frames.make_environment(game, sticky_actions=sticky_actions)
     if issubclass(agent_class, PlasticAgent):
-        process.keep_freed_memory()
+        memory.keep_freed_memory()
         environment = atari.restorable(environment)
     return loop(agent_class(environment.action_space.n, **settings), environment)
 

@@ -8,7 +8,7 @@ import ale_py
 import tensorflow as tf
 from absl import logging
 
-from redo_dopamine.cli import flags, process
+from redo_dopamine.cli import flags, memory, process
 from redo_dopamine.config import load
 from redo_dopamine.core import jit
 from redo_dopamine.errors import UserError
@@ -28,7 +28,7 @@ def prepare(quiet: bool) -> None:
     Args:
         quiet: whether errors alone are logged.
     """
-    process.keep_freed_memory()
+    memory.keep_freed_memory()
     jit.ignore_environment()
     # TensorFlow only writes event files here: the accelerator is for jax. Where there
     # is none, it says so, in words that look like a failure.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from redo_dopamine.studies.catalogue import (
     he2026,
     he2026_long,
+    he2026_probes,
     minatar,
     minatar_redo_gain,
     small_atari,
@@ -22,6 +23,7 @@ _CATALOGUE = (
     sokar2023_ablations,
     sokar2023_causes,
     he2026,
+    he2026_probes,
     he2026_long,
     minatar,
     minatar_redo_gain,

@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from redo_dopamine.cli import process
+from redo_dopamine.cli import memory
 
 # Four arrays of 16 MB at a time, as a program of XLA's allocates and frees them.
 PROGRAM = """
 import resource, sys
 import numpy as np
-from redo_dopamine.cli import process
+from redo_dopamine.cli import memory
 
-kept = sys.argv[1] == "kept" and process.keep_freed_memory()
+kept = sys.argv[1] == "kept" and memory.keep_freed_memory()
 
 def use():
     return [np.ones(2**21) for _ in range(4)]
@@ -59,5 +59,5 @@ def test_settings_of_the_environment_hold():
 def test_an_allocator_without_mallopt_is_left_alone(monkeypatch):
     for name in [name for name in os.environ if name.startswith("MALLOC_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(process.ctypes, "CDLL", lambda name: object())
-    assert not process.keep_freed_memory()
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
+    assert not memory.keep_freed_memory()

@@ -7,7 +7,7 @@ import pytest
 
 from helpers import runs
 from redo_dopamine import training
-from redo_dopamine.cli import process
+from redo_dopamine.cli import memory
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def resident_bytes():
 
 def growth(base_dir, num_iterations, steps_per_iteration, warm_up):
     """Resident bytes after the warm-up, and at the end of the run."""
-    process.keep_freed_memory()  # As the command does.
+    memory.keep_freed_memory()  # As the command does.
     runs.configure_run(
         "dqn_redo.gin",
         (

@@ -14,7 +14,7 @@ from absl import flags
 
 from helpers.failing_disk import FailingDisk, die
 from redo_dopamine import training as training
-from redo_dopamine.cli import process
+from redo_dopamine.cli import memory
 from redo_dopamine.tools import train
 
 
@@ -25,7 +25,7 @@ def run(request):
     os.dup2(log, 2)
     faulthandler.dump_traceback_later(250, exit=True)
     status = 0
-    process.keep_freed_memory()  # As the command does.
+    memory.keep_freed_memory()  # As the command does.
     try:
         rest = flags.FLAGS(["redo-train", *request["argv"]])
         with FailingDisk(die, request["die_at"]).installed() as disk:

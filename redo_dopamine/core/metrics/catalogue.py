@@ -14,10 +14,11 @@ import jax
 import jax.numpy as jnp
 
 from redo_dopamine.core import masks, scores
-from redo_dopamine.core.checks import is_number, whole_setting
+from redo_dopamine.core.checks import is_number
 from redo_dopamine.core.graph import Layer, NetworkGraph, Params, widths
-from redo_dopamine.core.metrics import curvature, gradients, ranks
+from redo_dopamine.core.metrics import gradients, ranks
 from redo_dopamine.core.metrics.base import Measured, Metric, View
+from redo_dopamine.core.metrics.curvature import sharpness
 from redo_dopamine.core.metrics.dormancy import (
     DormantSets,
     named_fractions,
@@ -319,25 +320,6 @@ def largest_q() -> Metric:
         return {"largest_q": jnp.max(_q_values("largest_q", view, view.params))}, state
 
     return Metric("largest_q", _no_state, measure)
-
-
-def sharpness(num_iterations: int = 20) -> Metric:
-    r"""`sharpness`: the loss's curvature where it curves most.
-
-    `curvature.sharpness`, of the loss on the tracking batch: the Hessian's eigenvalue
-    that is largest in magnitude. He, 2026 (arXiv 2603.21173) says that the landscape
-    gets steeper near local optima, without a number.
-
-    Args:
-        num_iterations: of the power iteration; each costs about three gradients.
-    """
-    number = whole_setting("sharpness.num_iterations", num_iterations)
-
-    def measure(view: View, state: tuple[()]) -> tuple[Measured, tuple[()]]:
-        found = curvature.sharpness(view.loss, view.params, number)
-        return {"sharpness": found}, state
-
-    return Metric("sharpness", _no_state, measure)
 
 
 FACTORIES: tuple[Callable[..., Metric], ...] = (

@@ -5,10 +5,31 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from redo_dopamine.core.checks import whole_setting
 from redo_dopamine.core.graph import Params
+from redo_dopamine.core.metrics.base import Measured, Metric, View
 
 
-def sharpness(
+def sharpness(num_iterations: int = 20) -> Metric:
+    r"""`sharpness`: the loss's curvature where it curves most.
+
+    `largest_eigenvalue`, of the loss on the tracking batch: the Hessian's eigenvalue
+    that is largest in magnitude. He, 2026 (arXiv 2603.21173) says that the landscape
+    gets steeper near local optima, without a number.
+
+    Args:
+        num_iterations: of the power iteration; each costs about three gradients.
+    """
+    number = whole_setting("sharpness.num_iterations", num_iterations)
+
+    def measure(view: View, state: tuple[()]) -> tuple[Measured, tuple[()]]:
+        found = largest_eigenvalue(view.loss, view.params, number)
+        return {"sharpness": found}, state
+
+    return Metric("sharpness", lambda graph, params: (), measure)
+
+
+def largest_eigenvalue(
     loss: Callable[[Params], jax.Array], params: Params, num_iterations: int
 ) -> jax.Array:
     r"""The eigenvalue of the loss's Hessian that is largest in magnitude.

@@ -37,7 +37,7 @@ bound is below 0, and is open otherwise; Holm's correction over the tests of P1 
 
 import dataclasses
 
-from redo_dopamine.studies.catalogue import he2026
+from redo_dopamine.studies.catalogue import he2026, he2026_probes
 from redo_dopamine.studies.study import Setting, Study
 
 _SEEDS = (100, 101, 102)
@@ -55,7 +55,10 @@ _CLOCKS = {
     "RecycledPPOAgent.tracking_period": 20 * _UPDATES_OF_ROLLOUT,
 }
 # PPO's networks have two hidden layers here; what begins with them is of ReLU's runs.
-_AGED: dict[str, Setting] = {**he2026.AGED, "aged_network.root": "'runs/ppo_long'"}
+_AGED: dict[str, Setting] = {
+    **he2026_probes.AGED,
+    "aged_network.root": "'runs/ppo_long'",
+}
 _TRAPPED: dict[str, Setting] = {**_AGED, "aged_network.arm": "'relu'"}
 
 PPO_LONG = dataclasses.replace(
@@ -71,7 +74,7 @@ PPO_LONG = dataclasses.replace(
             word,
             {"PPONetwork.activation": function, "RecycledPPOAgent.metrics": _METRICS},
         )
-        for name, (word, function) in he2026.ACTIVATIONS.items()
+        for name, (word, function) in he2026_probes.ACTIVATIONS.items()
     ),
     games_by_name=(),
     seeds=_SEEDS,
@@ -92,14 +95,14 @@ def _probe(study: Study, **fields: object) -> Study:
 
 
 REGRESSION_PROBE_LONG = _probe(
-    he2026.REGRESSION_PROBE,
+    he2026_probes.REGRESSION_PROBE,
     arms=tuple(
         arm
-        for activation in he2026.ACTIVATIONS
-        for arm in he2026.regression_pair(activation, _AGED)
+        for activation in he2026_probes.ACTIVATIONS
+        for arm in he2026_probes.regression_pair(activation, _AGED)
     ),
 )
-PERTURB_LONG = _probe(he2026.PERTURB, arms=he2026.perturb_arms(_TRAPPED))
+PERTURB_LONG = _probe(he2026_probes.PERTURB, arms=he2026_probes.perturb_arms(_TRAPPED))
 GRADIENT_FREE_LONG = _probe(
-    he2026.GRADIENT_FREE, arms=he2026.gradient_free_arms(_TRAPPED)
+    he2026_probes.GRADIENT_FREE, arms=he2026_probes.gradient_free_arms(_TRAPPED)
 )

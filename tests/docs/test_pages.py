@@ -39,7 +39,7 @@ def test_the_pages_are_there():
         *("studies", "cluster", "claims", "released_code", "faq"),
         *("laptop", "causes", "training", "catalogue", "determinism"),
         *("with_cleanrl", "with_purejaxrl", "with_equinox", "with_nnx", "with_haiku"),
-        *("tracing", "migrating", "gpu"),
+        *("tracing", "migrating", "gpu", "does_redo_work"),
     }
 
 

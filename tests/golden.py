@@ -2,7 +2,7 @@
 
     git worktree add ../before COMMIT
     PYTHONPATH=../before python tests/golden.py make before
-    PYTHONPATH=. python tests/golden.py make after
+    PYTHONPATH=. python tests/golden.py make after  # [GIN_FILE ...]
     python tests/golden.py compare before after
 
 `make` starts a short run of every shipped gin file that needs no recorded data, and of
@@ -12,18 +12,15 @@ aside.
 """
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
-AGENTS = {
-    "drq_eps": "JaxDQNAgent RecycledDrQEpsAgent",
-    "ppo": "PPOAgent RecycledPPOAgent",
-    "sac": "SACAgent RecycledSACAgent",
-    "dqn": "JaxDQNAgent RecycledDQNAgent",
-}
+# What an agent calls its seed; those of Q-learning share one.
+SEEDS = {"RecycledPPOAgent": "PPOAgent", "RecycledSACAgent": "SACAgent"}
 OFFLINE = ("offline_dqn.gin", "offline_dqn_random_targets.gin")  # These need data.
 RUN = (
     "Runner.num_iterations = 2",
@@ -32,12 +29,6 @@ RUN = (
     "Runner.max_steps_per_episode = 40",
 )
 Q_LEARNING = ("ReplayBuffer.max_capacity = 1000", "ReplayBuffer.batch_size = 8")
-WIDTHS = {
-    "dqn": "NatureNetwork",
-    "ppo": "PPONetwork",
-    "sac": "SACNetwork",
-    "drq_eps": "NatureRainbowNetwork",
-}
 INTERVENTIONS = {
     "dqn_adaptive_redo": "adaptive_redo",
     "dqn_fixed_budget": "fixed_budget",
@@ -62,25 +53,34 @@ EXPERIMENTS = {
 }
 
 
-def bindings(name: str) -> list[str]:
+def text(path: Path) -> str:
+    """A gin file, after those that it includes."""
+    found = path.read_text()
+    included = re.findall(r"^include '(.+)'", found, re.MULTILINE)
+    return "\n".join([*(text(path.parent / name) for name in included), found])
+
+
+def bindings(path: Path) -> list[str]:
     """What makes the run of a gin file short, with recycles in it."""
-    family = next(x for x in AGENTS if x in name)
-    parent, agent = AGENTS[family].split()
+    settings, stem = text(path), path.stem
+    agent = re.findall(r"\.agent = @(\w+)", settings)[-1]
+    parent = SEEDS.get(agent, "JaxDQNAgent")
     found = [*RUN, f"{parent}.seed = 3", f"{agent}.tracking_period = 10"]
-    if family != "ppo":
+    if parent != "PPOAgent":
         found += [*Q_LEARNING, f"{parent}.min_replay_history = 40"]
-    if not name.startswith("minatar"):
-        network = "ImpalaNetwork" if "impala" in name else WIDTHS[family]
-        found.append(f"{network}.width = 0.25")
-    stem = name.removesuffix(".gin")
+    if "Atari100kRunner" in settings:
+        found.append("Atari100kRunner.num_eval_episodes = 2")
+    networks = re.findall(r"^(\w+)\.width = ", settings, re.MULTILINE)
+    if networks and not stem.startswith("minatar"):
+        found.append(f"{networks[-1]}.width = 0.25")
     kind = INTERVENTIONS.get(stem, "redo" if stem.endswith("_redo") else None)
     if kind is not None:
         found.append(f"{kind}.period = 20")
     return found
 
 
-def make(directory: Path) -> int:
-    """Start every run in a directory of its own; the number that failed."""
+def make(directory: Path, *names: Path) -> int:
+    """Start every run, or those named, in a directory of its own; how many failed."""
     import redo_dopamine
 
     package = Path(redo_dopamine.__file__).parent
@@ -90,7 +90,7 @@ def make(directory: Path) -> int:
         path.name: [
             "redo_dopamine.train",
             f"--gin_files={path.name}",
-            bindings(path.name),
+            bindings(path),
         ]
         for path in sorted((package.parent / "gin_configs").glob("*.gin"))
         if path.name not in (*OFFLINE, "demo.gin")
@@ -98,6 +98,8 @@ def make(directory: Path) -> int:
     for name, found in EXPERIMENTS.items():
         commands[name] = [f"redo_dopamine.supervised.{name}", "--scale=1", found]
     for name, (module, flag, found) in commands.items():
+        if names and Path(name) not in names:
+            continue
         command = [sys.executable, "-m", module, f"--base_dir={directory / name}", flag]
         command += [f"--gin_bindings={x}" for x in found]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -243,7 +243,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         # C++ code makes other errors of an interrupt that comes while it runs.
         if not (stop.signal or isinstance(error, KeyboardInterrupt)):
             raise
-        _handle(signal.SIG_IGN)
+        stop.end()
         name = stop.signal or str(error) or signal.SIGINT.name
         print(_stopped_by(name), file=sys.stderr)
         status = errors.STOPPED

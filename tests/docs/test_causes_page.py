@@ -357,6 +357,6 @@ def test_networks_of_related_tasks_were_not_dormant():
 
 def test_the_page_tells_of_every_study_of_he():
     of_he = [x for x in STUDIES.values() if x.source.startswith("He, 2026")]
-    assert len(of_he) == 7
+    assert len(of_he) == 11
     for study in of_he:
         assert f"`{study.name}`" in PAGE

@@ -17,7 +17,7 @@ FROM python:3.11-slim
 RUN useradd --create-home --uid 1000 redo
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
-USER redo
+USER 1000
 WORKDIR /home/redo
 ENTRYPOINT ["redo-dopamine"]
 CMD ["--help"]

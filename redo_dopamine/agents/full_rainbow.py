@@ -7,6 +7,7 @@ import jax
 from dopamine.jax.agents.full_rainbow import full_rainbow_agent
 
 from redo_dopamine.agents import distributional_loss, dqn_loss
+from redo_dopamine.agents.annealing import AnnealedDQNAgent, GammaFn, HorizonFn
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.batches import KeyedDQNAgent, PrioritizedDQNAgent
 from redo_dopamine.agents.settings import FULL_RAINBOW_SETTINGS, Undone
@@ -16,7 +17,10 @@ from redo_dopamine.plasticity.learner import Loss
 
 @gin.configurable
 class RecycledFullRainbowAgent(
-    KeyedDQNAgent, PrioritizedDQNAgent, full_rainbow_agent.JaxFullRainbowAgent
+    AnnealedDQNAgent,
+    KeyedDQNAgent,
+    PrioritizedDQNAgent,
+    full_rainbow_agent.JaxFullRainbowAgent,
 ):
     """Rainbow with noisy, dueling and double networks that may recycle neurons.
 
@@ -30,6 +34,10 @@ class RecycledFullRainbowAgent(
         num_actions: number of actions.
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is Dopamine's `num_updates_per_train_step`.
+        horizon_fn: the n of n-step returns by gradient step, at most
+            `update_horizon`, such as `annealed_horizon()`; None for `update_horizon`.
+        gamma_fn: the discount per step by gradient step, such as `annealed_gamma()`;
+            None for `gamma`.
         **settings: of `PlasticAgent`, and any argument of `JaxFullRainbowAgent`.
 
     Raises:
@@ -38,7 +46,10 @@ class RecycledFullRainbowAgent(
     """
 
     DOPAMINE_SETTINGS = FULL_RAINBOW_SETTINGS
-    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
+    OWN_SETTINGS: tuple[str, ...] = (
+        *PlasticAgent.OWN_SETTINGS,
+        *("replay_ratio", "horizon_fn", "gamma_fn"),
+    )
     UNDONE = (
         *PlasticAgent.UNDONE,
         Undone(
@@ -54,8 +65,11 @@ class RecycledFullRainbowAgent(
         num_actions: int,
         *,
         replay_ratio: float | None = None,
+        horizon_fn: HorizonFn | None = None,
+        gamma_fn: GammaFn | None = None,
         **settings: Any,
     ):
+        self._horizon_fn, self._gamma_fn = horizon_fn, gamma_fn
         # What is bound to RecycledDQNAgent does not hold here.
         self._initialize(num_actions, replay_ratio, settings, self._next_value)
 

@@ -24,6 +24,7 @@ from redo_dopamine.config.names import NETWORK_SETTINGS as NETWORK_SETTINGS
 from redo_dopamine.config.names import OPTIMIZER_LINKS as OPTIMIZER_LINKS
 from redo_dopamine.config.names import REDO_SETTINGS as REDO_SETTINGS
 from redo_dopamine.config.names import SHARED
+from redo_dopamine.core import schedules
 from redo_dopamine.core.metrics import catalogue
 from redo_dopamine.environments import control
 from redo_dopamine.environments import minatar as minatar_environment  # noqa: F401
@@ -71,6 +72,11 @@ DQN_SETTINGS: tuple[Callable[..., Any], ...] = (
     dqn_loss.largest_target_value,
     dqn_loss.target_value_of_online_choice,
 )
+# `RecycledFullRainbowAgent.horizon_fn = @annealed_horizon()`.
+FULL_RAINBOW_SETTINGS: tuple[Callable[..., Any], ...] = (
+    schedules.annealed_horizon,
+    schedules.annealed_gamma,
+)
 # `FrameReplay.windows = @complete_windows`.
 REPLAY_WINDOWS: tuple[Callable[..., Any], ...] = (
     windows.dopamine_windows,
@@ -100,6 +106,7 @@ def _register() -> None:
     functions = (
         *METRICS,
         *DQN_SETTINGS,
+        *FULL_RAINBOW_SETTINGS,
         *REPLAY_WINDOWS,
         *OFFLINE_SETTINGS,
         *PPO_SETTINGS,

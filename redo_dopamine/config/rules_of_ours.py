@@ -34,6 +34,7 @@ from redo_dopamine.config.rules import (
     one_of,
     or_none,
     sequence,
+    takes,
     whole,
 )
 from redo_dopamine.core.metrics.base import Metric
@@ -55,6 +56,16 @@ _ACTOR_CRITIC = {
     **_AGENT,
     **given("action_shape", "observation_shape", "action_limits"),
 }
+
+
+def _schedule(example: str) -> Rule:
+    return Rule(
+        "what a schedule in parentheses gives",
+        lambda x: callable(x) and takes(x, 1) and not takes(x, 0),
+        f"Write @{example}().",
+    )
+
+
 _EXPERIMENT = {
     "intervention": or_none(INTERVENTION),
     "seed": Rule(
@@ -93,7 +104,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "windows": function(
             "a function of a trajectory and its settings", 2, "@complete_windows"
         ),
-        **given("stack_size", "update_horizon", "gamma", "seed"),
+        **given("stack_size", "update_horizon", "gamma", "seed", "draw_at"),
     },
     "experiment": {
         "runner": kind(
@@ -124,7 +135,11 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "RecycledDQNAgent": _AGENT,
     "RecycledDrQEpsAgent": _AGENT,
     "RecycledRainbowAgent": _AGENT,
-    "RecycledFullRainbowAgent": _AGENT,
+    "RecycledFullRainbowAgent": {
+        **_AGENT,
+        "horizon_fn": or_none(_schedule("annealed_horizon")),
+        "gamma_fn": or_none(_schedule("annealed_gamma")),
+    },
     "RecycledQuantileAgent": _AGENT,
     "RecycledImplicitQuantileAgent": {**_AGENT, "replay_scheme": one_of("uniform")},
     "OfflineDQNAgent": {

@@ -39,6 +39,7 @@ def _rows(
         ("beside the optimizer", registry.OPTIMIZER_LINKS),
         ("metric", registry.METRICS),
         ("of `RecycledDQNAgent`", registry.DQN_SETTINGS),
+        ("of `RecycledFullRainbowAgent`", registry.FULL_RAINBOW_SETTINGS),
         ("of `FrameReplay`", registry.REPLAY_WINDOWS),
         ("of `OfflineDQNAgent`", registry.OFFLINE_SETTINGS),
         ("of `RecycledPPOAgent`", registry.PPO_SETTINGS),

@@ -8,16 +8,27 @@ from dopamine.jax.agents.full_rainbow import full_rainbow_agent
 
 from redo_dopamine.agents import distributional_loss, dqn_loss
 from redo_dopamine.agents.annealing import AnnealedDQNAgent, GammaFn, HorizonFn
+from redo_dopamine.agents.augmentation import Augment
+from redo_dopamine.agents.averaged_target import (
+    ActsWith,
+    AveragedTargetAgent,
+    online_network,
+)
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.batches import KeyedDQNAgent, PrioritizedDQNAgent
 from redo_dopamine.agents.settings import FULL_RAINBOW_SETTINGS, Undone
+from redo_dopamine.core.checks import call
 from redo_dopamine.core.graph import Params
-from redo_dopamine.plasticity.learner import Loss
+from redo_dopamine.plasticity.learner import Batch, Loss
+
+# By the name of a batch's states, that of what their augmentation is drawn from.
+_AUGMENT_KEYS = {"state": "augment_key", "next_state": "next_augment_key"}
 
 
 @gin.configurable
 class RecycledFullRainbowAgent(
     AnnealedDQNAgent,
+    AveragedTargetAgent,
     KeyedDQNAgent,
     PrioritizedDQNAgent,
     full_rainbow_agent.JaxFullRainbowAgent,
@@ -38,6 +49,13 @@ class RecycledFullRainbowAgent(
             `update_horizon`, such as `annealed_horizon()`; None for `update_horizon`.
         gamma_fn: the discount per step by gradient step, such as `annealed_gamma()`;
             None for `gamma`.
+        target_rate: the share of the online network that the target network takes on
+            after every gradient update, in place of a copy now and then; None for that.
+        acts_with: which network chooses actions: `online_network` or
+            `target_network`.
+        augment: of states [B, H, W, stack] and a key, what is done to the states that
+            an update learns from, such as `shift_and_intensity`; None for nothing.
+            Neurons are scored on states without it.
         **settings: of `PlasticAgent`, and any argument of `JaxFullRainbowAgent`.
 
     Raises:
@@ -48,7 +66,14 @@ class RecycledFullRainbowAgent(
     DOPAMINE_SETTINGS = FULL_RAINBOW_SETTINGS
     OWN_SETTINGS: tuple[str, ...] = (
         *PlasticAgent.OWN_SETTINGS,
-        *("replay_ratio", "horizon_fn", "gamma_fn"),
+        *(
+            "replay_ratio",
+            "horizon_fn",
+            "gamma_fn",
+            "target_rate",
+            "acts_with",
+            "augment",
+        ),
     )
     UNDONE = (
         *PlasticAgent.UNDONE,
@@ -67,9 +92,14 @@ class RecycledFullRainbowAgent(
         replay_ratio: float | None = None,
         horizon_fn: HorizonFn | None = None,
         gamma_fn: GammaFn | None = None,
+        target_rate: float | None = None,
+        acts_with: ActsWith = online_network,
+        augment: Augment | None = None,
         **settings: Any,
     ):
+        self._augment = augment
         self._horizon_fn, self._gamma_fn = horizon_fn, gamma_fn
+        self._target_rate, self._acts_with = target_rate, acts_with
         # What is bound to RecycledDQNAgent does not hold here.
         self._initialize(num_actions, replay_ratio, settings, self._next_value)
 
@@ -85,6 +115,22 @@ class RecycledFullRainbowAgent(
                 "Leave one of them out."
             )
         return found
+
+    _augment: Augment | None = None
+
+    def _prepare(self, batch: Batch) -> Batch:
+        batch, augment = super()._prepare(batch), self._augment
+        if augment is None:
+            return batch
+        augmented = {
+            name: call(
+                *("augment", augment, batch[name], batch[key]),
+                of="(states [B, ...], key) that gives such states",
+                shape=batch[name].shape,
+            )
+            for name, key in _AUGMENT_KEYS.items()
+        }
+        return batch | augmented
 
     # The network, whose noise is drawn from a key: without one there is none.
 
@@ -142,5 +188,9 @@ class RecycledFullRainbowAgent(
         return key if self._noisy and not self.eval_mode else None
 
     def _split(self, rng: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        augment_keys: dict[str, jax.Array] = {}
+        if self._augment is not None:
+            rng, *drawn = jax.random.split(rng, 3)
+            augment_keys = dict(zip(_AUGMENT_KEYS.values(), drawn, strict=True))
         key, next_key, rng = jax.random.split(rng, 3)
-        return rng, {"key": key, "next_key": next_key}
+        return rng, {"key": key, "next_key": next_key, **augment_keys}

@@ -10,7 +10,14 @@ from typing import Any
 
 import gin
 
-from redo_dopamine.agents import dqn_loss, offline_dqn, ppo_loss, sac_loss
+from redo_dopamine.agents import (
+    augmentation,
+    averaged_target,
+    dqn_loss,
+    offline_dqn,
+    ppo_loss,
+    sac_loss,
+)
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
 from redo_dopamine.agents.implicit_quantile import RecycledImplicitQuantileAgent
@@ -30,6 +37,7 @@ from redo_dopamine.environments import control
 from redo_dopamine.environments import minatar as minatar_environment  # noqa: F401
 from redo_dopamine.networks import (
     actor_critic,
+    bodies,
     distributional,
     impala,
     nature,
@@ -65,6 +73,12 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "PPONetwork": actor_critic.PPONetwork,
     "SACNetwork": actor_critic.SACNetwork,
 }
+# `NatureRainbowNetwork.body = @impala_body()`.
+BODIES: tuple[Callable[..., Any], ...] = (
+    bodies.nature_body,
+    bodies.impala_body,
+    bodies.unit_range,
+)
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(catalogue.FACTORIES)
 # `RecycledDQNAgent.bootstrap = @target_value_of_online_choice`.
@@ -76,6 +90,9 @@ DQN_SETTINGS: tuple[Callable[..., Any], ...] = (
 FULL_RAINBOW_SETTINGS: tuple[Callable[..., Any], ...] = (
     schedules.annealed_horizon,
     schedules.annealed_gamma,
+    averaged_target.online_network,
+    averaged_target.target_network,
+    augmentation.shift_and_intensity,
 )
 # `FrameReplay.windows = @complete_windows`.
 REPLAY_WINDOWS: tuple[Callable[..., Any], ...] = (
@@ -105,6 +122,7 @@ CONTROL_SETTINGS: tuple[Callable[..., Any], ...] = (control.ppo_preprocessing,)
 def _register() -> None:
     functions = (
         *METRICS,
+        *BODIES,
         *DQN_SETTINGS,
         *FULL_RAINBOW_SETTINGS,
         *REPLAY_WINDOWS,

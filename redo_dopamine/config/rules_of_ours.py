@@ -38,6 +38,7 @@ from redo_dopamine.config.rules import (
     whole,
 )
 from redo_dopamine.core.metrics.base import Metric
+from redo_dopamine.networks.bodies import Body
 
 _AGENT = {
     "tracking_period": GRADIENT_STEPS,
@@ -98,6 +99,11 @@ _NETWORK = {
     "parent": one_of(None),
     **given("num_actions", "num_classes"),
 }
+_STACK_SIZES = Rule(
+    "a list of whole numbers of channels, at least one",
+    lambda x: isinstance(x, list | tuple) and len(x) > 0 and all(map(NEURONS.fits, x)),
+    "Write (32, 64, 64).",
+)
 _SCORING = {"score_batch_size": STATES}
 RULES: Mapping[str, Mapping[str, Rule]] = {
     "FrameReplay": {
@@ -139,6 +145,13 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **_AGENT,
         "horizon_fn": or_none(_schedule("annealed_horizon")),
         "gamma_fn": or_none(_schedule("annealed_gamma")),
+        "target_rate": or_none(number("a number in (0, 1]", lambda x: 0 < x <= 1)),
+        "acts_with": function(
+            "a function of (params, target_params)", 2, "@target_network"
+        ),
+        "augment": or_none(
+            function("a function of (states, key)", 2, "@shift_and_intensity")
+        ),
     },
     "RecycledQuantileAgent": _AGENT,
     "RecycledImplicitQuantileAgent": {**_AGENT, "replay_scheme": one_of("uniform")},
@@ -183,6 +196,11 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             )
         ),
     },
+    **{
+        name: given("params", "target_params")
+        for name in ("online_network", "target_network")
+    },
+    "shift_and_intensity": given("states", "key"),
     "random_targets": {"scale": ANY_NUMBER, **given("critic")},
     "redo": {
         **_SCORING,
@@ -193,20 +211,31 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "prune": _SCORING,
     "regrama": _SCORING,
     "adaptive_redo": _SCORING,
+    "decoupled_weight_decay": {
+        "decays": or_none(function("a function of one array", 1, "@all_but_vectors")),
+    },
+    "all_but_vectors": given("parameter"),
     "fixed_budget": {
         "score_batch_size": STATES,
         "select": function("a function of a layer's view", 1, "@lowest_score"),
     },
     **{name: _NETWORK for name in _NETWORKS},
+    "NatureRainbowNetwork": {
+        **_NETWORK,
+        "body": Rule(
+            "what a body in parentheses gives",
+            lambda x: isinstance(x, Body),
+            "Write @impala_body().",
+        ),
+    },
+    "impala_body": {
+        "stack_sizes": _STACK_SIZES,
+        "rescale": or_none(function("a function of one array", 1, "@unit_range")),
+    },
+    "unit_range": given("x"),
     "ImpalaNetwork": {
         **_NETWORK,
-        "stack_sizes": Rule(
-            "a list of whole numbers of channels, at least one",
-            lambda x: (
-                isinstance(x, list | tuple) and len(x) > 0 and all(map(NEURONS.fits, x))
-            ),
-            "Write (32, 64, 64).",
-        ),
+        "stack_sizes": _STACK_SIZES,
     },
     "PPONetwork": {**_NETWORK, **given("action_shape", "action_limits")},
     "SACNetwork": {**_NETWORK, **given("action_shape", "action_limits")},

@@ -33,6 +33,7 @@ def _rows(
         for name, thing in things.items():
             yield kind, f"`@{selector(name)}`", _first_sentence(thing)
     functions = (
+        ("of `NatureRainbowNetwork`", registry.BODIES),
         ("intervention", registry.INTERVENTIONS),
         ("of `fixed_budget`", registry.BUDGET_SETTINGS),
         ("of `redo`", registry.REDO_SETTINGS),

@@ -36,10 +36,12 @@ class RecycledFullRainbowAgent(
     """Rainbow with noisy, dueling and double networks that may recycle neurons.
 
     Hessel et al., AAAI 2018; DER (van Hasselt et al., NeurIPS 2019) is a setting of
-    it, der.gin. With `none` it makes the parameters that `JaxFullRainbowAgent` makes
-    from the same batches. Its settings are those of `PlasticAgent` and of
-    `JaxFullRainbowAgent`; others are bound to `JaxDQNAgent`. Neurons of noisy layers
-    are scored without noise; where one is recycled, mean and scale of its weights are.
+    it, der.gin, and so is BBF's recipe without its self-predictive loss (Schwarzer et
+    al., ICML 2023), bbf.gin. With `none` and Dopamine's settings alone it makes the
+    parameters that `JaxFullRainbowAgent` makes from the same batches. Its settings are
+    those below, of `PlasticAgent` and of `JaxFullRainbowAgent`; others are bound to
+    `JaxDQNAgent`. Neurons of noisy layers are scored without noise; where one is
+    recycled, mean and scale of its weights are.
 
     Args:
         num_actions: number of actions.

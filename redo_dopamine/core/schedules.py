@@ -190,7 +190,8 @@ def _annealed_share(
     num_steps: int, period: int | None, start: int, stop: int | None
 ) -> Callable[[int], float]:
     """How much of `num_steps` has gone by since the last reset, at most 1."""
-    length = _whole_steps("num_steps", num_steps, minimum=1)
+    rule = "num_steps must be a whole number of gradient steps"
+    length = whole(num_steps, 1, rule, "BBF has 10_000.")
     resets = None if period is None else Periodic(period, start, stop)
 
     def share(step: int) -> float:

@@ -3,11 +3,24 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
+import optax
 
+from redo_dopamine.agents import settings
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.core.checks import SettingError, is_number
 from redo_dopamine.core.graph import Params
-from redo_dopamine.plasticity.learner import make_polyak_update
+from redo_dopamine.core.interventions import (
+    Intervention,
+    InterventionFactory,
+    observe_nothing,
+)
+from redo_dopamine.core.jit import compiled
+from redo_dopamine.plasticity import layers
+from redo_dopamine.plasticity.learner import Loss, make_polyak_update
+from redo_dopamine.plasticity.plasticity import Plasticity
+
+_TARGET = 7  # A random stream, apart from the others.
 
 # Of the parameters of the online network and of the target network, one of them.
 ActsWith = Callable[[Params, Params], Params]
@@ -28,11 +41,14 @@ def target_network(params: Params, target_params: Params) -> Params:
 class AveragedTargetAgent(RecycledDQNAgent):
     """Average the online network into the target network after every update.
 
-    Without a rate it is copied every `target_update_period`, as in DQN.
+    Without a rate it is copied every `target_update_period`, as in DQN. What resets
+    the online network may reset it too, by numbers of its own.
     """
 
     _target_rate: float | None = None
     _acts_with: ActsWith = staticmethod(online_network)
+    _make_target_intervention: InterventionFactory | None = None
+    _target_intervention: Intervention | None = None
 
     @property
     def _acting_params(self) -> Params:
@@ -52,13 +68,48 @@ class AveragedTargetAgent(RecycledDQNAgent):
                 f"acts_with must be a function, but is {self._acts_with!r}. Use "
                 "@online_network or @target_network."
             )
+        if self._make_target_intervention is not None:
+            settings.check_intervention(self._make_target_intervention)
         super()._build()
+
+    def _make_plasticity(
+        self,
+        network: layers.TrackedNetwork,
+        loss: Loss,
+        params: Params,
+        optimizer: optax.GradientTransformation,
+    ) -> Plasticity:
+        factory = self._make_target_intervention
+        if factory is not None:
+            known = layers.known_layers(network, params)
+            of_target = known.bound(factory, network.draw_params, optax.identity())
+            if of_target.observe is not observe_nothing or of_target.init(params):
+                raise SettingError(
+                    "target_intervention must be one that looks at no batch and "
+                    "remembers nothing. Use @shrink_and_perturb() or @layer_reset()."
+                )
+            self._target_intervention = of_target
+            self._change_target = compiled(
+                lambda key, target_params, step: of_target.apply(
+                    key, target_params, optax.EmptyState(), (), {}, step
+                )[0],
+                donate_argnums=1,
+            )
+        return super()._make_plasticity(network, loss, params, optimizer)
 
     def _gradient_update(self) -> jax.Array:
         loss = super()._gradient_update()
         if self._target_rate is not None:
             self.target_network_params = self._average(
                 self.target_network_params, self.online_params
+            )
+        of_target, step = self._target_intervention, self.gradient_step
+        if of_target is not None and of_target.schedule(step):
+            stream = jax.random.fold_in(jax.random.PRNGKey(self._seed), _TARGET)
+            self.target_network_params = self._change_target(
+                jax.random.fold_in(stream, step),
+                self.target_network_params,
+                jnp.int32(step),
             )
         return loss
 

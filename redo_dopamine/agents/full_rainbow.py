@@ -19,6 +19,7 @@ from redo_dopamine.agents.batches import KeyedDQNAgent, PrioritizedDQNAgent
 from redo_dopamine.agents.settings import FULL_RAINBOW_SETTINGS, Undone
 from redo_dopamine.core.checks import call
 from redo_dopamine.core.graph import Params
+from redo_dopamine.core.interventions import InterventionFactory
 from redo_dopamine.plasticity.learner import Batch, Loss
 
 # By the name of a batch's states, that of what their augmentation is drawn from.
@@ -55,6 +56,8 @@ class RecycledFullRainbowAgent(
             after every gradient update, in place of a copy now and then; None for that.
         acts_with: which network chooses actions: `online_network` or
             `target_network`.
+        target_intervention: what is done to the target network besides, such as
+            `shrink_and_perturb()`; None for nothing.
         augment: of states [B, H, W, stack] and a key, what is done to the states that
             an update learns from, such as `shift_and_intensity`; None for nothing.
             Neurons are scored on states without it.
@@ -68,14 +71,8 @@ class RecycledFullRainbowAgent(
     DOPAMINE_SETTINGS = FULL_RAINBOW_SETTINGS
     OWN_SETTINGS: tuple[str, ...] = (
         *PlasticAgent.OWN_SETTINGS,
-        *(
-            "replay_ratio",
-            "horizon_fn",
-            "gamma_fn",
-            "target_rate",
-            "acts_with",
-            "augment",
-        ),
+        *("replay_ratio", "horizon_fn", "gamma_fn", "target_rate", "acts_with"),
+        *("target_intervention", "augment"),
     )
     UNDONE = (
         *PlasticAgent.UNDONE,
@@ -96,10 +93,12 @@ class RecycledFullRainbowAgent(
         gamma_fn: GammaFn | None = None,
         target_rate: float | None = None,
         acts_with: ActsWith = online_network,
+        target_intervention: InterventionFactory | None = None,
         augment: Augment | None = None,
         **settings: Any,
     ):
         self._augment = augment
+        self._make_target_intervention = target_intervention
         self._horizon_fn, self._gamma_fn = horizon_fn, gamma_fn
         self._target_rate, self._acts_with = target_rate, acts_with
         # What is bound to RecycledDQNAgent does not hold here.

@@ -149,6 +149,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "acts_with": function(
             "a function of (params, target_params)", 2, "@target_network"
         ),
+        "target_intervention": or_none(INTERVENTION),
         "augment": or_none(
             function("a function of (states, key)", 2, "@shift_and_intensity")
         ),

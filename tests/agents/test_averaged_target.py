@@ -13,6 +13,7 @@ from helpers.agents import Stream, assert_trees_equal
 from redo_dopamine.agents.augmentation import shift_and_intensity
 from redo_dopamine.agents.averaged_target import target_network
 from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
+from redo_dopamine.core.interventions import redo, shrink_and_perturb
 from redo_dopamine.networks.rainbow import RainbowNetwork
 
 
@@ -80,6 +81,34 @@ def test_states_are_augmented_for_the_loss_alone():
         assert np.mean(np.abs(np.asarray(batch[name]) - states)) > 1
     tracked = agent._draw_batch(3, np.random.default_rng(0))
     assert tracked["state"].dtype == np.uint8
+
+
+def test_the_target_network_is_reset_to_a_draw_of_its_own():
+    reset = shrink_and_perturb(0.0, 1.0, 3)
+    agent = agent_of(
+        target_rate=0.001, intervention=reset, target_intervention=reset, replay_ratio=1
+    )
+    before = agent.target_network_params["params"]["Conv_0"]["kernel"].copy()
+    drawn, kernels = agent._change_target, []
+
+    def change(key, params, step):
+        kernels.append((int(step), params["params"]["Conv_0"]["kernel"].copy()))
+        return drawn(key, params, step)
+
+    agent._change_target = change
+    Stream().drive(agent, 27)
+    assert [step for step, _ in kernels] == [3, 6]
+    assert agent.gradient_step in (6, 7, 8)
+    np.testing.assert_allclose(kernels[0][1], before, atol=0.01)
+    now = agent.target_network_params["params"]["Conv_0"]["kernel"]
+    online = agent.online_params["params"]["Conv_0"]["kernel"]
+    for other in (before, online):
+        assert np.mean(np.abs(now - other)) > 0.01
+
+
+def test_an_intervention_on_the_target_network_must_look_at_no_batch():
+    with pytest.raises(ValueError, match="target_intervention must be one that looks"):
+        agent_of(target_intervention=redo())
 
 
 @pytest.mark.parametrize("rate", [0, 1.5, "fast"])

@@ -46,6 +46,7 @@ def test_own_settings_are_those_of_the_constructors(agent):
         found.remove("bootstrap")
     if agent is RecycledDrQEpsAgent:
         found -= {"horizon_fn", "gamma_fn", "target_rate", "acts_with", "augment"}
+        found.remove("target_intervention")
     assert set(agent.OWN_SETTINGS) == found
 
 

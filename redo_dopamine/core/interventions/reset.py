@@ -212,7 +212,7 @@ def shrink_and_perturb(
     code of BBF, which runs SR-SPR as well, all of it begins again at a reset:
     `moments` = 0. Adam's count of steps is left alone here, which
     `own_bias_correction` makes up for. There the target network is reset too, towards
-    a draw of its own; here it is left to follow.
+    a draw of its own, as `target_intervention` of the full Rainbow agent does.
 
     Args:
         shrink: lambda, the share in [0, 1] of the weights that stays.

@@ -20,6 +20,7 @@ from redo_dopamine.agents.settings import FULL_RAINBOW_SETTINGS, Undone
 from redo_dopamine.core.checks import call
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import InterventionFactory
+from redo_dopamine.core.jit import unrolled
 from redo_dopamine.plasticity.learner import Batch, Loss
 
 # By the name of a batch's states, that of what their augmentation is drawn from.
@@ -125,7 +126,7 @@ class RecycledFullRainbowAgent(
             return batch
         augmented = {
             name: call(
-                *("augment", augment, batch[name], batch[key]),
+                *("augment", augment, batch[name], unrolled(batch[key])),
                 of="(states [B, ...], key) that gives such states",
                 shape=batch[name].shape,
             )

@@ -24,6 +24,7 @@ from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss
 from redo_dopamine.plasticity.plasticity import Plasticity
 from redo_dopamine.replay.buffer import FrameReplay
+from redo_dopamine.replay.horizons import DrawAt
 
 # So that they do not pile up where nobody watches them.
 _RECENT_LOSSES = 1024
@@ -227,6 +228,7 @@ class PlasticAgent:
             update_horizon=self.update_horizon,
             gamma=self.gamma,
             seed=self._seed,
+            draw_at=self._draw_at,
         )
         steps, batch = self.stack_size + self.update_horizon, replay._batch_size
         if replay._max_capacity < max(steps, batch):
@@ -236,6 +238,11 @@ class PlasticAgent:
                 f"{replay._max_capacity}. The papers use 1_000_000."
             )
         return replay
+
+    @property
+    def _draw_at(self) -> DrawAt | None:
+        """Gives the horizon and discount of the next batch; None where they stay."""
+        return None
 
     def _replay_class(self) -> type[FrameReplay]:
         """The kind of buffer that batches are drawn from."""

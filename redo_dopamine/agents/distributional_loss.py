@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from dopamine.jax import losses
 from dopamine.jax.agents.rainbow import rainbow_agent
 
-from redo_dopamine.agents.dqn_loss import outputs_of
+from redo_dopamine.agents.dqn_loss import discount_of, outputs_of
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import unrolled
 from redo_dopamine.plasticity.learner import Batch, Loss, mean_error
@@ -55,7 +55,8 @@ def categorical(
         online = outputs_of(apply, params, batch, "next_state")
         target = outputs_of(apply, target_params, batch, "next_state")
         actions = choose(online.q_values, target.q_values)
-        discounts = cumulative_gamma * (1.0 - batch["terminal"].astype(jnp.float32))
+        not_terminal = 1.0 - batch["terminal"].astype(jnp.float32)
+        discounts = discount_of(batch, cumulative_gamma) * not_terminal
         returns = batch["reward"][:, None] + discounts[:, None] * support
         project = jax.vmap(rainbow_agent.project_distribution, in_axes=(0, 0, None))
         return project(returns, _of_actions(target.probabilities, actions), support)
@@ -187,7 +188,8 @@ def _keys(batch: Batch, name: str, num_states: int) -> jax.Array:
 
 def _discounted(batch: Batch, values: jax.Array, cumulative_gamma: float) -> jax.Array:
     """Rewards [B] and the values [B, N] that follow."""
-    discounts = cumulative_gamma * (1.0 - batch["terminal"].astype(jnp.float32))
+    not_terminal = 1.0 - batch["terminal"].astype(jnp.float32)
+    discounts = discount_of(batch, cumulative_gamma) * not_terminal
     return batch["reward"][:, None] + discounts[:, None] * values
 
 

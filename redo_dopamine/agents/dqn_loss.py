@@ -94,9 +94,15 @@ def bootstrapped(
             shape=batch["reward"].shape,
         )
         not_terminal = 1.0 - batch["terminal"]
-        return batch["reward"] + cumulative_gamma * next_value * not_terminal
+        discount = discount_of(batch, cumulative_gamma)
+        return batch["reward"] + discount * next_value * not_terminal
 
     return targets
+
+
+def discount_of(batch: Batch, cumulative_gamma: float) -> Any:
+    """What a batch discounts its next states by [B]; if it does not say, this."""
+    return batch.get("discount", cumulative_gamma)
 
 
 def regression(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
+from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
 from redo_dopamine.agents.settings import ATARI_100K_SETTINGS
 from redo_dopamine.plasticity.learner import Batch
@@ -40,6 +41,7 @@ class RecycledDrQEpsAgent(
     """
 
     DOPAMINE_SETTINGS = ATARI_100K_SETTINGS
+    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
 
     def __init__(
         self,

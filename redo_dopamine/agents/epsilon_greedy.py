@@ -112,6 +112,11 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         noise = {} if key is None else {"key": key}
         return self._apply(params, state, **noise).q_values
 
+    @property
+    def _acting_params(self) -> Params:
+        """Those of the network that chooses actions."""
+        return self.online_params
+
     def _draw_action(self, rng: jax.Array) -> tuple[jax.Array, ...]:
         """What it takes to act, drawn at random.
 
@@ -172,7 +177,7 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         self._rng, chance, action, key = self._draw(self._rng)
         if np.asarray(chance) > epsilon:
             noise = self._noise_key(key)
-            action = self._greedy(self.online_params, self._frames, noise)
+            action = self._greedy(self._acting_params, self._frames, noise)
         self.action = np.asarray(action, np.int32)
         return self.action
 
@@ -189,7 +194,7 @@ class EpsilonGreedyAgent(dqn_agent.JaxDQNAgent):
         """
         frames = np.moveaxis(states, -1, 1)
         noise = self._noise_key(self._rng)
-        return np.asarray(self._greedy_batch(self.online_params, frames, noise))
+        return np.asarray(self._greedy_batch(self._acting_params, frames, noise))
 
     def _rehearse_acting(self) -> None:
         """Trace acting.

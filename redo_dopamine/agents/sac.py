@@ -22,7 +22,7 @@ from redo_dopamine.agents.settings import SAC_SETTINGS
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled, unrolled
 from redo_dopamine.plasticity import layers, rehearsal
-from redo_dopamine.plasticity.learner import Batch, Learner, Loss
+from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_polyak_update
 from redo_dopamine.replay.buffer import as_batch, example_batch, network_inputs
 
 _HARD = "hard"  # Dopamine's word for a target network that is copied.
@@ -173,9 +173,7 @@ class RecycledSACAgent(PlasticAgent, ContinuousAgent, sac_agent.SACAgent):
         self._update = sac_loss.make_update(
             loss.of_prepared(_prepared), self.optimizer, alpha_optimizer
         )
-        self._polyak_update = sac_loss.make_polyak_update(
-            self.target_smoothing_coefficient
-        )
+        self._polyak_update = make_polyak_update(self.target_smoothing_coefficient)
         self._inputs = compiled(
             lambda batch, log_alpha: sac_loss.add_log_alpha(_prepared(batch), log_alpha)
         )

@@ -177,24 +177,6 @@ def make_update(
     return compiled(update, donate_argnums=(0, 1))
 
 
-def make_polyak_update(smoothing: float) -> Callable[[Params, Params], Params]:
-    r"""Compile `(target_params, params) -> target_params`, which are donated.
-
-    .. math:: \theta^- \leftarrow \tau \theta + (1 - \tau) \theta^-
-
-    Args:
-        smoothing: tau in [0, 1]; 1 for a copy.
-    """
-    return compiled(
-        lambda target_params, params: jax.tree.map(
-            lambda old, new: smoothing * new + (1 - smoothing) * old,
-            target_params,
-            params,
-        ),
-        donate_argnums=0,
-    )
-
-
 def add_log_alpha(batch: Batch, log_alpha: jax.Array) -> Batch:
     """A batch with its `log_alpha` [B], each the same."""
     size = len(batch["reward"])

@@ -56,6 +56,7 @@ OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
     optimizers.decoupled_weight_decay,
     optimizers.l2_to_init,
     optimizers.own_bias_correction,
+    optimizers.all_but_vectors,
 )
 # All of them.
 SHARED: Mapping[str, Callable[..., Any]] = {

@@ -10,7 +10,14 @@ from typing import Any
 
 import gin
 
-from redo_dopamine.agents import dqn_loss, offline_dqn, ppo_loss, sac_loss
+from redo_dopamine.agents import (
+    augmentation,
+    averaged_target,
+    dqn_loss,
+    offline_dqn,
+    ppo_loss,
+    sac_loss,
+)
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
 from redo_dopamine.agents.implicit_quantile import RecycledImplicitQuantileAgent
@@ -24,11 +31,13 @@ from redo_dopamine.config.names import NETWORK_SETTINGS as NETWORK_SETTINGS
 from redo_dopamine.config.names import OPTIMIZER_LINKS as OPTIMIZER_LINKS
 from redo_dopamine.config.names import REDO_SETTINGS as REDO_SETTINGS
 from redo_dopamine.config.names import SHARED
+from redo_dopamine.core import schedules
 from redo_dopamine.core.metrics import catalogue
 from redo_dopamine.environments import control
 from redo_dopamine.environments import minatar as minatar_environment  # noqa: F401
 from redo_dopamine.networks import (
     actor_critic,
+    bodies,
     distributional,
     impala,
     nature,
@@ -64,12 +73,26 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "PPONetwork": actor_critic.PPONetwork,
     "SACNetwork": actor_critic.SACNetwork,
 }
+# `NatureRainbowNetwork.body = @impala_body()`.
+BODIES: tuple[Callable[..., Any], ...] = (
+    bodies.nature_body,
+    bodies.impala_body,
+    bodies.unit_range,
+)
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(catalogue.FACTORIES)
 # `RecycledDQNAgent.bootstrap = @target_value_of_online_choice`.
 DQN_SETTINGS: tuple[Callable[..., Any], ...] = (
     dqn_loss.largest_target_value,
     dqn_loss.target_value_of_online_choice,
+)
+# `RecycledFullRainbowAgent.horizon_fn = @annealed_horizon()`.
+FULL_RAINBOW_SETTINGS: tuple[Callable[..., Any], ...] = (
+    schedules.annealed_horizon,
+    schedules.annealed_gamma,
+    averaged_target.online_network,
+    averaged_target.target_network,
+    augmentation.shift_and_intensity,
 )
 # `FrameReplay.windows = @complete_windows`.
 REPLAY_WINDOWS: tuple[Callable[..., Any], ...] = (
@@ -99,7 +122,9 @@ CONTROL_SETTINGS: tuple[Callable[..., Any], ...] = (control.ppo_preprocessing,)
 def _register() -> None:
     functions = (
         *METRICS,
+        *BODIES,
         *DQN_SETTINGS,
+        *FULL_RAINBOW_SETTINGS,
         *REPLAY_WINDOWS,
         *OFFLINE_SETTINGS,
         *PPO_SETTINGS,

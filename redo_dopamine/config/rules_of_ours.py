@@ -34,9 +34,11 @@ from redo_dopamine.config.rules import (
     one_of,
     or_none,
     sequence,
+    takes,
     whole,
 )
 from redo_dopamine.core.metrics.base import Metric
+from redo_dopamine.networks.bodies import Body
 
 _AGENT = {
     "tracking_period": GRADIENT_STEPS,
@@ -55,6 +57,16 @@ _ACTOR_CRITIC = {
     **_AGENT,
     **given("action_shape", "observation_shape", "action_limits"),
 }
+
+
+def _schedule(example: str) -> Rule:
+    return Rule(
+        "what a schedule in parentheses gives",
+        lambda x: callable(x) and takes(x, 1) and not takes(x, 0),
+        f"Write @{example}().",
+    )
+
+
 _EXPERIMENT = {
     "intervention": or_none(INTERVENTION),
     "seed": Rule(
@@ -87,13 +99,18 @@ _NETWORK = {
     "parent": one_of(None),
     **given("num_actions", "num_classes"),
 }
+_STACK_SIZES = Rule(
+    "a list of whole numbers of channels, at least one",
+    lambda x: isinstance(x, list | tuple) and len(x) > 0 and all(map(NEURONS.fits, x)),
+    "Write (32, 64, 64).",
+)
 _SCORING = {"score_batch_size": STATES}
 RULES: Mapping[str, Mapping[str, Rule]] = {
     "FrameReplay": {
         "windows": function(
             "a function of a trajectory and its settings", 2, "@complete_windows"
         ),
-        **given("stack_size", "update_horizon", "gamma", "seed"),
+        **given("stack_size", "update_horizon", "gamma", "seed", "draw_at"),
     },
     "experiment": {
         "runner": kind(
@@ -124,7 +141,19 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "RecycledDQNAgent": _AGENT,
     "RecycledDrQEpsAgent": _AGENT,
     "RecycledRainbowAgent": _AGENT,
-    "RecycledFullRainbowAgent": _AGENT,
+    "RecycledFullRainbowAgent": {
+        **_AGENT,
+        "horizon_fn": or_none(_schedule("annealed_horizon")),
+        "gamma_fn": or_none(_schedule("annealed_gamma")),
+        "target_rate": or_none(number("a number in (0, 1]", lambda x: 0 < x <= 1)),
+        "acts_with": function(
+            "a function of (params, target_params)", 2, "@target_network"
+        ),
+        "target_intervention": or_none(INTERVENTION),
+        "augment": or_none(
+            function("a function of (states, key)", 2, "@shift_and_intensity")
+        ),
+    },
     "RecycledQuantileAgent": _AGENT,
     "RecycledImplicitQuantileAgent": {**_AGENT, "replay_scheme": one_of("uniform")},
     "OfflineDQNAgent": {
@@ -168,6 +197,11 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             )
         ),
     },
+    **{
+        name: given("params", "target_params")
+        for name in ("online_network", "target_network")
+    },
+    "shift_and_intensity": given("states", "key"),
     "random_targets": {"scale": ANY_NUMBER, **given("critic")},
     "redo": {
         **_SCORING,
@@ -178,20 +212,31 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     "prune": _SCORING,
     "regrama": _SCORING,
     "adaptive_redo": _SCORING,
+    "decoupled_weight_decay": {
+        "decays": or_none(function("a function of one array", 1, "@all_but_vectors")),
+    },
+    "all_but_vectors": given("parameter"),
     "fixed_budget": {
         "score_batch_size": STATES,
         "select": function("a function of a layer's view", 1, "@lowest_score"),
     },
     **{name: _NETWORK for name in _NETWORKS},
+    "NatureRainbowNetwork": {
+        **_NETWORK,
+        "body": Rule(
+            "what a body in parentheses gives",
+            lambda x: isinstance(x, Body),
+            "Write @impala_body().",
+        ),
+    },
+    "impala_body": {
+        "stack_sizes": _STACK_SIZES,
+        "rescale": or_none(function("a function of one array", 1, "@unit_range")),
+    },
+    "unit_range": given("x"),
     "ImpalaNetwork": {
         **_NETWORK,
-        "stack_sizes": Rule(
-            "a list of whole numbers of channels, at least one",
-            lambda x: (
-                isinstance(x, list | tuple) and len(x) > 0 and all(map(NEURONS.fits, x))
-            ),
-            "Write (32, 64, 64).",
-        ),
+        "stack_sizes": _STACK_SIZES,
     },
     "PPONetwork": {**_NETWORK, **given("action_shape", "action_limits")},
     "SACNetwork": {**_NETWORK, **given("action_shape", "action_limits")},

@@ -9,6 +9,7 @@ Each combines with every intervention.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -38,8 +39,15 @@ def coupled_weight_decay(strength: float) -> optax.GradientTransformation:
     return optax.add_decayed_weights(strength)
 
 
+def all_but_vectors(parameter: jax.Array) -> bool:
+    """Whether a parameter has other than one axis: kernels do, biases do not."""
+    return jnp.ndim(parameter) != 1
+
+
 def decoupled_weight_decay(
-    strength: float, learning_rate: float
+    strength: float,
+    learning_rate: float,
+    decays: Callable[[jax.Array], bool] | None = None,
 ) -> optax.GradientTransformation:
     r"""Weight decay apart from the gradient; stands after the optimizer.
 
@@ -55,13 +63,20 @@ def decoupled_weight_decay(
     Args:
         strength: lambda >= 0.
         learning_rate: eta >= 0, that of the optimizer.
+        decays: which parameters do, such as `all_but_vectors`, as in BBF (Schwarzer et
+            al., ICML 2023), with lambda 0.1 at 1e-4; None for all.
 
     Raises:
         ValueError: a negative or infinite setting.
     """
     _validate_strength("strength", strength)
     _validate_strength("learning_rate", learning_rate)
-    return optax.add_decayed_weights(-learning_rate * strength)
+    factor = -learning_rate * strength
+    if decays is None:
+        return optax.add_decayed_weights(factor)
+    return optax.add_decayed_weights(
+        factor, mask=lambda params: jax.tree.map(decays, params)
+    )
 
 
 class L2ToInitState(NamedTuple):

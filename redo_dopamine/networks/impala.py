@@ -1,15 +1,18 @@
 """The IMPALA residual network for DQN with a width, and its graph."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import flax.linen as nn
 import jax
+from flax.linen.linear import default_kernel_init
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
+from redo_dopamine.core.layer import Path
 from redo_dopamine.networks.layers import (
     Activation,
     Conv,
+    Initializer,
     MakeNormalization,
     Nonlinearity,
     kernel,
@@ -31,10 +34,13 @@ class Stack(nn.Module):
     Attributes:
         channels: number of channels of every convolution.
         nonlinearity: see `layers.Nonlinearity`.
+        block_init: initial weights of the blocks' convolutions; those of the first
+            convolution are Xavier-uniform.
     """
 
     channels: int
     nonlinearity: Nonlinearity
+    block_init: Initializer = default_kernel_init
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -45,10 +51,49 @@ class Stack(nn.Module):
         x = nn.max_pool(first(x), (3, 3), strides=(2, 2), padding="SAME")
         for block in range(_NUM_BLOCKS):
             inner = self.nonlinearity(self, _stream(block), x)
-            inner = Conv(self.channels, (3, 3))(inner)
+            inner = Conv(self.channels, (3, 3), kernel_init=self.block_init)(inner)
             inner = self.nonlinearity(self, _inner(block), inner)
-            x = x + Conv(self.channels, (3, 3))(inner)
+            inner = Conv(self.channels, (3, 3), kernel_init=self.block_init)(inner)
+            x = x + inner
         return x
+
+
+def impala_features(
+    module: nn.Module,
+    x: jax.Array,
+    width: float,
+    nonlinearity: Nonlinearity,
+    stack_sizes: Sequence[int],
+    block_init: Initializer = default_kernel_init,
+) -> jax.Array:
+    """The last stream's activations [H', W', channels] of pixels [H, W, stack].
+
+    Call it inside a compact method. The stacks become `Stack_0`, `Stack_1`, ... of the
+    module.
+    """
+    for size in stack_sizes:
+        x = Stack(scale_width(size, width), nonlinearity, block_init)(x)
+    return nonlinearity(module, _last_stream(len(stack_sizes)), x)
+
+
+def impala_layers(
+    observation_shape: tuple[int, ...], copies: int, num_stacks: int, *readers: Path
+) -> tuple[Layer, ...]:
+    """The layers of `impala_features`, and the kernels that read the last, flattened.
+
+    Args:
+        observation_shape: height and width of a state.
+        copies: outputs per neuron.
+        num_stacks: how many stacks there are.
+        *readers: paths of the kernels.
+    """
+    stride = 2**num_stacks
+    positions = math.prod(math.ceil(x / stride) for x in observation_shape[:2])
+    layers: list[Layer] = []
+    for i in range(num_stacks):
+        layers += _block_layers(f"Stack_{i}", copies)
+    edges = (Edge(reader, copies * positions) for reader in readers)
+    return (*layers, neurons(_last_stream(num_stacks), *edges, recyclable=False))
 
 
 class ImpalaNetwork(nn.Module):
@@ -84,9 +129,8 @@ class ImpalaNetwork(nn.Module):
         nonlinearity = Nonlinearity(self.activation, self.normalize)
         if not self.inputs_preprocessed:
             x = from_bytes(x)
-        for size in self.stack_sizes:
-            x = Stack(scale_width(size, self.width), nonlinearity)(x)
-        x = nonlinearity(self, self._last_stream, x).reshape(-1)
+        x = impala_features(self, x, self.width, nonlinearity, self.stack_sizes)
+        x = x.reshape(-1)
         units = scale_width(_DENSE_UNITS, self.width)
         x = nn.Dense(units, kernel_init=kernel_init)(x)
         x = nonlinearity(self, "Dense_0", x)
@@ -112,28 +156,22 @@ class ImpalaNetwork(nn.Module):
                 positions the last stack is flattened into.
         """
         copies = Nonlinearity(self.activation).copies
-        stride = 2 ** len(self.stack_sizes)
-        positions = math.prod(math.ceil(x / stride) for x in observation_shape[:2])
-        layers: list[Layer] = []
-        for i in range(len(self.stack_sizes)):
-            layers += _block_layers(f"Stack_{i}", copies)
-        flattened = Edge(kernel("Dense_0"), copies * positions)
+        num_stacks, dense = len(self.stack_sizes), kernel("Dense_0")
         return NetworkGraph(
             (
-                *layers,
-                neurons(self._last_stream, flattened, recyclable=False),
+                *impala_layers(observation_shape, copies, num_stacks, dense),
                 neurons("Dense_0", Edge(kernel("Dense_1"), copies)),
             )
         )
-
-    @property
-    def _last_stream(self) -> str:
-        return f"Stack_{len(self.stack_sizes) - 1}/{_stream(_NUM_BLOCKS)}"
 
 
 def _stream(block: int) -> str:
     """The convolution that wrote last on the stream that a block reads."""
     return f"Conv_{2 * block}"
+
+
+def _last_stream(num_stacks: int) -> str:
+    return f"Stack_{num_stacks - 1}/{_stream(_NUM_BLOCKS)}"
 
 
 def _inner(block: int) -> str:

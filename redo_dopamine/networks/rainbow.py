@@ -10,21 +10,16 @@ import numpy as np
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
 from redo_dopamine.core.layer import Weights
 from redo_dopamine.core.neuron_index import along
+from redo_dopamine.networks.bodies import Body, nature_body
 from redo_dopamine.networks.layers import (
     Activation,
     MakeNormalization,
     Nonlinearity,
+    kernel,
+    neurons,
     scale_width,
 )
-from redo_dopamine.networks.nature import (
-    DENSE_UNITS,
-    QNetworkOutput,
-    conv_features,
-    conv_layers,
-    from_bytes,
-    nature_features,
-    nature_layers,
-)
+from redo_dopamine.networks.nature import DENSE_UNITS, QNetworkOutput, from_bytes
 
 # Dopamine's agents read these fields of what a network returns.
 RainbowNetworkOutput = namedtuple(
@@ -89,7 +84,7 @@ def _noisy(number: int, *names: str) -> tuple[tuple[str, ...], ...]:
 
 
 class RainbowNetwork(nn.Module):
-    """The Nature network's features with the heads of Rainbow.
+    """The Nature network's features, or another body's, with the heads of Rainbow.
 
     The heads may be dueling (Wang et al., ICML 2016) and may give a distribution
     of returns over atoms (Bellemare et al., ICML 2017). DrQ(ε) is dueling and has
@@ -109,6 +104,7 @@ class RainbowNetwork(nn.Module):
         activation: the activation function of every layer (`layers.Nonlinearity`).
         normalize: makes a layer's normalization, before the activation; None for
             none (`layers.Nonlinearity`).
+        body: what the dense layer reads, such as `impala_body()`.
     """
 
     num_actions: int
@@ -120,6 +116,7 @@ class RainbowNetwork(nn.Module):
     width: float = 1
     activation: Activation = nn.relu
     normalize: MakeNormalization | None = None
+    body: Body = nature_body()
 
     @nn.compact
     def __call__(
@@ -156,12 +153,15 @@ class RainbowNetwork(nn.Module):
 
     def _features(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         nonlinearity = Nonlinearity(self.activation, self.normalize)
-        if not self.noisy:
-            return nature_features(self, x, self.width, nonlinearity)
         kernel_init = nn.initializers.xavier_uniform()
-        x = conv_features(self, x, self.width, nonlinearity, kernel_init)
-        name = _noisy_name(0)
-        x = NoisyDense(scale_width(DENSE_UNITS, self.width), name=name)(x, key)
+        x = self.body.features(self, x, self.width, nonlinearity, kernel_init)
+        units = scale_width(DENSE_UNITS, self.width)
+        if not self.noisy:
+            name = "Dense_0"
+            x = nn.Dense(units, kernel_init=kernel_init)(x)
+        else:
+            name = _noisy_name(0)
+            x = NoisyDense(units, name=name)(x, key)
         return nonlinearity(self, name, x)
 
     def _logits(
@@ -182,7 +182,7 @@ class RainbowNetwork(nn.Module):
         return value + (advantage - jnp.mean(advantage, axis=0, keepdims=True))
 
     def graph(self, observation_shape: tuple[int, int] = (84, 84)) -> NetworkGraph:
-        """Its four layers of neurons; the heads are none, and both read the last.
+        """The body's layers and a dense one; the heads are none, and both read it.
 
         Args:
             observation_shape: height and width of a state, which decide how many
@@ -191,8 +191,9 @@ class RainbowNetwork(nn.Module):
         heads = (1, 2) if self.dueling else (1,)
         copies = Nonlinearity(self.activation).copies
         if not self.noisy:
-            names = tuple(f"Dense_{number}" for number in heads)
-            return NetworkGraph(nature_layers(observation_shape, copies, names))
+            edges = (Edge(kernel(f"Dense_{number}"), copies) for number in heads)
+            below = self.body.layers(observation_shape, copies, kernel("Dense_0"))
+            return NetworkGraph((*below, neurons("Dense_0", *edges)))
         dense = Layer(
             _noisy_name(0),
             incoming=(
@@ -203,5 +204,5 @@ class RainbowNetwork(nn.Module):
                 Edge(x, copies) for n in heads for x in _noisy(n, *_KERNELS)
             ),
         )
-        convolutions = conv_layers(observation_shape, copies, *_noisy(0, *_KERNELS))
-        return NetworkGraph((*convolutions, dense))
+        below = self.body.layers(observation_shape, copies, *_noisy(0, *_KERNELS))
+        return NetworkGraph((*below, dense))

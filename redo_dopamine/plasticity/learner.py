@@ -216,3 +216,21 @@ def make_hard_update() -> Callable[[Params, Params], Params]:
     return compiled(
         lambda old, new: jax.tree.map(jnp.copy, new), donate_argnums=0, keep_unused=True
     )
+
+
+def make_polyak_update(smoothing: float) -> Callable[[Params, Params], Params]:
+    r"""Compile `(target_params, params) -> target_params`, which are donated.
+
+    .. math:: \theta^- \leftarrow \tau \theta + (1 - \tau) \theta^-
+
+    Args:
+        smoothing: tau in [0, 1]; 1 for a copy.
+    """
+    return compiled(
+        lambda target_params, params: jax.tree.map(
+            lambda old, new: smoothing * new + (1 - smoothing) * old,
+            target_params,
+            params,
+        ),
+        donate_argnums=0,
+    )

@@ -16,6 +16,7 @@ from dopamine.jax.replay_memory import elements, samplers
 
 from redo_dopamine.replay.checkpoint import Checkpoints, SavedReplay
 from redo_dopamine.replay.frames import FrameStore
+from redo_dopamine.replay.horizons import DrawAt, cut
 from redo_dopamine.replay.segments import Contents
 from redo_dopamine.replay.windows import (
     RecordRing,
@@ -149,6 +150,9 @@ class FrameReplay(SavedReplay):
         seed: of the draws.
         windows: which transitions the steps of an episode become: `dopamine_windows`
             or `complete_windows`.
+        draw_at: the horizon, at most `update_horizon`, and the discount of the next
+            batch, asked at every draw; None for `update_horizon` and `gamma`. A
+            transition is there `update_horizon` steps later at any of them.
         **dopamine_settings: of Dopamine's `ReplayBuffer`, to be given here or bound
             to its gin name: `max_capacity`, `batch_size`, `checkpoint_duration`
             (states kept on disk). `compress` has no effect.
@@ -168,6 +172,7 @@ class FrameReplay(SavedReplay):
         gamma: float,
         seed: int | np.random.SeedSequence | None,
         windows: WindowFn = dopamine_windows,
+        draw_at: DrawAt | None = None,
         **dopamine_settings: Any,
     ):
         super().__init__(
@@ -188,8 +193,10 @@ class FrameReplay(SavedReplay):
         self._settings = WindowSettings(
             int(stack_size), int(update_horizon), float(gamma)
         )
-        rehearse(windows, self._settings)
+        rehearse(windows, self._settings, cuts=draw_at is not None)
         self._windows = windows
+        self._draw_at = draw_at
+        self._num_rewards = 0 if draw_at is None else int(update_horizon)
         self._rng = np.random.default_rng(seed)
         self._trajectory = collections.deque[Step](
             maxlen=int(update_horizon + stack_size)
@@ -237,7 +244,9 @@ class FrameReplay(SavedReplay):
         if self._contents is None:
             self._contents = Contents(
                 FrameStore(observation.shape, observation.dtype),
-                RecordRing(self._max_capacity, action.dtype, action.shape),
+                RecordRing(
+                    self._max_capacity, action.dtype, action.shape, self._num_rewards
+                ),
             )
         frames, records = self._contents
         kind = records.dtype["action"]
@@ -338,7 +347,10 @@ class FrameReplay(SavedReplay):
                 "first."
             )
         frames, records = self._contents
-        return batch(frames, records.take(slots), self._settings.stack_size)
+        rows = records.take(slots)
+        if self._draw_at is not None:
+            rows = cut(rows, *self._draw_at())
+        return batch(frames, rows, self._settings.stack_size)
 
     def update(self, keys: Any, **kwargs: Any) -> None:
         """Refuse new priorities: there are none.

@@ -230,6 +230,7 @@ class SavedReplay(replay_buffer.ReplayBuffer):
     _checkpoint_duration: int
     _settings: WindowSettings
     _windows: WindowFn
+    _num_rewards: int
     _rng: np.random.Generator
     _trajectory: collections.deque[Step]
     _contents: Contents | None  # None until the first step shows the types.
@@ -247,8 +248,10 @@ class SavedReplay(replay_buffer.ReplayBuffer):
 
     def _checked_settings(self) -> dict[str, Any]:
         """The settings that a checkpoint must have in common with the buffer."""
+        rewards = {"num_rewards": self._num_rewards} if self._num_rewards else {}
         return {
             **self._settings._asdict(),
+            **rewards,
             "max_capacity": self._max_capacity,
             "windows": getattr(self._windows, "__name__", repr(self._windows)),
         }

@@ -64,6 +64,7 @@ class Contents(NamedTuple):
             "frames": [frames.first, frames.end],
             "bands": frames.bands_in_use,
             "records": [records.first, records.end],
+            **({"num_rewards": records.num_rewards} if records.num_rewards else {}),
         }
 
 
@@ -176,7 +177,9 @@ def restore(
     frames = FrameStore(
         observation["shape"], observation["dtype"], first, header["bands"]
     )
-    ring = RecordRing(capacity, action["dtype"], action["shape"])
+    ring = RecordRing(
+        capacity, action["dtype"], action["shape"], header.get("num_rewards", 0)
+    )
     parts = [np.empty(0, ring.dtype)]
     for name, part in segments:
         with readable(name):

@@ -27,6 +27,8 @@ class Record(NamedTuple):
         reward: discounted sum over the window.
         terminal: whether the value of the next state must not count.
         episode_end: whether the episode ends with this transition.
+        rewards: those of the window, for who cuts it shorter (`horizons`).
+        end: the least horizon with which `terminal` and `episode_end` still hold.
     """
 
     frame: int
@@ -36,6 +38,8 @@ class Record(NamedTuple):
     reward: float
     terminal: bool
     episode_end: bool
+    rewards: Sequence[float] = ()
+    end: int = 0
 
 
 class RecordRing:
@@ -45,26 +49,32 @@ class RecordRing:
         capacity: how many are kept.
         action: type of one action.
         action_shape: shape of one action; () for a discrete one.
+        num_rewards: the rewards of a window that are kept; 0 where none is cut.
 
     Attributes:
         end: number that the next record will get.
     """
 
     def __init__(
-        self, capacity: int, action: npt.DTypeLike, action_shape: Sequence[int]
+        self,
+        capacity: int,
+        action: npt.DTypeLike,
+        action_shape: Sequence[int],
+        num_rewards: int = 0,
     ):
-        self.dtype = np.dtype(
-            [
-                ("frame", np.int64),
-                ("reward", np.float64),
-                ("action", action, tuple(action_shape)),
-                ("depth", np.int32),
-                ("span", np.int32),
-                ("terminal", np.bool_),
-                ("episode_end", np.bool_),
-            ],
-            align=True,
-        )
+        self.num_rewards = num_rewards
+        fields: list[tuple[Any, ...]] = [
+            ("frame", np.int64),
+            ("reward", np.float64),
+            ("action", action, tuple(action_shape)),
+            ("depth", np.int32),
+            ("span", np.int32),
+            ("terminal", np.bool_),
+            ("episode_end", np.bool_),
+        ]
+        if num_rewards:
+            fields += [("end", np.int32), ("rewards", np.float64, (num_rewards,))]
+        self.dtype = np.dtype(fields, align=True)
         self.end = 0
         # Zeros, because the system hands out their memory only when it is written.
         self._slots = np.zeros(capacity, self.dtype)
@@ -84,16 +94,13 @@ class RecordRing:
 
     def append(self, record: Record) -> None:
         """Add one, in the place of the oldest if the ring is full."""
-        frame, depth, span, action, reward, terminal, episode_end = record
-        self._slots[self.end % len(self._slots)] = (
-            frame,
-            reward,
-            action,
-            depth,
-            span,
-            terminal,
-            episode_end,
-        )
+        frame, depth, span, action, reward, terminal, episode_end, rewards, end = record
+        values = (frame, reward, action, depth, span, terminal, episode_end)
+        more: tuple[Any, ...] = ()
+        if self.num_rewards:
+            missing = self.num_rewards - len(rewards)
+            more = (end, (*rewards, *[0.0] * missing))
+        self._slots[self.end % len(self._slots)] = (*values, *more)
         self.end += 1
 
     def take(self, slots: npt.NDArray[np.integer]) -> np.ndarray:
@@ -150,11 +157,16 @@ class WindowSettings(NamedTuple):
 WindowFn = Callable[[Sequence[Step], WindowSettings], Iterator[Record]]
 
 
-def rehearse(windows: WindowFn, settings: WindowSettings) -> None:
+def rehearse(windows: WindowFn, settings: WindowSettings, cuts: bool = False) -> None:
     """Call a window function on a short episode.
 
+    Args:
+        windows: the function.
+        settings: what it is called with.
+        cuts: whether its records are to be cut shorter, which takes their rewards.
+
     Raises:
-        SettingError: it does not give records.
+        SettingError: it does not give such records.
     """
     of = "(steps, settings) that gives Records"
     last = settings.update_horizon + settings.stack_size
@@ -175,6 +187,12 @@ def rehearse(windows: WindowFn, settings: WindowSettings) -> None:
                     f"windows must be a function of {of}, but {shown(windows)} gives "
                     f"a {type(found[0]).__name__}. Use @dopamine_windows."
                 )
+            if cuts and not all(record.rewards for record in found):
+                raise SettingError(
+                    "windows must give Records with their rewards, where horizons "
+                    f"change, but {shown(windows)} gives some without. Use "
+                    "@complete_windows."
+                )
 
 
 def _discounted(steps: Sequence[Step], start: int, stop: int, gamma: float) -> float:
@@ -184,6 +202,10 @@ def _discounted(steps: Sequence[Step], start: int, stop: int, gamma: float) -> f
     for k in range(stop - start):
         total += steps[start + k].reward * gamma**k
     return total
+
+
+def _rewards(steps: Sequence[Step], start: int, stop: int) -> list[float]:
+    return [steps[i].reward for i in range(start, stop)]
 
 
 def dopamine_windows(
@@ -224,6 +246,8 @@ def dopamine_windows(
             reward=_discounted(steps, state, stop, gamma),
             terminal=last.terminal,
             episode_end=last.terminal,
+            rewards=_rewards(steps, state, stop),
+            end=span,
         )
 
 
@@ -265,4 +289,6 @@ def complete_windows(
             reward=_discounted(steps, state, stop, gamma),
             terminal=terminal,
             episode_end=terminal or (last.episode_end and not last.terminal),
+            rewards=_rewards(steps, state, stop),
+            end=stop - state,
         )

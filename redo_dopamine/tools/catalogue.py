@@ -33,12 +33,14 @@ def _rows(
         for name, thing in things.items():
             yield kind, f"`@{selector(name)}`", _first_sentence(thing)
     functions = (
+        ("of `NatureRainbowNetwork`", registry.BODIES),
         ("intervention", registry.INTERVENTIONS),
         ("of `fixed_budget`", registry.BUDGET_SETTINGS),
         ("of `redo`", registry.REDO_SETTINGS),
         ("beside the optimizer", registry.OPTIMIZER_LINKS),
         ("metric", registry.METRICS),
         ("of `RecycledDQNAgent`", registry.DQN_SETTINGS),
+        ("of `RecycledFullRainbowAgent`", registry.FULL_RAINBOW_SETTINGS),
         ("of `FrameReplay`", registry.REPLAY_WINDOWS),
         ("of `OfflineDQNAgent`", registry.OFFLINE_SETTINGS),
         ("of `RecycledPPOAgent`", registry.PPO_SETTINGS),

@@ -3,6 +3,7 @@ import inspect
 import gin
 import pytest
 from dopamine.jax.agents.dqn import dqn_agent
+from dopamine.jax.agents.full_rainbow import full_rainbow_agent
 from dopamine.jax.agents.ppo import ppo_agent
 from dopamine.jax.agents.sac import sac_agent
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
@@ -11,6 +12,7 @@ from helpers import agents
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
+from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
@@ -19,6 +21,7 @@ from redo_dopamine.core.checks import is_number
 DOPAMINES = {
     RecycledDQNAgent: dqn_agent.JaxDQNAgent,
     OfflineDQNAgent: dqn_agent.JaxDQNAgent,
+    RecycledFullRainbowAgent: full_rainbow_agent.JaxFullRainbowAgent,
     RecycledDrQEpsAgent: atari_100k_rainbow_agent.Atari100kRainbowAgent,
     RecycledPPOAgent: ppo_agent.PPOAgent,
     RecycledSACAgent: sac_agent.SACAgent,
@@ -39,8 +42,11 @@ def test_own_settings_are_those_of_the_constructors(agent):
         for name, x in inspect.signature(cls.__init__).parameters.items()
         if x.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    if agent is RecycledDrQEpsAgent:  # `double_dqn` says it there.
+    if issubclass(agent, RecycledFullRainbowAgent):  # `double_dqn` says it there.
         found.remove("bootstrap")
+    if agent is RecycledDrQEpsAgent:
+        found -= {"horizon_fn", "gamma_fn", "target_rate", "acts_with", "augment"}
+        found.remove("target_intervention")
     assert set(agent.OWN_SETTINGS) == found
 
 

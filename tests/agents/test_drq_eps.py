@@ -232,9 +232,10 @@ def test_the_schedule_and_the_number_of_updates_are_done():
 
 
 def test_it_shares_the_code_of_recycling():
-    for name in ("_train_step", "_finish_update", "unbundle", "_draw_batch"):
+    for name in ("_train_step", "_finish_update", "unbundle"):
         assert getattr(RecycledDrQEpsAgent, name) is getattr(RecycledDQNAgent, name)
-    for name in ("_gradient_update", "_next_batch", "_loss", "_apply"):
+    names = ("_gradient_update", "_next_batch", "_draw_batch", "_loss", "_apply")
+    for name in names:
         of_rainbow = getattr(RecycledFullRainbowAgent, name)
         assert getattr(RecycledDrQEpsAgent, name) is of_rainbow
 

@@ -89,6 +89,7 @@ SHORT = (
     "Atari100kRunner.num_eval_episodes = 2",
 )
 AGENTS = {
+    "bbf": "RecycledFullRainbowAgent",
     "demo": "RecycledDQNAgent",
     "dqn": "RecycledDQNAgent",
     "der": "RecycledFullRainbowAgent",
@@ -133,10 +134,12 @@ def agent_name(config):
 
 def test_the_documented_configs_ship():
     agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "minatar_dqn", "ppo", "sac"}
-    agents |= {"rainbow", "full_rainbow", "der", "quantile", "implicit_quantile"}
+    agents |= {"rainbow", "full_rainbow", "der", "quantile", "implicit_quantile", "bbf"}
     named = {f"{x}{suffix}.gin" for x in agents for suffix in ("", "_redo")}
     named |= {"offline_dqn.gin", "offline_dqn_random_targets.gin"}
-    named |= {"demo.gin"} | {f"dqn_{x}.gin" for x in INTERVENTIONS}
+    named |= {"demo.gin", "bbf_without_resets.gin"} | {
+        f"dqn_{x}.gin" for x in INTERVENTIONS
+    }
     assert named == set(load.shipped_configs())
 
 

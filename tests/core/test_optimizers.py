@@ -8,6 +8,7 @@ from helpers import networks, trees
 from helpers.optimizers import after_updates
 from redo_dopamine.core.moments import map_moments
 from redo_dopamine.core.optimizers import (
+    all_but_vectors,
     coupled_weight_decay,
     decoupled_weight_decay,
     l2_to_init,
@@ -176,3 +177,24 @@ def test_weights_that_were_never_renewed_are_updated_as_without_it():
 def test_a_decay_out_of_its_range_is_an_error(setting):
     with pytest.raises(ValueError, match=r"must be in \[0, 1\), but is"):
         own_bias_correction(**setting)
+
+
+def test_decay_of_kernels_alone_is_adamw_with_its_mask():
+    params = {"kernel": jnp.array([[2.0, -4.0]]), "bias": jnp.array([8.0])}
+    grads = {"kernel": jnp.array([[1.0, 0.5]]), "bias": jnp.array([-3.0])}
+    link = decoupled_weight_decay(0.1, 0.01, all_but_vectors)
+    updates, _ = link.update(grads, link.init(params), params)
+    # u - 0.01 * 0.1 * w of the kernel.
+    expected = [[1.0 - 0.002, 0.5 + 0.004]]
+    np.testing.assert_allclose(updates["kernel"], expected, rtol=1e-6)
+    assert updates["bias"].tolist() == [-3.0]
+
+
+def test_resetting_takes_decay_of_kernels_alone():
+    params = {"kernel": jnp.ones((1, 2)), "bias": jnp.ones(1)}
+    link = decoupled_weight_decay(0.1, 0.01, all_but_vectors)
+    optimizer = optax.chain(optax.adam(1e-3), link)
+    state = optimizer.init(params)
+    _, state = optimizer.update(params, state, params)
+    cleared = map_moments(lambda path, old, new: new, params, state, optimizer)
+    assert not any(x.any() for x in jax.tree.leaves(cleared[0][0].mu))

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.settings import CHEAP
-from redo_dopamine.core.schedules import Periodic, constant, cosine, never
+from redo_dopamine.core.schedules import (
+    Periodic,
+    annealed_gamma,
+    annealed_horizon,
+    constant,
+    cosine,
+    never,
+)
 
 SCHEDULES = [
     (Periodic(3), [3, 6, 9, 12, 15]),
@@ -136,3 +143,38 @@ def test_a_step_of_few_bits_does_not_wrap_around(kind, jitted):
 def test_a_step_that_is_no_number_of_updates(step):
     with pytest.raises(TypeError, match="whole number of gradient steps"):
         Periodic(10)(step)
+
+
+def test_bbfs_horizon_and_discount_by_hand():
+    resets = {"period": 40_000, "stop": 90_000}
+    horizon, gamma = annealed_horizon(**resets), annealed_gamma(**resets)
+    # 10 * 0.3 ** (t / 10_000), rounded.
+    by_hand = {0: 10, 1_000: 9, 2_500: 7, 5_000: 5, 9_000: 3, 10_000: 3, 39_999: 3}
+    again = {40_000: 10, 45_000: 5, 80_000: 10, 119_999: 3, 120_000: 3}
+    assert {t: horizon(t) for t in by_hand | again} == by_hand | again
+    # Half way the distance to 1 is the geometric mean of 0.03 and 0.003.
+    values = [gamma(t) for t in (0, 5_000, 10_000, 39_999, 40_000, 120_000)]
+    expected = [0.97, 1 - 0.00009**0.5, 0.997, 0.997, 0.97, 0.997]
+    np.testing.assert_allclose(values, expected, rtol=1e-14)
+    assert (gamma(0), gamma(20_000)) == (0.97, 0.997)
+
+
+def test_without_resets_an_annealed_schedule_begins_once():
+    assert [annealed_horizon(4, 2, 2)(t) for t in range(5)] == [4, 3, 2, 2, 2]
+    late = annealed_horizon(4, 2, 2, period=3, start=6)
+    assert [late(t) for t in range(9)] == [4, 3, 2, 2, 2, 2, 4, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        (annealed_horizon, {"final": 0}, "final must be a whole number"),
+        (annealed_horizon, {"initial": 2.5}, "initial must be a whole number"),
+        (annealed_gamma, {"final": 1.0}, r"final must be a discount in \[0, 1\)"),
+        (annealed_gamma, {"num_steps": 0}, "num_steps must be a whole number"),
+        (annealed_gamma, {"period": 0}, "period must be a whole number"),
+    ],
+)
+def test_annealed_schedules_refuse(make, settings, message):
+    with pytest.raises(ValueError, match=message):
+        make(**settings)

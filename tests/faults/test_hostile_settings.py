@@ -27,11 +27,12 @@ DOPAMINES = (
     *("PPOAgent.seed", "SACAgent.seed", "JaxDQNAgent.seed"),
     "PlasticityRunner.checkpoint_minutes",
 )
-# Factories of interventions and metrics, and networks: they judge their own settings,
-# when they are called.
+# Factories of interventions, schedules and metrics, and networks: they judge their own
+# settings, when they are called.
 MADE = (
     *("redo", "prune", "regrama", "adaptive_redo", "fixed_budget", "cosine"),
-    *("layer_reset", "shrink_and_perturb"),
+    *("layer_reset", "shrink_and_perturb", "decoupled_weight_decay"),
+    *("annealed_horizon", "annealed_gamma"),
 )
 
 

@@ -79,6 +79,12 @@ INTERVENTIONS = {
     "shrink_and_perturb": Entry(
         interventions.shrink_and_perturb(**WINDOW), all_paths, moments=False
     ),
+    "shrink_and_reset": Entry(
+        interventions.shrink_and_perturb(
+            0.5, 0.5, **WINDOW, num_reset_layers=2, moments=0.0
+        ),
+        all_paths,
+    ),
 }
 
 # Convolutional and not, one head and two, with and without biases, a residual stream

@@ -16,6 +16,7 @@ import numpy as np
 
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph
 from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork, identity
+from redo_dopamine.networks.bodies import impala_body, unit_range
 from redo_dopamine.networks.capture import collect, record
 from redo_dopamine.networks.impala import ImpalaNetwork
 from redo_dopamine.networks.layers import crelu, layer_norm
@@ -156,6 +157,14 @@ def _rainbow(**settings: Any) -> Case:
     return _pixels(FixedSupport(num_actions=3, width=0.25, **settings))
 
 
+def _rainbow_impala(**settings: Any) -> Case:
+    body = impala_body((16, 20), unit_range)
+    network = FixedSupport(
+        num_actions=3, num_atoms=2, width=0.25, body=body, **settings
+    )
+    return _pixels(network, (12, 10, 2))
+
+
 def _impala(width: float, sizes: tuple[int, ...], **settings: Any) -> Case:
     network = ImpalaNetwork(3, width=width, stack_sizes=sizes, **settings)
     return _pixels(network, (12, 10, 2))
@@ -206,6 +215,7 @@ CASES = {
 MORE_CASES = {
     "impala": _impala(1, (4, 5)),
     "impala_width_0.25": _impala(0.25, (16, 20)),
+    "rainbow_impala": _rainbow_impala(),
     "impala_crelu": _impala(0.25, (16,), activation=crelu),
     "nature_leaky_relu": _nature(0.25, activation=nn.leaky_relu),
     "nature_crelu": _nature(0.25, activation=crelu),

@@ -1,6 +1,7 @@
-"""Shrink all weights and add some of a fresh draw."""
+"""Draw the last layers again, or move all weights towards a fresh draw."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -192,6 +193,8 @@ def shrink_and_perturb(
     period: int = 40_000,
     start: int = 0,
     stop: int | None = None,
+    num_reset_layers: int = 0,
+    moments: float = 1.0,
 ) -> InterventionFactory:
     r"""Every `period` gradient steps, move all parameters towards a fresh draw.
 
@@ -201,9 +204,15 @@ def shrink_and_perturb(
     Ash and Adams, "On Warm-Starting Neural Network Training", NeurIPS 2020, Section
     4, who add Gaussian noise. To add a share of newly drawn weights, and the
     defaults (0.8 and 0.2, every 40,000 gradient steps), follow SR-SPR (D'Oro et al.,
-    ICLR 2023), where the encoder is treated so and the last layers are reset; here it
-    is the whole network. BBF (Schwarzer et al., ICML 2023) takes 0.5 and 0.5. As in
-    the code of these two, the optimizer state is kept: most of each weight is too.
+    ICLR 2023), where the encoder is treated so and the last layers are reset; that is
+    `num_reset_layers` = 2, and by default the whole network is moved. BBF (Schwarzer
+    et al., ICML 2023) takes 0.5 and 0.5.
+
+    By default the optimizer state is kept: most of each weight is too. In the released
+    code of BBF, which runs SR-SPR as well, all of it begins again at a reset:
+    `moments` = 0. Adam's count of steps is left alone here, which
+    `own_bias_correction` makes up for. There the target network is reset too, towards
+    a draw of its own, as `target_intervention` of the full Rainbow agent does.
 
     Args:
         shrink: lambda, the share in [0, 1] of the weights that stays.
@@ -211,6 +220,10 @@ def shrink_and_perturb(
         period: gradient steps between two perturbations.
         start: first gradient step at which weights may be perturbed.
         stop: gradient step from which on none are; None for never.
+        num_reset_layers: last layers, the heads first, that are drawn again wholly and
+            whose moments begin again; counted as in `layer_reset`, 0 for none.
+        moments: the share in [0, 1] of the optimizer's moments of the other layers
+            that stays.
 
     Returns:
         A function `(graph, draw_params, optimizer) -> Intervention`. Its metric is
@@ -225,6 +238,17 @@ def shrink_and_perturb(
                 f"{name} must be in [0, 1], but is {value}. SR-SPR has shrink = 0.8 "
                 "and perturb = 0.2; to leave the weights alone use none()."
             )
+    if not (is_number(moments) and 0 <= moments <= 1):
+        raise ValueError(
+            f"moments must be in [0, 1], but is {moments}. 1 keeps the optimizer's "
+            "moments, and 0 begins them again, as BBF does."
+        )
+    depth = whole(
+        num_reset_layers,
+        0,
+        "num_reset_layers must be a whole number",
+        "0 resets none, 1 the output head, 2 the penultimate layer as well.",
+    )
     schedule = Periodic(period, start, stop)
 
     def build(
@@ -232,11 +256,14 @@ def shrink_and_perturb(
         draw_params: DrawParams,
         optimizer: optax.GradientTransformation,
     ) -> Intervention:
-        del graph
+        reset = _last_modules(graph, depth) if depth else frozenset()
+        changes_moments = depth > 0 or moments < 1
 
         def init(params: Params) -> tuple[()]:
             refuse_copies(optimizer, params)
-            return ()
+            if changes_moments:
+                validate_optimizer(optimizer, params)
+            return _no_state(reset, params)
 
         def apply(
             key: jax.Array,
@@ -249,11 +276,23 @@ def shrink_and_perturb(
             del activations
             due = schedule(step)
 
-            def mix(current: jax.Array, fresh: jax.Array) -> jax.Array:
+            def mix(
+                key_path: tuple[Any, ...], current: jax.Array, fresh: jax.Array
+            ) -> jax.Array:
                 mixed = shrink * current + perturb * fresh
-                return jnp.where(due, mixed.astype(current.dtype), current)
+                new = fresh if _module(leaf_path(key_path)) in reset else mixed
+                return jnp.where(due, new.astype(current.dtype), current)
 
-            mixed = jax.tree.map(mix, params, draw_params(key))
+            def fade(path: Path, moment: jax.Array, initial: jax.Array) -> jax.Array:
+                share = 0 if _module(path) in reset else moments
+                if share == 1:
+                    return moment
+                left = share * moment + (1 - share) * initial if share else initial
+                return jnp.where(due, left.astype(moment.dtype), moment)
+
+            mixed = jax.tree_util.tree_map_with_path(mix, params, draw_params(key))
+            if changes_moments:
+                opt_state = map_moments(fade, mixed, opt_state, optimizer)
             change = jax.tree.map(jnp.subtract, mixed, params)
             metrics = {"perturbation_norm": optax.tree.norm(change)}
             return mixed, opt_state, state, metrics

@@ -11,7 +11,7 @@ from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.settings import DQN_SETTINGS, updates_per_train_step
 from redo_dopamine.core.graph import Params
-from redo_dopamine.core.jit import compiled, unrolled
+from redo_dopamine.core.jit import choose_runtime, compiled, unrolled
 from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import (
     Batch,
@@ -91,6 +91,7 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
 
         rehearsal.check_memory(draw_params)
         self._rng, key = jax.random.split(self._rng)
+        choose_runtime(draw_params, key)
         # One program, where Dopamine compiles every operation of it on its own.
         draw_initial = compiled(draw_params)
         self.online_params = draw_initial(key)

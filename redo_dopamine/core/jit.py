@@ -56,7 +56,39 @@ def _keep_programs_by_cores() -> None:
 
 def in_old_runtime() -> bool:
     """Whether `compiled` programs run in the older one."""
-    return HAS_OLD_RUNTIME and jax.default_backend() == "cpu"
+    return HAS_OLD_RUNTIME and not _is_left and jax.default_backend() == "cpu"
+
+
+# Pixels times channels of a state that goes into a max-pool. From twice as many on the
+# older runtime can end the process while it compiles the gradient of a batch of 32
+# ("could not find evaluated value").
+_LARGEST_POOLED = 84 * 84 * 32
+_is_left = False
+
+
+def choose_runtime(function: Callable[..., Any], *arguments: Any) -> None:
+    """Leave the older runtime, for good, if a network has what it cannot compile.
+
+    Args:
+        function: runs the network on one state; it is traced only.
+        *arguments: of the function.
+    """
+    global _is_left
+    program = jax.make_jaxpr(function)(*arguments)
+    if in_old_runtime() and _largest_pooled(program.jaxpr) > _LARGEST_POOLED:
+        _is_left = True
+
+
+def _largest_pooled(program: Any) -> int:
+    largest = 0
+    for operation in program.eqns:
+        if operation.primitive.name == "reduce_window_max":
+            largest = max(largest, math.prod(operation.invars[0].aval.shape))
+        for part in jax.tree.leaves(operation.params):
+            inner = getattr(part, "jaxpr", part)
+            if hasattr(inner, "eqns"):
+                largest = max(largest, _largest_pooled(inner))
+    return largest
 
 
 def compiled(function: Callable[..., Any], **settings: Any) -> Any:

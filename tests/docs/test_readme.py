@@ -94,7 +94,7 @@ def test_the_catalogues_table_is_what_its_command_prints():
 
 
 def test_the_three_settings_of_redo_are_those_of_the_config():
-    [listing] = [b for b in blocks("") if "redo.tau" in b]
+    [listing] = [b for b in blocks("") if "\nredo.tau" in b]
     shown = {line.partition("#")[0].rstrip() for line in listing.splitlines()}
     shipped = (ROOT / "gin_configs" / "dqn_redo.gin").read_text()
     found = {line.partition("#")[0].rstrip() for line in shipped.splitlines()}

@@ -85,7 +85,7 @@ def refuse(capsys, *arguments):
             ["intervention must have neurons", "no hidden layer", "Use @none()"],
         ),
         ("JaxDQNAgent.network = @relu", ["network must be a network, but is @relu"]),
-        ("create_agent.agent_name = 'rainbow'", ["'rainbow'", "dqn.gin"]),
+        ("create_agent.agent_name = 'sarsa'", ["'sarsa'", "dqn.gin"]),
         ("create_runner.schedule = 'sometimes'", ["'sometimes'", "continuous_train"]),
         (
             "JaxDQNAgent.optimizer = 'adan'",

@@ -12,6 +12,7 @@ from redo_dopamine.config.rules import (
     ANY_NUMBER,
     BELOW_ONE,
     ENVIRONMENT_BYTES,
+    GIVEN,
     GRADIENT_STEPS,
     INTERVENTION,
     LARGEST_SEED,
@@ -110,7 +111,9 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "windows": function(
             "a function of a trajectory and its settings", 2, "@complete_windows"
         ),
-        **given("stack_size", "update_horizon", "gamma", "seed", "draw_at"),
+        **given("stack_size", "update_horizon", "gamma", "seed"),
+        # Of a replay that is not cut, None stands in the run's config.gin.
+        "draw_at": GIVEN._replace(fits=lambda x: x is None),
     },
     "experiment": {
         "runner": kind(

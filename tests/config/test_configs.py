@@ -269,7 +269,9 @@ def test_a_config_builds_the_agent_it_describes(config, data, tmp_path):
         return
     ratio = gin.query_parameter(f"{agent_name(config)}.replay_ratio")
     assert agent._num_updates == ratio * agent.update_period
-    if config.startswith("drq"):
+    if config.startswith("bbf"):  # Its target network follows at every update.
+        assert gin.query_parameter("RecycledFullRainbowAgent.target_rate") == 0.005
+    elif config.startswith("drq"):
         assert not agent._mse_loss
     elif isinstance(agent, RecycledDQNAgent):
         if agent_name(config) == "RecycledDQNAgent":

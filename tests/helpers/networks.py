@@ -215,7 +215,6 @@ CASES = {
 MORE_CASES = {
     "impala": _impala(1, (4, 5)),
     "impala_width_0.25": _impala(0.25, (16, 20)),
-    "rainbow_impala": _rainbow_impala(),
     "impala_crelu": _impala(0.25, (16,), activation=crelu),
     "nature_leaky_relu": _nature(0.25, activation=nn.leaky_relu),
     "nature_crelu": _nature(0.25, activation=crelu),
@@ -232,6 +231,7 @@ MORE_CASES = {
 COUPLED_CASES = {
     "nature_layer_norm": _nature(0.25, normalize=layer_norm),
     "impala_layer_norm": _impala(0.25, (32,), normalize=layer_norm),
+    "rainbow_impala": _rainbow_impala(),  # By unit_range.
     "drq_crelu_layer_norm": _rainbow(
         num_atoms=1, distributional=False, activation=crelu, normalize=layer_norm
     ),

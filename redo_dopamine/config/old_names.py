@@ -168,10 +168,7 @@ SETTINGS: tuple[Row, ...] = (
         },
         _NO_AGENT,
     ),
-    *_refused(
-        _NO_AGENT,
-        *("SPRAgent", "BBFAgent"),
-    ),
+    *_refused(_NO_AGENT, "SPRAgent", "BBFAgent"),
     # Environments.
     Row("Runner.game_name", "create_atari_environment.game_name"),
     Row("Runner.sticky_actions", "create_atari_environment.sticky_actions"),

@@ -74,9 +74,9 @@ def choose_runtime(function: Callable[..., Any], *arguments: Any) -> None:
         *arguments: of the function.
     """
     global _is_left
-    program = jax.make_jaxpr(function)(*arguments)
-    if in_old_runtime() and _largest_pooled(program.jaxpr) > _LARGEST_POOLED:
-        _is_left = True
+    if in_old_runtime():
+        program = jax.make_jaxpr(function)(*arguments)
+        _is_left = _largest_pooled(program.jaxpr) > _LARGEST_POOLED
 
 
 def _largest_pooled(program: Any) -> int:

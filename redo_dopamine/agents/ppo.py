@@ -19,7 +19,7 @@ from redo_dopamine.agents.continuous import (
 )
 from redo_dopamine.agents.settings import PPO_SETTINGS, Undone
 from redo_dopamine.core.graph import Params
-from redo_dopamine.core.jit import compiled, unrolled
+from redo_dopamine.core.jit import choose_runtime, compiled, unrolled
 from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_update
 
@@ -256,6 +256,7 @@ class RecycledPPOAgent(PlasticAgent, ContinuousAgent, ppo_agent.PPOAgent):
 
         rehearsal.check_memory(draw_params)
         self._rng, key = jax.random.split(self._rng)
+        choose_runtime(draw_params, key)
         self.online_params = compiled(draw_params)(key)
         self.optimizer = self._make_optimizer(
             optax.clip_by_global_norm(self._max_gradient_norm)

@@ -20,7 +20,7 @@ from redo_dopamine.agents.continuous import (
 )
 from redo_dopamine.agents.settings import SAC_SETTINGS
 from redo_dopamine.core.graph import Params
-from redo_dopamine.core.jit import compiled, unrolled
+from redo_dopamine.core.jit import choose_runtime, compiled, unrolled
 from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_polyak_update
 from redo_dopamine.replay.buffer import as_batch, example_batch, network_inputs
@@ -160,6 +160,7 @@ class RecycledSACAgent(PlasticAgent, ContinuousAgent, sac_agent.SACAgent):
 
         rehearsal.check_memory(draw_params)
         self._rng, key = jax.random.split(self._rng)
+        choose_runtime(draw_params, key)
         draw_initial = compiled(draw_params)
         self.online_params = draw_initial(key)
         # Not the same arrays, because the update donates the online parameters' memory.

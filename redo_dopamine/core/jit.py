@@ -56,7 +56,11 @@ def _keep_programs_by_cores() -> None:
 
 def in_old_runtime() -> bool:
     """Whether `compiled` programs run in the older one."""
-    return HAS_OLD_RUNTIME and not _is_left and jax.default_backend() == "cpu"
+    return _has_both() and not _is_left
+
+
+def _has_both() -> bool:
+    return HAS_OLD_RUNTIME and jax.default_backend() == "cpu"
 
 
 # Pixels times channels of a state that goes into a max-pool. From twice as many on the
@@ -67,14 +71,16 @@ _is_left = False
 
 
 def choose_runtime(function: Callable[..., Any], *arguments: Any) -> None:
-    """Leave the older runtime, for good, if a network has what it cannot compile.
+    """Choose the runtime of a network's programs, whatever the last network's was.
+
+    It is the older one, unless the network has what that cannot compile.
 
     Args:
         function: runs the network on one state; it is traced only.
         *arguments: of the function.
     """
     global _is_left
-    if in_old_runtime():
+    if _has_both():
         program = jax.make_jaxpr(function)(*arguments)
         _is_left = _largest_pooled(program.jaxpr) > _LARGEST_POOLED
 

@@ -15,7 +15,7 @@ import optax
 from redo_dopamine.core.checks import whole_setting
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import InterventionFactory, none
-from redo_dopamine.core.jit import compiled
+from redo_dopamine.core.jit import choose_runtime, compiled
 from redo_dopamine.core.metrics.dormancy import DormancyRecord
 from redo_dopamine.plasticity.layers import TrackedNetwork, declared_graph, known_layers
 from redo_dopamine.plasticity.learner import Batch, Learner, Loss, make_fit
@@ -38,7 +38,12 @@ def stream(seed: int, *numbers: int) -> np.random.Generator:
 def make_draw(network: Any, inputs: np.ndarray) -> Callable[[jax.Array], Params]:
     """Compile `key -> new parameters` of a network that takes one of the inputs."""
     blank = np.zeros(inputs.shape[1:], inputs.dtype)
-    return compiled(lambda key: network.init(key, blank))
+
+    def draw(key: jax.Array) -> Params:
+        return network.init(key, blank)
+
+    choose_runtime(draw, jax.random.PRNGKey(0))
+    return compiled(draw)
 
 
 class Row(NamedTuple):

@@ -122,7 +122,7 @@ def test_the_report_has_them_as_a_file_and_on_the_page_of_games(sweep):
 def test_what_was_not_measured_is_a_dash_on_the_page(sweep):
     add(sweep, "dqn_rr1", 500, "largest_q", lambda seed: 2.0)
     page = write_report(sweep.root, 50).with_name("games.html").read_text()
-    section = page.split("Where each arm ended")[1].split("</table>")[0]
+    section = page.split("Where each arm ended</h")[1].split("</table>")[0]
     assert "nan" not in section.lower()
     assert section.count("<td>–</td>") == 3  # Of the arms without largest Q.
     assert '<th scope="row">DQN, RR 1</th>' in section

@@ -127,6 +127,7 @@ class Plasticity:
         self._seed = int(seed)
         self.dormant_fraction = float("nan")
         self._loss_gradients = compiled(subject.loss_gradients)
+        self._gradients = compiled(subject.gradients)
         # The learner is donated, as in an update.
         self._intervene = compiled(intervention.apply, donate_argnums=(1, 2))
         self._constrain = intervention.constrain and compiled(intervention.constrain)
@@ -181,7 +182,7 @@ class Plasticity:
         if intervenes:
             rng = self._rng(self._intervention_stream, gradient_step)
             observer = looking(
-                *(self.tracking.activations, self._loss_gradients),
+                *(self.tracking.activations, self._loss_gradients, self._gradients),
                 *(learner.params, target_params),
                 lambda size: draw_batch(size, rng),
             )
@@ -222,6 +223,7 @@ class Plasticity:
         observer = looking(
             functools.partial(jax.eval_shape, self.tracking.activations),
             functools.partial(jax.eval_shape, self._loss_gradients),
+            functools.partial(jax.eval_shape, self._gradients),
             *(params, target_params, example),
         )
         rehearsal.intervening(

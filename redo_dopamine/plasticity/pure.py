@@ -134,7 +134,9 @@ class PurePlasticity:
 
         def look(kept: Kept) -> tuple[Kept, Metrics]:
             activations = self._traced.collect(kept[0], inputs)
-            observer = Observer(lambda _: activations, _no_gradients)
+            observer = Observer(
+                lambda _: activations, _no_gradients, _no_gradients
+            )
 
             def act(kept: Kept) -> tuple[Kept, Metrics]:
                 key = jax.random.fold_in(state.key, step)
@@ -200,8 +202,8 @@ def _replace_of(learner: Any) -> Callable[..., Any]:
 def _no_gradients(size: int) -> Any:
     raise TypeError(
         "PurePlasticity has no loss to differentiate, but the intervention takes "
-        "gradients in activations, as regrama does. Give it traced.loss_gradients by "
-        "hand, or use Plasticity."
+        "gradients, as regrama does. Give it traced.loss_gradients by hand, or use "
+        "Plasticity."
     )
 
 

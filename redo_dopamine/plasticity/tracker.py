@@ -34,11 +34,13 @@ class Observer(NamedTuple):
 
     activations: Callable[[int], Activations]
     loss_gradients: Callable[[int], Activations]
+    gradients: Callable[[int], Params]
 
 
 def looking(
     activations: Callable[[Params, Batch], Any],
     loss_gradients: Callable[[Params, Params, Batch], Any],
+    gradients: Callable[[Params, Params, Batch], Any],
     params: Params,
     target_params: Params,
     draw_batch: Callable[[int], Batch],
@@ -47,6 +49,7 @@ def looking(
     return Observer(
         lambda size: activations(params, draw_batch(size)),
         lambda size: loss_gradients(params, target_params, draw_batch(size)),
+        lambda size: gradients(params, target_params, draw_batch(size)),
     )
 
 
@@ -81,6 +84,10 @@ class Subject(NamedTuple):
         return self.network.loss_gradients(
             self.loss, self.inputs, params, target_params, batch
         )
+
+    def gradients(self, params: Params, target_params: Params, batch: Batch) -> Params:
+        """Gradients of the loss in the parameters."""
+        return jax.grad(self.loss.__call__)(params, target_params, batch)
 
 
 class Memory(NamedTuple):

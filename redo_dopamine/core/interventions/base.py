@@ -26,8 +26,12 @@ class Observer(Protocol):
     def loss_gradients(self, batch_size: int) -> Activations:
         """Gradients of each example's loss in them [B, ..., N] per layer."""
 
+    def gradients(self, batch_size: int) -> Params:
+        """Gradients of the loss in the parameters."""
 
-Observe = Callable[[Observer], Activations]
+
+# Given to `apply` as it is: activations or gradients per layer, or a tree of both.
+Observe = Callable[[Observer], Any]
 
 # Of the metrics of an intervention that scores: by layer, of how many neurons the
 # magnitude is not finite.

@@ -1,5 +1,6 @@
 """What the interventions that recycle neurons share: they differ in the choice."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -115,6 +116,7 @@ class View(NamedTuple):
         params: the network's parameters.
         step: gradient updates made so far.
         key: a random key of this layer and step alone.
+        memory: what the last choice in this layer remembered.
     """
 
     layer: Layer
@@ -122,6 +124,7 @@ class View(NamedTuple):
     params: Params
     step: Step
     key: jax.Array
+    memory: State = ()
 
 
 class Choice(NamedTuple):
@@ -130,10 +133,12 @@ class Choice(NamedTuple):
     Attributes:
         mask: booleans [N].
         metrics: what to log beside their number; `/<layer>` is added to the names.
+        memory: for the next choice in this layer, a pytree of arrays.
     """
 
     mask: jax.Array
     metrics: dict[str, jax.Array]
+    memory: State = ()
 
 
 def recycling(
@@ -141,6 +146,7 @@ def recycling(
     schedule: Schedule,
     observe: Observe,
     incoming: Incoming = as_drawn,
+    remember: Callable[[int], State] | None = None,
 ) -> InterventionFactory:
     """Recycle chosen neurons of every recyclable layer.
 
@@ -149,6 +155,8 @@ def recycling(
         schedule: when.
         observe: what to look at for the choice.
         incoming: what newly drawn incoming weights become.
+        remember: the first memory of a layer of so many neurons; None for no memory.
+            A layer that could not be scored keeps the memory that it had.
 
     Returns:
         A function `(graph, draw_params, optimizer) -> Intervention`, where
@@ -176,15 +184,19 @@ def recycling(
             step: Step,
         ) -> Applied:
             due = schedule(step)
-            chosen, metrics = {}, {}
+            chosen, metrics, memories = {}, {}, {}
             activations = of_layers(graph.recyclable_layers, activations)
             for index, layer in enumerate(graph.recyclable_layers):
                 own_key = jax.random.fold_in(key, index)
-                found = choose(
-                    View(layer, activations[layer.name], params, step, own_key)
+                activation = activations[layer.name]
+                memory = state[layer.name] if remember else ()
+                found = choose(View(layer, activation, params, step, own_key, memory))
+                not_finite = scores.not_finite(activation)
+                acts = due & (not_finite == 0)
+                mask = found.mask & acts
+                memories[layer.name] = jax.tree.map(
+                    functools.partial(jnp.where, acts), found.memory, memory
                 )
-                not_finite = scores.not_finite(activations[layer.name])
-                mask = found.mask & due & (not_finite == 0)
                 chosen[layer.name] = mask
                 metrics[f"recycled/{layer.name}"] = jnp.sum(mask)
                 metrics[f"{NOT_FINITE}/{layer.name}"] = not_finite
@@ -199,11 +211,17 @@ def recycling(
             params, opt_state = recycle(
                 graph, chosen, params, fresh, opt_state, optimizer
             )
-            return params, opt_state, state, metrics
+            return params, opt_state, memories if remember else state, metrics
 
-        def init(params: Params) -> tuple[()]:
+        def init(params: Params) -> State:
             validate_optimizer(optimizer, params)
-            return ()
+            if remember is None:
+                return ()
+            shapes = shapes_by_path(params)
+            return {
+                layer.name: remember(layer.width(shapes))
+                for layer in graph.recyclable_layers
+            }
 
         return Intervention(init, apply, schedule, observe)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redo_dopamine.core.graph import Edge, Layer, NetworkGraph, validate
     from redo_dopamine.core.interventions import (
         adaptive_redo,
+        continual_backprop,
         fixed_budget,
         layer_reset,
         none,
@@ -45,7 +46,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
-        *("adaptive_redo", "fixed_budget", "layer_reset", "none", "prune", "redo"),
+        *("adaptive_redo", "continual_backprop", "fixed_budget", "layer_reset"),
+        *("none", "prune", "redo"),
         *("redo_at_random", "regrama", "shrink_and_perturb", "spectral_norm"),
         "weight_clipping",
     ),

@@ -33,6 +33,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.shrink_and_perturb,
     interventions.regrama,
     interventions.adaptive_redo,
+    interventions.continual_backprop,
     interventions.weight_clipping,
     interventions.spectral_norm,
 )

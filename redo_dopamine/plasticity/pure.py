@@ -134,9 +134,7 @@ class PurePlasticity:
 
         def look(kept: Kept) -> tuple[Kept, Metrics]:
             activations = self._traced.collect(kept[0], inputs)
-            observer = Observer(
-                lambda _: activations, _no_gradients, _no_gradients
-            )
+            observer = Observer(lambda _: activations, _no_gradients, _no_gradients)
 
             def act(kept: Kept) -> tuple[Kept, Metrics]:
                 key = jax.random.fold_in(state.key, step)

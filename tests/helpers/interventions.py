@@ -72,6 +72,9 @@ INTERVENTIONS = {
     "highest_score": _budget(interventions.highest_score),
     "at_random": _budget(interventions.at_random),
     "lowest_utility": _budget(interventions.lowest_utility),
+    "continual_backprop": Entry(
+        interventions.continual_backprop(0.5, maturity=0, **WINDOW)
+    ),
     "prune": Entry(interventions.prune(TAU, **WINDOW)),
     "layer_reset": Entry(
         interventions.layer_reset(2, **WINDOW), paths_of_last_two_layers

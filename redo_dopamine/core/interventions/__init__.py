@@ -32,6 +32,7 @@ from redo_dopamine.core.interventions.constraints import (
     spectral_norm,
     weight_clipping,
 )
+from redo_dopamine.core.interventions.continual_backprop import continual_backprop
 from redo_dopamine.core.interventions.recycling import (
     Incoming,
     Selection,
@@ -65,6 +66,7 @@ __all__ = [
     "adaptive_redo",
     "as_drawn",
     "at_random",
+    "continual_backprop",
     "fixed_budget",
     "highest_score",
     "layer_reset",

@@ -281,19 +281,22 @@ def lowest_utility(view: View) -> jax.Array:
     Returns:
         Numbers [N]; the neurons with the lowest are recycled.
     """
-    weights = leaves_by_path(view.params)
-    shapes = shapes_by_path(view.params)
-
-    def magnitudes(of: tuple[Indexed, ...]) -> Any:
-        width = view.activation.shape[-1]
-        return sum(
-            sum_by_neuron(jnp.abs(weights[path]), index, width)
-            for path, index, is_kernel in of
-            if is_kernel
-        )
-
+    fed_by = view.layer.fed_by(shapes_by_path(view.params))
     return scores.utility_of_sums(
-        view.activation,
-        magnitudes(view.layer.fed_by(shapes)),
-        magnitudes(view.layer.read_by(shapes)),
+        view.activation, _magnitudes(view, fed_by), outgoing_magnitudes(view)
+    )
+
+
+def outgoing_magnitudes(view: View) -> jax.Array:
+    """Sums [N] of the magnitudes of the weights that read each neuron of a layer."""
+    return _magnitudes(view, view.layer.read_by(shapes_by_path(view.params)))
+
+
+def _magnitudes(view: View, of: tuple[Indexed, ...]) -> Any:
+    weights = leaves_by_path(view.params)
+    width = view.activation.shape[-1]
+    return sum(
+        sum_by_neuron(jnp.abs(weights[path]), index, width)
+        for path, index, is_kernel in of
+        if is_kernel
     )

@@ -218,6 +218,12 @@ def test_what_would_be_recorded_and_not_done_is_refused(binding, message):
         agent_of()
 
 
+@pytest.mark.parametrize("collectors", [[], (), ["tensorboard"]])
+def test_lists_of_collectors_that_ask_for_what_is_done_are_taken(collectors):
+    gin.bind_parameter("JaxDQNAgent.collector_allowlist", collectors)
+    assert agent_of()._collector_allowlist == collectors
+
+
 def test_the_schedule_and_the_number_of_updates_are_done():
     gin.bind_parameter("JaxFullRainbowAgent.epsilon_fn", lambda *_: 0.25)
     found = []

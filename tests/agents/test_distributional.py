@@ -277,6 +277,15 @@ def test_what_cannot_be_done_is_refused():
             agent_of(name)
 
 
+@pytest.mark.parametrize("name", ["rainbow", "full_rainbow"])
+@pytest.mark.parametrize(
+    "wrong", [{"vmax": 0.0}, {"vmin": 20.0}, {"vmin": 10.0}, {"num_atoms": 1}]
+)
+def test_atoms_that_do_not_rise_are_refused(name, wrong):
+    with pytest.raises(ValueError, match=r"vmax must be above vmin.* num_atoms"):
+        agent_of(name, **wrong)
+
+
 def test_noise_is_in_acting_and_not_in_evaluation():
     agent = agent_of("full_rainbow")
     frames = np.ones((2, 20, 20), np.uint8)

@@ -97,7 +97,10 @@ def test_a_restored_agent_goes_on_as_the_saved_one(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"horizon_fn": lambda step: 5}, "horizon_fn must be .* gives 5 at step 0"),
+        (
+            {"horizon_fn": lambda step: 5},
+            "horizon_fn must be .* gives 5 at step 0. Bind upd",
+        ),
         ({"horizon_fn": lambda step: 1.5}, "gives 1.5 .*annealed_horizon"),
         ({"gamma_fn": lambda step: 2.0}, "gamma_fn must be .*annealed_gamma"),
         ({"gamma_fn": lambda: 0.9}, "gamma_fn must be a function of the gradient step"),

@@ -84,9 +84,12 @@ def _check(
     """
     if function is None:
         return
-    rule = {
-        "horizon_fn": "a whole number from 1 to update_horizon",
-        "gamma_fn": "a discount in [0, 1]",
+    rule, remedy = {
+        "horizon_fn": (
+            "a whole number from 1 to update_horizon",
+            "Bind update_horizon to the longest",
+        ),
+        "gamma_fn": ("a discount in [0, 1]", "Lower the discount"),
     }[setting]
     of = f"the gradient step that gives {rule}"
     for step in _TRIED:
@@ -94,5 +97,5 @@ def _check(
         if not (is_number(value) and fits(value)):
             raise SettingError(
                 f"{setting} must be a function of {of}, but {shown(function)} gives "
-                f"{value} at step {step}. Use @annealed_{setting[:-3]}()."
+                f"{value} at step {step}. {remedy}, or use @annealed_{setting[:-3]}()."
             )

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.agents.settings import UNDONE_LOSS
 from redo_dopamine.core.jit import compiled
 from redo_dopamine.plasticity.learner import (
     Batch,
@@ -35,7 +37,25 @@ class PrioritizedDQNAgent(RecycledDQNAgent):
     Theirs set "uniform" over it again, so that their replay is never prioritized
     (google/dopamine issue 230). Here it is: a transition's priority is the root of its
     error when last drawn, and an error's weight 1 / sqrt(P), over the largest.
+
+    Args:
+        num_actions: number of actions.
+        replay_ratio: as in `RecycledDQNAgent`.
+        **settings: of `PlasticAgent` and of the Dopamine agent.
     """
+
+    OWN_SETTINGS: tuple[str, ...] = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
+    UNDONE = (*PlasticAgent.UNDONE, UNDONE_LOSS)
+
+    def __init__(
+        self,
+        num_actions: int,
+        *,
+        replay_ratio: float | None = None,
+        **settings: Any,
+    ):
+        # What is bound to RecycledDQNAgent does not hold here.
+        self._initialize(num_actions, replay_ratio, settings)
 
     _scheme: str | None = None
     _drawn: np.ndarray  # The numbers of the transitions that were drawn last.

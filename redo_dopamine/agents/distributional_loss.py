@@ -9,6 +9,7 @@ from dopamine.jax import losses
 from dopamine.jax.agents.rainbow import rainbow_agent
 
 from redo_dopamine.agents.dqn_loss import discount_of, outputs_of
+from redo_dopamine.core.checks import SettingError
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import unrolled
 from redo_dopamine.plasticity.learner import Batch, Loss, mean_error
@@ -49,7 +50,17 @@ def categorical(
         support: returns [atoms] that the atoms stand for.
         cumulative_gamma: the discount to the power of n.
         choose: the next actions.
+
+    Raises:
+        SettingError: the support does not rise from one atom to the next.
     """
+    lowest, highest, num_atoms = float(support[0]), float(support[-1]), len(support)
+    if not (num_atoms > 1 and lowest < highest):
+        raise SettingError(
+            "vmax must be above vmin, which is -vmax where it is not set, and "
+            f"num_atoms at least 2, but {num_atoms} atoms stand for returns from "
+            f"{lowest:g} to {highest:g}. Rainbow has vmax = 10.0 and num_atoms = 51."
+        )
 
     def targets(params: Params, target_params: Params, batch: Batch) -> jax.Array:
         online = outputs_of(apply, params, batch, "next_state")

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
-from redo_dopamine.agents.base import PlasticAgent
-from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
+from redo_dopamine.agents.batches import PrioritizedDQNAgent
+from redo_dopamine.agents.full_rainbow import AUGMENT_KEYS, RecycledFullRainbowAgent
 from redo_dopamine.agents.settings import ATARI_100K_SETTINGS
 from redo_dopamine.plasticity.learner import Batch
 
@@ -41,7 +41,7 @@ class RecycledDrQEpsAgent(
     """
 
     DOPAMINE_SETTINGS = ATARI_100K_SETTINGS
-    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
+    OWN_SETTINGS = PrioritizedDQNAgent.OWN_SETTINGS
 
     def __init__(
         self,
@@ -86,18 +86,13 @@ class RecycledDrQEpsAgent(
             )
         super()._build()
 
-    def _split(self, rng: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        rng, *augment = jax.random.split(rng, 3)
-        rng, keys = super()._split(rng)
-        names = ("augment_key", "next_augment_key")
-        return rng, keys | dict(zip(names, augment, strict=True))
+    def _augment(self, states: jax.Array, key: jax.Array) -> jax.Array:
+        """Floats that enter the network, of the bytes of states [B, H, W, stack]."""
+        return self.train_preprocess_fn(states, rng=key)
 
     def _prepare(self, batch: Batch) -> Batch:
-        def augment(name: str, key: str) -> jax.Array:
-            states = jnp.moveaxis(batch[name], 1, -1)
-            return self.train_preprocess_fn(states, rng=batch[key])
-
-        return batch | {
-            "state": augment("state", "augment_key"),
-            "next_state": augment("next_state", "next_augment_key"),
+        augmented = {
+            name: self._augment(jnp.moveaxis(batch[name], 1, -1), batch[key])
+            for name, key in AUGMENT_KEYS.items()
         }
+        return batch | augmented

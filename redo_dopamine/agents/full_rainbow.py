@@ -24,7 +24,7 @@ from redo_dopamine.core.jit import unrolled
 from redo_dopamine.plasticity.learner import Batch, Loss
 
 # By the name of a batch's states, that of what their augmentation is drawn from.
-_AUGMENT_KEYS = {"state": "augment_key", "next_state": "next_augment_key"}
+AUGMENT_KEYS = {"state": "augment_key", "next_state": "next_augment_key"}
 
 
 @gin.configurable
@@ -71,8 +71,8 @@ class RecycledFullRainbowAgent(
 
     DOPAMINE_SETTINGS = FULL_RAINBOW_SETTINGS
     OWN_SETTINGS: tuple[str, ...] = (
-        *PlasticAgent.OWN_SETTINGS,
-        *("replay_ratio", "horizon_fn", "gamma_fn", "target_rate", "acts_with"),
+        *PrioritizedDQNAgent.OWN_SETTINGS,
+        *("horizon_fn", "gamma_fn", "target_rate", "acts_with"),
         *("target_intervention", "augment"),
     )
     UNDONE = (
@@ -130,7 +130,7 @@ class RecycledFullRainbowAgent(
                 of="(states [B, ...], key) that gives such states",
                 shape=batch[name].shape,
             )
-            for name, key in _AUGMENT_KEYS.items()
+            for name, key in AUGMENT_KEYS.items()
         }
         return batch | augmented
 
@@ -193,6 +193,6 @@ class RecycledFullRainbowAgent(
         augment_keys: dict[str, jax.Array] = {}
         if self._augment is not None:
             rng, *drawn = jax.random.split(rng, 3)
-            augment_keys = dict(zip(_AUGMENT_KEYS.values(), drawn, strict=True))
+            augment_keys = dict(zip(AUGMENT_KEYS.values(), drawn, strict=True))
         key, next_key, rng = jax.random.split(rng, 3)
         return rng, {"key": key, "next_key": next_key, **augment_keys}

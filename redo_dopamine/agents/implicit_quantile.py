@@ -40,7 +40,7 @@ class RecycledImplicitQuantileAgent(
     """
 
     DOPAMINE_SETTINGS = IMPLICIT_QUANTILE_SETTINGS
-    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
+    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio", "replay_scheme")
     UNDONE = (*PlasticAgent.UNDONE, UNDONE_LOSS)
 
     def __init__(

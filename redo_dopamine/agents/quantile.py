@@ -1,14 +1,11 @@
 """Learn as Dopamine's QR-DQN does, with dormancy tracking and interventions."""
 
-from typing import Any
-
 import gin
 from dopamine.jax.agents.quantile import quantile_agent
 
 from redo_dopamine.agents import distributional_loss
-from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.batches import PrioritizedDQNAgent
-from redo_dopamine.agents.settings import QUANTILE_SETTINGS, UNDONE_LOSS
+from redo_dopamine.agents.settings import QUANTILE_SETTINGS
 from redo_dopamine.plasticity.learner import Loss
 
 
@@ -33,18 +30,6 @@ class RecycledQuantileAgent(PrioritizedDQNAgent, quantile_agent.JaxQuantileAgent
     """
 
     DOPAMINE_SETTINGS = QUANTILE_SETTINGS
-    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
-    UNDONE = (*PlasticAgent.UNDONE, UNDONE_LOSS)
-
-    def __init__(
-        self,
-        num_actions: int,
-        *,
-        replay_ratio: float | None = None,
-        **settings: Any,
-    ):
-        # What is bound to RecycledDQNAgent does not hold here.
-        self._initialize(num_actions, replay_ratio, settings)
 
     def _loss(self) -> Loss:
         return distributional_loss.quantile_regression(

@@ -7,9 +7,8 @@ import jax
 from dopamine.jax.agents.rainbow import rainbow_agent
 
 from redo_dopamine.agents import distributional_loss
-from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.batches import PrioritizedDQNAgent
-from redo_dopamine.agents.settings import RAINBOW_SETTINGS, UNDONE_LOSS
+from redo_dopamine.agents.settings import RAINBOW_SETTINGS
 from redo_dopamine.core.graph import Params
 from redo_dopamine.plasticity.learner import Loss
 
@@ -34,18 +33,6 @@ class RecycledRainbowAgent(PrioritizedDQNAgent, rainbow_agent.JaxRainbowAgent):
     """
 
     DOPAMINE_SETTINGS = RAINBOW_SETTINGS
-    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
-    UNDONE = (*PlasticAgent.UNDONE, UNDONE_LOSS)
-
-    def __init__(
-        self,
-        num_actions: int,
-        *,
-        replay_ratio: float | None = None,
-        **settings: Any,
-    ):
-        # What is bound to RecycledDQNAgent does not hold here.
-        self._initialize(num_actions, replay_ratio, settings)
 
     def _apply(self, params: Params, state: jax.Array, **settings: Any) -> Any:
         return self.network_def.apply(params, state, self._support, **settings)

@@ -144,7 +144,8 @@ UNDONE = (
     ),
     Undone(
         "_collector_allowlist",
-        ("tensorboard", ("tensorboard",), ["tensorboard"]),
+        # Where it is empty, Dopamine hands metrics to every collector as well.
+        ("tensorboard", ("tensorboard",), ["tensorboard"], (), []),
         "Every collector gets every metric; choose them by "
         "CollectorDispatcher.collectors.",
     ),

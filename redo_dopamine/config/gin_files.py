@@ -102,14 +102,20 @@ def parse(
 
 def _defaults_then(notes: Sequence[str]) -> Iterator[str]:
     """Bind what files of another time leave to defaults that are others today."""
-    for settings in migration.defaults(notes):
-        with contextlib.suppress(ValueError):
-            gin.query_parameter(next(iter(settings)))
+    agent = _query("create_agent.agent_name", "jax_dqn")
+    for settings in migration.defaults(notes, agent):
+        if _query(next(iter(settings))) is not None:
             continue
         for name, value in settings.items():
             with gin.unlock_config():
                 gin.parse_config(f"{name} = {value}")
             yield f"{name} = {value} by default then"
+
+
+def _query(name: str, default: Any = None) -> Any:
+    with contextlib.suppress(ValueError):
+        return gin.query_parameter(name)
+    return default
 
 
 def _translated(text: str, source: str, notes: list[str]) -> str:

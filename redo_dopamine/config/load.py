@@ -66,7 +66,7 @@ _AGENTS = (
 )
 _BEGIN_WITH = (
     "dqn.gin, rainbow.gin, full_rainbow.gin, quantile.gin, implicit_quantile.gin, "
-    "der.gin, drq_eps.gin, minatar_dqn.gin, ppo.gin and sac.gin"
+    "der.gin, bbf.gin, drq_eps.gin, minatar_dqn.gin, ppo.gin and sac.gin"
 )
 _SCHEDULES = ("continuous_train_and_eval", "continuous_train")
 

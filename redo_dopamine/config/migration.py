@@ -62,14 +62,22 @@ def translate(text: str, source: str) -> Translated:
     return Translated("\n".join(lines), tuple(notes))
 
 
-def defaults(notes: Iterable[str]) -> Iterator[Mapping[str, str]]:
+def defaults(notes: Iterable[str], agent: str) -> Iterator[Mapping[str, str]]:
     """What files left out and is another today, for those that these notes are of.
+
+    Args:
+        notes: of the files.
+        agent: the one that they name in `create_agent`, or its default.
 
     Yields:
         Settings that go together, as `Default.settings`.
     """
     owners = {note.partition(".")[0] for note in notes}
-    return (x.settings for x in DEFAULTS if owners.intersection(x.owners))
+    return (
+        x.settings
+        for x in DEFAULTS
+        if owners.intersection(x.owners) and x.agent in ("", agent)
+    )
 
 
 def _line(line: str, place: str, notes: dict[str, None]) -> str:
@@ -140,8 +148,8 @@ def table() -> str:
         rows.append(f"| `{written}` | {f'`{value}`' if value else 'left out'}. |")
     for instead, names in itertools.groupby(NOT_HERE, NOT_HERE.__getitem__):
         rows.append(f"| {', '.join(f'`{x}`' for x in names)} | refused. {instead} |")
-    for owners, settings in DEFAULTS:
-        of = ", ".join(f"`{x}.*`" for x in owners)
+    for owners, settings, agent in DEFAULTS:
+        of = ", ".join(f"`{x}.*`" for x in owners) + f" of `'{agent}'`" * bool(agent)
         found = ", ".join(f"`{name} = {x}`" for name, x in settings.items())
         first = f"without `{next(iter(settings))}`, beside {of}"
         rows.append(f"| {first} | {found}. |")

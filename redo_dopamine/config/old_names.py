@@ -41,7 +41,11 @@ def _refused(instead: str, *owners: str) -> tuple[Row, ...]:
 _NO_AGENT = (
     "The agents here are DQN, Rainbow, QR-DQN, IQN, DrQ(eps), PPO and SAC: dqn.gin, "
     "rainbow.gin, full_rainbow.gin, quantile.gin, implicit_quantile.gin, der.gin, "
-    "drq_eps.gin, ppo.gin and sac.gin configure them."
+    "bbf.gin, drq_eps.gin, ppo.gin and sac.gin configure them."
+)
+_NO_PREDICTION = (
+    "SPR's self-predictive loss is not here. Begin with bbf.gin, which is BBF's recipe "
+    "without it, or with bbf_without_resets.gin."
 )
 _NO_ENVIRONMENT = (
     "The environments here are Atari, MinAtar and MuJoCo: dqn.gin, minatar_dqn.gin, "
@@ -84,12 +88,41 @@ NOT_HERE: Mapping[str, str] = {
         for name in ("Cartpole", "Acrobot", "LunarLander", "MountainCar")
     },
 }
-_UPDATES = (
-    "Write RecycledDQNAgent.replay_ratio, the updates per agent step: this number "
-    "divided by JaxDQNAgent.update_period."
-)
 _UNIFORM = "IQN draws its batches uniformly, as in Dopamine whatever is set."
 _NO_WEIGHTS = "Layers are derived from the network, and zero is what ReDo writes."
+
+
+def _recycled(
+    owner: str, ours: str, parent: str, networks: Mapping[str, str]
+) -> tuple[Row, ...]:
+    """The rows of one of the agents of Dopamine's ReDo."""
+    widths = " or ".join(f"{x[1:]}.width" for x in networks.values())
+    return (
+        Row(
+            f"{owner}.reset_mode",
+            f"{ours}.intervention",
+            {"'neurons'": "@redo()", "'weights'": "@layer_reset()", "None": "@none()"},
+            f"Write {ours}.intervention = @fixed_budget() for neurons_scheduled.",
+        ),
+        Row(f"{owner}.network", f"{parent}.network", networks),
+        Row(f"{owner}.width", "", {"1": ""}, f"Write {widths}."),
+        Row(
+            f"{owner}.num_updates_per_train_step",
+            "",
+            {"1": ""},
+            f"Write {ours}.replay_ratio, the updates per agent step: this number "
+            "divided by update_period.",
+        ),
+        Row(
+            f"{owner}.target_update_strategy",
+            "",
+            {"'training_step'": ""},
+            "Divide target_update_period, in agent steps, by the replay ratio.",
+        ),
+        Row(f"{owner}.batch_size_statistics", f"{ours}.tracking_batch_size"),
+        Row(f"{owner}.is_debugging"),
+    )
+
 
 SETTINGS: tuple[Row, ...] = (
     # Agents of TensorFlow, and their optimizers.
@@ -120,10 +153,18 @@ SETTINGS: tuple[Row, ...] = (
         for buffer in (
             *("WrappedReplayBuffer", "WrappedPrioritizedReplayBuffer"),
             *("OutOfGraphReplayBuffer", "OutOfGraphPrioritizedReplayBuffer"),
+            "DeterministicOutOfGraphReplayBuffer",
+            "DeterministicOutOfGraphPrioritizedReplayBuffer",
         )
         for row in _renamed(buffer, "ReplayBuffer", replay_capacity="max_capacity")
     ),
+    # Atari 100K before it was one of Dopamine's labs.
+    Row(
+        "JaxFullRainbowAgent.data_augmentation",
+        "Atari100kRainbowAgent.data_augmentation",
+    ),
     # Runners.
+    Row("Runner.random_seed", "JaxDQNAgent.seed"),
     Row("MaxEpisodeEvalRunner.num_eval_episodes", "Atari100kRunner.num_eval_episodes"),
     *(
         row
@@ -163,12 +204,12 @@ SETTINGS: tuple[Row, ...] = (
         "create_agent_recycled.agent_name",
         "create_agent.agent_name",
         {
-            **{"'dqn'": "'jax_dqn'", "'atari100k'": "'jax_dqn'"},
+            **{"'dqn'": "'jax_dqn'", "'atari100k'": "'full_rainbow'"},
             "'rainbow'": "'jax_rainbow'",
         },
         _NO_AGENT,
     ),
-    *_refused(_NO_AGENT, "SPRAgent", "BBFAgent"),
+    *_refused(_NO_PREDICTION, "SPRAgent", "JaxSPRAgent", "BBFAgent"),
     # Environments.
     Row("Runner.game_name", "create_atari_environment.game_name"),
     Row("Runner.sticky_actions", "create_atari_environment.sticky_actions"),
@@ -194,43 +235,18 @@ SETTINGS: tuple[Row, ...] = (
         {"True": "@ppo_preprocessing", "False": "None"},
     ),
     # Dopamine's ReDo.
-    Row(
-        "RecycledDQNAgent.reset_mode",
-        "RecycledDQNAgent.intervention",
-        {"'neurons'": "@redo()", "'weights'": "@layer_reset()", "None": "@none()"},
-        "Write RecycledDQNAgent.intervention = @fixed_budget() for neurons_scheduled.",
-    ),
-    Row(
-        "RecycledDQNAgent.network",
-        "JaxDQNAgent.network",
+    *_recycled(
+        *("RecycledDQNAgent", "RecycledDQNAgent", "JaxDQNAgent"),
         {"'nature'": "@NatureNetwork", "'resnet'": "@ImpalaNetwork"},
     ),
-    Row("RecycledDQNAgent.num_updates_per_train_step", "", {}, _UPDATES),
-    Row(
-        "RecycledDQNAgent.batch_size_statistics",
-        "RecycledDQNAgent.tracking_batch_size",
-    ),
-    Row(
-        "RecycledRainbowAgent.reset_mode",
-        "RecycledRainbowAgent.intervention",
-        {"'neurons'": "@redo()", "'weights'": "@layer_reset()", "None": "@none()"},
-        "Write RecycledRainbowAgent.intervention.",
-    ),
-    Row(
-        "RecycledRainbowAgent.network",
-        "JaxRainbowAgent.network",
+    *_recycled(
+        *("RecycledRainbowAgent", "RecycledRainbowAgent", "JaxRainbowAgent"),
         {"'nature'": "@NatureC51Network"},
     ),
-    Row(
-        "RecycledRainbowAgent.num_updates_per_train_step",
-        "",
-        {"1": ""},
-        "Write RecycledRainbowAgent.replay_ratio, the updates per agent step: this "
-        "number divided by JaxRainbowAgent.update_period.",
-    ),
-    Row(
-        "RecycledRainbowAgent.batch_size_statistics",
-        "RecycledRainbowAgent.tracking_batch_size",
+    *_recycled(
+        "RecycledAtari100kRainbowAgent",
+        *("RecycledDrQEpsAgent", "Atari100kRainbowAgent"),
+        {"'nature'": "@NatureRainbowNetwork"},
     ),
     Row("BaseRecycler.dead_neurons_threshold", "redo.tau"),
     Row("BaseRecycler.reset_period", "redo.period"),
@@ -240,6 +256,12 @@ SETTINGS: tuple[Row, ...] = (
     Row("NeuronRecycler.init_method_outgoing", "", {"'zero'": ""}, _NO_WEIGHTS),
     Row("NeuronRecycler.weight_scaling", "", {"False": ""}, "Write @live_norm."),
     Row("NeuronRecyclerScheduled.recycle_rate", "fixed_budget.fraction"),
+    Row(
+        "NeuronRecyclerScheduled.score_type",
+        "",
+        {"'redo'": ""},
+        "Write fixed_budget.select.",
+    ),
     *_refused(
         "See docs/released_code.md for what is here in its place.",
         *("BaseRecycler", "NeuronRecycler", "NeuronRecyclerScheduled", "LayerReset"),
@@ -256,18 +278,21 @@ class Default(NamedTuple):
     Attributes:
         owners: of old settings: a file that sets one of theirs is meant.
         settings: by today's names; none of them where the file sets the first.
+        agent: by its name in `create_agent`, the one that they are of; "" for any.
     """
 
     owners: tuple[str, ...]
     settings: Mapping[str, str]
+    agent: str = ""
 
 
 _REDO = (
     *("BaseRecycler", "NeuronRecycler"),
     *("create_agent_recycled", "create_runner_recycled"),
 )
+_DQN = "jax_dqn"
 DEFAULTS: tuple[Default, ...] = (
-    Default(("DQNAgent",), {"JaxDQNAgent.loss_type": "'huber'"}),
+    Default(("DQNAgent",), {"JaxDQNAgent.loss_type": "'huber'"}, _DQN),
     Default(
         ("DQNAgent",),
         {
@@ -277,9 +302,18 @@ DEFAULTS: tuple[Default, ...] = (
             "create_optimizer.eps": "0.00001",
             "create_optimizer.centered": "True",
         },
+        _DQN,
     ),
-    Default(_REDO, {"JaxDQNAgent.loss_type": "'huber'"}),
-    Default(_REDO, {"JaxDQNAgent.network": "@ImpalaNetwork"}),
+    Default(
+        ("RainbowAgent",),
+        {
+            "JaxRainbowAgent.optimizer": "'adam'",
+            "create_optimizer.learning_rate": "0.00025",
+            "create_optimizer.eps": "0.0003125",
+        },
+    ),
+    Default(_REDO, {"JaxDQNAgent.loss_type": "'huber'"}, _DQN),
+    Default(_REDO, {"JaxDQNAgent.network": "@ImpalaNetwork"}, _DQN),
     Default(_REDO, {"redo.tau": "0.0"}),
     Default(_REDO, {"redo.period": "200_000"}),
 )

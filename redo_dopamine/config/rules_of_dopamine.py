@@ -31,6 +31,7 @@ from redo_dopamine.config.rules import (
     elsewhere,
     function,
     given,
+    number,
     one_of,
     or_none,
     sequence,
@@ -65,6 +66,9 @@ _EPSILON_GREEDY = {
 }
 _ATOMS = whole("atoms", most=100_000)
 _QUANTILES = whole("quantiles", most=100_000)
+_VMIN = or_none(number("a finite number other than 0", bool))._replace(
+    remedy="Dopamine reads 0 as -vmax. Write a number near it, such as -1e-6."
+)
 _SCHEME = one_of("uniform", "prioritized")
 RULES: Mapping[str, Mapping[str, Rule]] = {
     "JaxDQNAgent": {
@@ -77,7 +81,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **_EPSILON_GREEDY,
         "num_atoms": _ATOMS,
         "vmax": ANY_NUMBER,
-        "vmin": or_none(ANY_NUMBER),
+        "vmin": _VMIN,
         "replay_scheme": _SCHEME,
     },
     "JaxQuantileAgent": {
@@ -103,7 +107,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "num_atoms": _ATOMS,
         "mse_loss": TRUTH,
         "vmax": ANY_NUMBER,
-        "vmin": or_none(ANY_NUMBER),
+        "vmin": _VMIN,
         "epsilon_fn": EPSILON,
         "replay_scheme": _SCHEME,
         "seed": SEED,

@@ -2,42 +2,27 @@
 
 import functools
 
-import gin
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from helpers import agents
-from helpers.agents import Stream, assert_trees_equal
+from helpers.agents import Stream, assert_trees_close, assert_trees_equal
 from redo_dopamine.agents.augmentation import shift_and_intensity
 from redo_dopamine.agents.averaged_target import target_network
-from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
 from redo_dopamine.core.interventions import redo, shrink_and_perturb
-from redo_dopamine.networks.rainbow import RainbowNetwork
 
 
 @pytest.fixture(autouse=True)
 def bindings(clean_gin):
-    agents.bind_replay()
-    gin.parse_config(
-        """
-        JaxDQNAgent.observation_shape = (20, 20)
-        JaxDQNAgent.stack_size = 2
-        JaxDQNAgent.min_replay_history = 20
-        JaxDQNAgent.target_update_period = 1
-        JaxDQNAgent.update_period = 2
-        JaxDQNAgent.epsilon_train = 0.0
-        JaxDQNAgent.epsilon_eval = 0.0
-        JaxDQNAgent.epsilon_decay_period = 1
-        """
+    agents.bind_small(
+        **{"target_update_period": 1, "update_period": 2, "epsilon_decay_period": 1},
+        **{"epsilon_train": 0.0, "epsilon_eval": 0.0},
     )
 
 
-def agent_of(**settings):
-    network = functools.partial(RainbowNetwork, width=0.125)
-    made = {"network": network, "num_atoms": 5, "seed": 7, "taus": (), "noisy": False}
-    return RecycledFullRainbowAgent(agents.NUM_ACTIONS, **made, **settings)
+agent_of = functools.partial(agents.full_rainbow_agent, noisy=False)
 
 
 def test_the_target_network_averages_after_every_update_and_acts():
@@ -54,11 +39,7 @@ def test_the_target_network_averages_after_every_update_and_acts():
     assert len(seen) == agent.gradient_step >= 4  # Two at a train step.
     for online in seen:
         targets = jax.tree.map(lambda x, y: 0.25 * y + 0.75 * x, targets, online)
-    jax.tree.map(
-        functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7),
-        agent.target_network_params,
-        targets,
-    )
+    assert_trees_close(agent.target_network_params, targets, rtol=1e-5, atol=1e-7)
     # A target network that prefers an action whatever it sees.
     value = agent.target_network_params["params"]["Dense_1"]["bias"]
     favored = value.reshape(agents.NUM_ACTIONS, 5).at[2].set(jnp.arange(5) * 50.0)

@@ -4,17 +4,24 @@ import gin
 import pytest
 from dopamine.jax.agents.dqn import dqn_agent
 from dopamine.jax.agents.full_rainbow import full_rainbow_agent
+from dopamine.jax.agents.implicit_quantile import implicit_quantile_agent
 from dopamine.jax.agents.ppo import ppo_agent
+from dopamine.jax.agents.quantile import quantile_agent
+from dopamine.jax.agents.rainbow import rainbow_agent
 from dopamine.jax.agents.sac import sac_agent
 from dopamine.labs.atari_100k import atari_100k_rainbow_agent
 
 from helpers import agents
 from redo_dopamine.agents.base import PlasticAgent
+from redo_dopamine.agents.batches import KeyedDQNAgent, PrioritizedDQNAgent
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
+from redo_dopamine.agents.implicit_quantile import RecycledImplicitQuantileAgent
 from redo_dopamine.agents.offline_dqn import OfflineDQNAgent
 from redo_dopamine.agents.ppo import RecycledPPOAgent
+from redo_dopamine.agents.quantile import RecycledQuantileAgent
+from redo_dopamine.agents.rainbow import RecycledRainbowAgent
 from redo_dopamine.agents.sac import RecycledSACAgent
 from redo_dopamine.core.checks import is_number
 
@@ -22,6 +29,9 @@ DOPAMINES = {
     RecycledDQNAgent: dqn_agent.JaxDQNAgent,
     OfflineDQNAgent: dqn_agent.JaxDQNAgent,
     RecycledFullRainbowAgent: full_rainbow_agent.JaxFullRainbowAgent,
+    RecycledRainbowAgent: rainbow_agent.JaxRainbowAgent,
+    RecycledQuantileAgent: quantile_agent.JaxQuantileAgent,
+    RecycledImplicitQuantileAgent: implicit_quantile_agent.JaxImplicitQuantileAgent,
     RecycledDrQEpsAgent: atari_100k_rainbow_agent.Atari100kRainbowAgent,
     RecycledPPOAgent: ppo_agent.PPOAgent,
     RecycledSACAgent: sac_agent.SACAgent,
@@ -42,8 +52,8 @@ def test_own_settings_are_those_of_the_constructors(agent):
         for name, x in inspect.signature(cls.__init__).parameters.items()
         if x.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    if issubclass(agent, RecycledFullRainbowAgent):  # `double_dqn` says it there.
-        found.remove("bootstrap")
+    if issubclass(agent, PrioritizedDQNAgent | KeyedDQNAgent):
+        found.remove("bootstrap")  # What is bound to RecycledDQNAgent does not hold.
     if agent is RecycledDrQEpsAgent:
         found -= {"horizon_fn", "gamma_fn", "target_rate", "acts_with", "augment"}
         found.remove("target_intervention")

@@ -14,21 +14,18 @@ from dopamine.jax.agents.quantile import quantile_agent
 from dopamine.jax.agents.rainbow import rainbow_agent
 
 from helpers import agents
-from helpers.agents import Recorder, Stream, assert_trees_equal
+from helpers.agents import Recorder, Stream, assert_trees_close, assert_trees_equal
+from redo_dopamine.agents.augmentation import shift_and_intensity
+from redo_dopamine.agents.averaged_target import target_network
 from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
 from redo_dopamine.agents.implicit_quantile import RecycledImplicitQuantileAgent
 from redo_dopamine.agents.quantile import RecycledQuantileAgent
 from redo_dopamine.agents.rainbow import RecycledRainbowAgent
 from redo_dopamine.core import interventions
+from redo_dopamine.core.optimizers import own_bias_correction
+from redo_dopamine.core.schedules import annealed_gamma, annealed_horizon
 from redo_dopamine.networks import distributional, rainbow
 
-FULL_RAINBOW = """
-JaxDQNAgent.observation_shape = (20, 20)
-JaxDQNAgent.stack_size = 2
-JaxDQNAgent.min_replay_history = 20
-JaxDQNAgent.target_update_period = 16
-JaxDQNAgent.epsilon_decay_period = 50
-"""
 IQN = {"num_tau_samples": 5, "num_tau_prime_samples": 4, "num_quantile_samples": 3}
 IQN["quantile_embedding_dim"] = 6
 AGENTS = {
@@ -43,17 +40,21 @@ TRACKING = {"taus": (0.5,), "tracking_period": 4, "tracking_batch_size": 8}
 
 @pytest.fixture(autouse=True)
 def settings(clean_gin):
-    agents.bind_replay()
-    gin.parse_config(FULL_RAINBOW)
+    agents.bind_small()
 
 
-def agent_of(name, **settings):
-    agent, network, own = AGENTS[name]
+def settings_of(name):
+    """What both Dopamine's agent and ours take."""
+    _, network, own = AGENTS[name]
     home = rainbow if name == "full_rainbow" else distributional
     shared = {"seed": 7} if name == "full_rainbow" else agents.SMALL
     network = functools.partial(getattr(home, network), width=0.125)
-    made = {"network": network, "taus": (), **shared, **own, **settings}
-    return agent(agents.NUM_ACTIONS, **made)
+    return {"network": network, **shared, **own}
+
+
+def agent_of(name, **settings):
+    made = {**settings_of(name), "taus": (), **settings}
+    return AGENTS[name][0](agents.NUM_ACTIONS, **made)
 
 
 def copy(tree):
@@ -126,15 +127,8 @@ def test_the_update_is_dopamines_on_the_same_batch_and_key(case):
     agent._replay.update = lambda keys, priorities: updated.update(found=priorities)
     np.testing.assert_allclose(agent._gradient_update(), loss, rtol=1e-5)
     np.testing.assert_array_equal(agent._rng, rng)
-    for ours, theirs in (
-        (agent.online_params, params),
-        (agent.optimizer_state, opt_state),
-    ):
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-7),
-            ours,
-            theirs,
-        )
+    made = agent.online_params, agent.optimizer_state
+    assert_trees_close(made, (params, opt_state), rtol=1e-4, atol=2e-7)
     if "probability" in batch:
         np.testing.assert_allclose(updated["found"] ** 2, errors, rtol=1e-4)
         assert np.ptp(batch["probability"]) > 0
@@ -160,12 +154,8 @@ STOCK = {
 @pytest.mark.parametrize("name", AGENTS)
 def test_it_acts_as_dopamines_agent_does(name):
     ours = agent_of(name)
-    _, network, own = AGENTS[name]
-    home = rainbow if name == "full_rainbow" else distributional
-    shared = {"seed": 7} if name == "full_rainbow" else agents.SMALL
-    network = functools.partial(getattr(home, network), width=0.125)
     gin.bind_parameter("PrioritizedSamplingDistribution.max_capacity", 500)
-    stock = STOCK[name](agents.NUM_ACTIONS, network=network, **shared, **own)
+    stock = STOCK[name](agents.NUM_ACTIONS, **settings_of(name))
     assert_trees_equal(stock.online_params, ours.online_params)
     assert Stream().drive(ours, 21) == Stream().drive(stock, 21)
     for agent in (ours, stock):
@@ -200,16 +190,33 @@ def test_neurons_are_tracked_and_recycled(name):
         assert silent == recorder.values(f"recycled/{last.name}")[0]
 
 
-@pytest.mark.parametrize("name", AGENTS)
-def test_a_restored_agent_goes_on_as_the_saved_one(name, tmp_path):
-    redo = interventions.redo(tau=0.5, period=5, score_batch_size=4)
-    saved = agent_of(name, intervention=redo)
+REDO = {"intervention": interventions.redo(tau=0.5, period=5, score_batch_size=4)}
+RESET = interventions.shrink_and_perturb(
+    0.5, 0.5, period=5, num_reset_layers=2, moments=0.0
+)
+BBF = {
+    **{"noisy": False, "replay_ratio": 1, "target_rate": 0.1},
+    **{"acts_with": target_network, "augment": shift_and_intensity},
+    **{"intervention": RESET, "target_intervention": RESET},
+    "after_optimizer": [own_bias_correction()],
+    "horizon_fn": annealed_horizon(4, 1, 4, period=5),
+    "gamma_fn": annealed_gamma(0.5, 0.9, 4, period=5),
+}
+RESTORED = {**dict.fromkeys(AGENTS, REDO), "full_rainbow, as BBF": BBF}
+
+
+@pytest.mark.parametrize("case", RESTORED)
+def test_a_restored_agent_goes_on_as_the_saved_one(case, tmp_path):
+    gin.bind_parameter("JaxDQNAgent.update_horizon", 4)
+    name, settings = case.partition(",")[0], RESTORED[case]
+    saved = agent_of(name, **settings)
     Stream().drive(saved, 60)
+    assert saved.gradient_step > 5
     bundle = saved.bundle_and_checkpoint(str(tmp_path), 0)
-    restored = agent_of(name, **{"intervention": redo, "seed": 99})
+    restored = agent_of(name, **{**settings, "seed": 99})
     assert restored.unbundle(str(tmp_path), 0, bundle)
     assert Stream(3).drive(saved, 30) == Stream(3).drive(restored, 30)
-    assert_trees_equal(saved.online_params, restored.online_params)
+    assert_trees_equal(saved.state_tree(), restored.state_tree())
 
 
 @pytest.mark.parametrize("name", AGENTS)
@@ -275,6 +282,15 @@ def test_what_cannot_be_done_is_refused():
     for name in AGENTS:
         with pytest.raises(ValueError, match="loss_type must be 'mse'"):
             agent_of(name)
+
+
+@pytest.mark.parametrize("name", ["rainbow", "full_rainbow"])
+@pytest.mark.parametrize(
+    "wrong", [{"vmax": 0.0}, {"vmin": 20.0}, {"vmin": 10.0}, {"num_atoms": 1}]
+)
+def test_atoms_that_do_not_rise_are_refused(name, wrong):
+    with pytest.raises(ValueError, match=r"vmax must be above vmin.* num_atoms"):
+        agent_of(name, **wrong)
 
 
 def test_noise_is_in_acting_and_not_in_evaluation():

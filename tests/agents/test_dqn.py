@@ -5,7 +5,13 @@ import pytest
 from dopamine.jax import networks as dopamine_networks
 
 from helpers import agents
-from helpers.agents import Recorder, Stream, assert_trees_equal, trees_differ
+from helpers.agents import (
+    Recorder,
+    Stream,
+    assert_trees_close,
+    assert_trees_equal,
+    trees_differ,
+)
 from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.settings import updates_per_train_step
@@ -56,9 +62,7 @@ def test_the_two_runtimes_make_the_same_update(monkeypatch):
         while agent.gradient_step < 1:
             stream.drive(agent, 1)
         updated.append((agent.online_params, agent.optimizer_state))
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7), *updated
-    )
+    assert_trees_close(*updated, rtol=1e-4, atol=1e-7)
 
 
 def test_tracking_does_not_change_training():
@@ -281,11 +285,8 @@ def test_preprocessing_is_applied_once():
     scaled = agents.recycled_agent(preprocess_fn=lambda x: x.astype(np.float32) / 255)
     plain = agents.recycled_agent()
     assert Stream().drive(scaled, 60) == Stream().drive(plain, 60)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
-        scaled.online_params,
-        plain.online_params,
-    )
+    close = {"rtol": 1e-4, "atol": 1e-6}
+    assert_trees_close(scaled.online_params, plain.online_params, **close)
 
 
 @pytest.mark.parametrize(

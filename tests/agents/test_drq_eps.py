@@ -10,7 +10,7 @@ from dopamine.jax import networks as dopamine_networks
 from dopamine.jax.agents.full_rainbow import full_rainbow_agent
 
 from helpers import agents
-from helpers.agents import Recorder, Stream, assert_trees_equal
+from helpers.agents import Recorder, Stream, assert_trees_close, assert_trees_equal
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.agents.drq_eps import RecycledDrQEpsAgent
 from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
@@ -23,21 +23,13 @@ JaxFullRainbowAgent.noisy = False
 JaxFullRainbowAgent.distributional = False
 JaxFullRainbowAgent.num_atoms = 1
 JaxFullRainbowAgent.replay_scheme = 'uniform'
-JaxDQNAgent.observation_shape = (20, 20)
-JaxDQNAgent.stack_size = 2
-JaxDQNAgent.update_horizon = 3
-JaxDQNAgent.min_replay_history = 20
-JaxDQNAgent.update_period = 1
-JaxDQNAgent.target_update_period = 16
-JaxDQNAgent.epsilon_decay_period = 50
-JaxDQNAgent.summary_writing_frequency = 8
 """
 SMALL = functools.partial(RainbowNetwork, width=0.125)
 
 
 @pytest.fixture(autouse=True)
 def settings(clean_gin):
-    agents.bind_replay()
+    agents.bind_small(update_horizon=3, update_period=1, summary_writing_frequency=8)
     gin.parse_config(SETTINGS)
 
 
@@ -82,15 +74,8 @@ def test_the_update_is_dopamines_on_the_same_batch_and_key(double_dqn, mse_loss)
     )
     np.testing.assert_allclose(agent._gradient_update(), loss, rtol=1e-5)
     np.testing.assert_array_equal(agent._rng, rng)
-    for ours, theirs in (
-        (agent.online_params, params),
-        (agent.optimizer_state, opt_state),
-    ):
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-7),
-            ours,
-            theirs,
-        )
+    updated = agent.online_params, agent.optimizer_state
+    assert_trees_close(updated, (params, opt_state), rtol=2e-5, atol=1e-7)
 
 
 def test_transitions_are_stored_as_dqn_stores_them():
@@ -145,16 +130,6 @@ def test_gradient_steps_follow_the_replay_ratio(replay_ratio):
     assert agent.gradient_step - first == 20 * replay_ratio
 
 
-def test_dopamines_own_setting_of_updates_is_heard():
-    gin.bind_parameter("JaxFullRainbowAgent.num_updates_per_train_step", 3)
-    agent = agent_of()
-    stream = Stream()
-    stream.drive(agent, 50)
-    first = agent.gradient_step
-    stream.drive(agent, 10)
-    assert agent.gradient_step - first == 30
-
-
 def test_dopamines_own_network_is_replaced_by_its_equal():
     agent = agent_of(network=dopamine_networks.FullRainbowNetwork)
     assert isinstance(agent.network_def, RainbowNetwork)
@@ -187,7 +162,7 @@ def test_a_restored_agent_goes_on_as_the_saved_one(tmp_path):
     restored = agent_of(**{**settings, "seed": 99})
     assert restored.unbundle(str(tmp_path), 0, bundle)
     assert Stream(3).drive(saved, 30) == Stream(3).drive(restored, 30)
-    assert_trees_equal(saved.online_params, restored.online_params)
+    assert_trees_equal(saved.state_tree(), restored.state_tree())
 
 
 def test_a_distribution_over_returns_is_refused():
@@ -216,6 +191,12 @@ def test_what_would_be_recorded_and_not_done_is_refused(binding, message):
     gin.parse_config(binding)
     with pytest.raises(ValueError, match=message):
         agent_of()
+
+
+@pytest.mark.parametrize("collectors", [[], (), ["tensorboard"]])
+def test_lists_of_collectors_that_ask_for_what_is_done_are_taken(collectors):
+    gin.bind_parameter("JaxDQNAgent.collector_allowlist", collectors)
+    assert agent_of()._collector_allowlist == collectors
 
 
 def test_the_schedule_and_the_number_of_updates_are_done():

@@ -208,11 +208,13 @@ READ = {
         + "create_agent_recycled.agent_name = 'rainbow'\n"
         + "RecycledRainbowAgent.network = 'nature'\n"
         + "RecycledRainbowAgent.reset_mode = 'neurons'\n"
-        + "RecycledRainbowAgent.num_updates_per_train_step = 1\n",
+        + "RecycledRainbowAgent.num_updates_per_train_step = 1\n"
+        + "RecycledRainbowAgent.width = 1\n",
         {
             "PlasticityRunner.agent": "@RecycledRainbowAgent",
             "RecycledRainbowAgent.intervention": "@redo()",
             "JaxRainbowAgent.network": "@NatureC51Network",
+            "JaxDQNAgent.loss_type": None,
         },
     ),
     "MinAtar": (
@@ -265,7 +267,10 @@ READ = {
         + "BaseRecycler.reset_period = 1000\n"
         + "BaseRecycler.reset_start_step = 10\n"
         + "BaseRecycler.reset_end_step = 2_500_000\n"
-        + "BaseRecycler.logging_period = 500\n",
+        + "BaseRecycler.logging_period = 500\n"
+        + "RecycledDQNAgent.num_updates_per_train_step = 1\n"
+        + "RecycledDQNAgent.target_update_strategy = 'training_step'\n"
+        + "NeuronRecyclerScheduled.score_type = 'redo'\n",
         {
             "JaxDQNAgent.network": "@NatureNetwork",
             "RecycledDQNAgent.intervention": "@redo()",
@@ -291,8 +296,28 @@ READ = {
         + "import dopamine.labs.redo.recycled_atari100k_rainbow_agent\n"
         + "create_agent_recycled.agent_name = 'atari100k'\n"
         + "create_runner_recycled.max_episode_eval = True\n"
+        + "RecycledAtari100kRainbowAgent.network = 'nature'\n"
+        + "RecycledAtari100kRainbowAgent.reset_mode = 'neurons'\n"
         + "Atari100kRainbowAgent.data_augmentation = True\n",
-        {RUNNER: "@Atari100kRunner"},
+        {
+            "Atari100kRunner.agent": "@RecycledDrQEpsAgent",
+            "RecycledDrQEpsAgent.intervention": "@redo()",
+            "Atari100kRainbowAgent.network": "@NatureRainbowNetwork",
+            "JaxDQNAgent.loss_type": None,
+        },
+    ),
+    "DrQ before it was a lab": (
+        FULL
+        + "JaxFullRainbowAgent.data_augmentation = True\n"
+        + "DeterministicOutOfGraphPrioritizedReplayBuffer.replay_capacity = 99\n",
+        {
+            "Atari100kRunner.agent": "@RecycledDrQEpsAgent",
+            "ReplayBuffer.max_capacity": 99,
+        },
+    ),
+    "a seed of 2018": (
+        TF + "Runner.random_seed = 3",
+        {"JaxDQNAgent.seed": 3},
     ),
 }
 # A file, and the setting that is refused.
@@ -303,6 +328,9 @@ REFUSED = {
         "JaxImplicitQuantileAgent.replay_scheme",
     ),
     "SPR": (LAB + "SPRAgent.noisy = True", "SPRAgent.noisy"),
+    "SPR with resets": ("JaxSPRAgent.reset_every = 20000", "JaxSPRAgent.reset_every"),
+    "BBF": ("BBFAgent.reset_every = 20_000  # steps", "Begin with bbf.gin"),
+    "width": (REDO + "RecycledDQNAgent.width = 2", "Write NatureNetwork.width or Imp"),
     "SPR by name": ("create_agent.agent_name = 'spr'", "create_agent.agent_name"),
     "Rainbow on MinAtar": (
         MINATAR + OF_MINATAR + "JaxRainbowAgent.gamma = 0.9",
@@ -389,6 +417,13 @@ TENSORFLOWS = {
     "JaxDQNAgent.optimizer": "rmsprop",
     "create_optimizer.centered": True,
 }
+C51S = {
+    "JaxRainbowAgent.optimizer": "adam",
+    "create_optimizer.learning_rate": 0.00025,
+    "create_optimizer.eps": 0.0003125,
+    "create_optimizer.centered": None,
+    "JaxDQNAgent.loss_type": None,
+}
 REDOS = {
     "JaxDQNAgent.loss_type": "huber",
     "JaxDQNAgent.network": "@ImpalaNetwork",
@@ -408,6 +443,13 @@ REDOS = {
             {"JaxDQNAgent.optimizer": "adam", "create_optimizer.centered": None},
         ),
         (JAX, dict.fromkeys(TENSORFLOWS)),
+        (TF.replace("'dqn'", "'rainbow'") + "RainbowAgent.vmax = 5.0", C51S),
+        (
+            REDO
+            + "create_agent_recycled.agent_name = 'rainbow'\n"
+            + "BaseRecycler.reset_period = 7",
+            {**dict.fromkeys(REDOS), "redo.tau": 0.0, "redo.period": 7},
+        ),
         (REDO + "create_runner_recycled.schedule = 'continuous_train'", REDOS),
         (REDO + "BaseRecycler.reset_period = 7", {**REDOS, "redo.period": 7}),
         (

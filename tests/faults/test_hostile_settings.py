@@ -184,6 +184,7 @@ def test_checking_leaves_no_trace_in_the_operative_config():
     [
         ("CollectorDispatcher.collectors = ('csv', 'csv')", "each once"),
         ("JaxFullRainbowAgent.seed = 7", "because JaxDQNAgent.seed decides"),
+        ("JaxFullRainbowAgent.vmin = 0.0", "Dopamine reads 0 as -vmax"),
         ("JaxFullRainbowAgent.mse_loss = True", "Bind Atari100kRainbowAgent.mse_loss"),
         (
             "RecycledDQNAgent.before_optimizer = [@l2_to_init()]",

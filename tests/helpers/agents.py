@@ -1,11 +1,15 @@
 """Small agents on made-up observations, and a loop that drives them."""
 
+import functools
+
 import gin
 import jax
 import numpy as np
 from dopamine.jax.agents.dqn import dqn_agent
 
 from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.agents.full_rainbow import RecycledFullRainbowAgent
+from redo_dopamine.networks.rainbow import RainbowNetwork
 
 OBSERVATION_SHAPE = (20, 20)
 NUM_ACTIONS = 3
@@ -22,6 +26,20 @@ SMALL = {
 def bind_replay():
     gin.bind_parameter("ReplayBuffer.max_capacity", 500)
     gin.bind_parameter("ReplayBuffer.batch_size", 8)
+
+
+def bind_small(**settings):
+    """Bind to JaxDQNAgent what agents take by its name, and a small replay buffer."""
+    bind_replay()
+    for name, value in {**SMALL, **settings}.items():
+        gin.bind_parameter(f"JaxDQNAgent.{name}", value)
+
+
+def full_rainbow_agent(**settings):
+    """After `bind_small`."""
+    network = functools.partial(RainbowNetwork, width=0.125)
+    made = {"network": network, "num_atoms": 5, "seed": 7, "taus": ()}
+    return RecycledFullRainbowAgent(NUM_ACTIONS, **{**made, **settings})
 
 
 def recycled_agent(**settings):
@@ -73,6 +91,11 @@ class Recorder:
 
 def assert_trees_equal(first, second):
     jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def assert_trees_close(first, second, **tolerances):
+    close = functools.partial(np.testing.assert_allclose, **tolerances)
+    jax.tree.map(close, first, second)
 
 
 def trees_differ(first, second):

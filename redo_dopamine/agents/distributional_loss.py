@@ -5,10 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from dopamine.jax import losses
 from dopamine.jax.agents.rainbow import rainbow_agent
 
 from redo_dopamine.agents.dqn_loss import discount_of, outputs_of
+from redo_dopamine.core.checks import SettingError
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import unrolled
 from redo_dopamine.plasticity.learner import Batch, Loss, mean_error
@@ -49,7 +51,21 @@ def categorical(
         support: returns [atoms] that the atoms stand for.
         cumulative_gamma: the discount to the power of n.
         choose: the next actions.
+
+    Raises:
+        SettingError: the atoms do not stand for returns that grow.
     """
+    returns = np.asarray(support)
+    if (
+        len(returns) < 2
+        or not np.isfinite(returns).all()
+        or (np.diff(returns) <= 0).any()
+    ):
+        raise SettingError(
+            "vmax must be above vmin, which is -vmax where it is not set, and "
+            f"num_atoms 2 or more, but the {len(returns)} atoms stand for returns from "
+            f"{returns[0]:g} to {returns[-1]:g}. Rainbow has 51 atoms and a vmax of 10."
+        )
 
     def targets(params: Params, target_params: Params, batch: Batch) -> jax.Array:
         online = outputs_of(apply, params, batch, "next_state")

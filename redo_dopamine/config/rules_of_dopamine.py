@@ -31,6 +31,7 @@ from redo_dopamine.config.rules import (
     elsewhere,
     function,
     given,
+    number,
     one_of,
     or_none,
     sequence,
@@ -65,6 +66,11 @@ _EPSILON_GREEDY = {
 }
 _ATOMS = whole("atoms", most=100_000)
 _QUANTILES = whole("quantiles", most=100_000)
+_VMIN = or_none(number("a finite number other than 0", lambda x: x != 0))._replace(
+    remedy="Dopamine takes 0 for None, which is -vmax. Bind a small number."
+)
+# A larger one leaves nothing but infinities and zeros of usual errors.
+_EXPONENT = number("a number in [0, 10]", lambda x: 0 <= x <= 10)
 _SCHEME = one_of("uniform", "prioritized")
 RULES: Mapping[str, Mapping[str, Rule]] = {
     "JaxDQNAgent": {
@@ -77,7 +83,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         **_EPSILON_GREEDY,
         "num_atoms": _ATOMS,
         "vmax": ANY_NUMBER,
-        "vmin": or_none(ANY_NUMBER),
+        "vmin": _VMIN,
         "replay_scheme": _SCHEME,
     },
     "JaxQuantileAgent": {
@@ -103,7 +109,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "num_atoms": _ATOMS,
         "mse_loss": TRUTH,
         "vmax": ANY_NUMBER,
-        "vmin": or_none(ANY_NUMBER),
+        "vmin": _VMIN,
         "epsilon_fn": EPSILON,
         "replay_scheme": _SCHEME,
         "seed": SEED,
@@ -162,7 +168,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "PrioritizedSamplingDistribution": {
         "max_capacity": CAPACITY,
-        "priority_exponent": NOT_NEGATIVE,
+        "priority_exponent": _EXPONENT,
     },
     "Runner": {
         "num_iterations": whole("iterations"),

@@ -1,7 +1,7 @@
 """Train and look at agents from Python: what a notebook needs of this package.
 
 The same paths as `redo-dopamine train` and `redo-dopamine inspect` take. Importing
-this imports no agent. Both functions touch gin's global state.
+this imports no agent. Both functions leave gin's configuration as it was.
 """
 
 from __future__ import annotations
@@ -57,16 +57,18 @@ def train(
     import gin
 
     from redo_dopamine import training
+    from redo_dopamine.config import gin_state
 
     training.prepare(quiet=True)
-    gin.clear_config()
-    training.train_from(
-        [gin_files] if isinstance(gin_files, str) else gin_files,
-        [f"{name} = {gin_value(value)}" for name, value in (bindings or {}).items()],
-        os.fspath(base_dir),
-        options=training.ResumeOptions(allow_config_change=allow_config_change),
-        strict=strict,
-    )
+    with gin_state.kept():
+        gin.clear_config()
+        training.train_from(
+            [gin_files] if isinstance(gin_files, str) else gin_files,
+            [f"{name} = {gin_value(x)}" for name, x in (bindings or {}).items()],
+            os.fspath(base_dir),
+            options=training.ResumeOptions(allow_config_change=allow_config_change),
+            strict=strict,
+        )
     return Path(base_dir)
 
 
@@ -89,7 +91,9 @@ def load(
         UserError: there is no checkpoint, or it cannot be loaded.
     """
     from redo_dopamine import training
+    from redo_dopamine.config import gin_state
     from redo_dopamine.inspect import loaded
 
     training.prepare(quiet=True)
-    return loaded.load(Path(run), trust_modules)
+    with gin_state.kept():
+        return loaded.load(Path(run), trust_modules)

@@ -82,6 +82,32 @@ def test_it_acts_as_an_evaluation_does_and_learns_nothing(run):
     assert loaded.agent.training_steps == step
 
 
+def test_gin_is_left_as_the_caller_had_it(run, tmp_path):
+    gin.parse_config("redo.tau = 0.5\nJaxDQNAgent.seed = 3")
+    before = gin.config_str()
+    states = np.zeros((1, 84, 84, 4), np.uint8)
+    with gin.unlock_config():
+        redo_dopamine.load(run).q_values(states)
+        with pytest.raises(UserError):
+            redo_dopamine.train("dqn.gin", {"redo.tua": 1}, base_dir=tmp_path)
+    assert gin.config_str() == before
+
+
+def test_an_agent_keeps_its_settings_whatever_gin_has_later(tmp_path):
+    slope = "leaky_relu.negative_slope"
+    values = {
+        **{name: float(x) if "." in x else int(x) for name, x in BINDINGS.items()},
+        "NatureNetwork.activation": "@leaky_relu",
+        slope: 0.9,
+    }
+    run = redo_dopamine.train("dqn_redo.gin", values, base_dir=tmp_path / "run")
+    states = np.random.default_rng(0).integers(0, 256, (2, 84, 84, 4), np.uint8)
+    expected = redo_dopamine.load(run).q_values(states)
+    loaded = redo_dopamine.load(run)
+    gin.bind_parameter(slope, 0.0)
+    np.testing.assert_array_equal(loaded.q_values(states), expected)
+
+
 def test_recent_dormancy_is_the_score_of_all_recent_states(run):
     loaded = redo_dopamine.load(run)
     rng = np.random.default_rng(1)

@@ -1,6 +1,7 @@
 """A target network that is a moving average of the online network, and may act."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import optax
 
 from redo_dopamine.agents import settings
 from redo_dopamine.agents.dqn import RecycledDQNAgent
-from redo_dopamine.core.checks import SettingError, is_number
+from redo_dopamine.core.checks import SettingError, call, is_number, shown
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.interventions import (
     Intervention,
@@ -72,6 +73,17 @@ class AveragedTargetAgent(RecycledDQNAgent):
             settings.check_intervention(self._make_target_intervention)
         super()._build()
 
+    def _rehearse_acting(self) -> None:
+        of = "(params, target_params) that gives parameters like them"
+        networks = self.online_params, self.target_network_params
+        found = call("acts_with", self._acts_with, *networks, of=of)
+        if _shapes(found) != _shapes(self.online_params):
+            raise SettingError(
+                f"acts_with must be a function of {of}, but {shown(self._acts_with)} "
+                "gives something else. Use @online_network or @target_network."
+            )
+        super()._rehearse_acting()
+
     def _make_plasticity(
         self,
         network: layers.TrackedNetwork,
@@ -118,3 +130,7 @@ class AveragedTargetAgent(RecycledDQNAgent):
         return self._target_rate is None and super().is_target_update_step(
             training_step
         )
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: getattr(leaf, "shape", None), tree)

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from dopamine.jax import losses
 from dopamine.jax.agents.rainbow import rainbow_agent
 
@@ -52,14 +53,18 @@ def categorical(
         choose: the next actions.
 
     Raises:
-        SettingError: the support does not rise from one atom to the next.
+        SettingError: the atoms do not stand for returns that grow.
     """
-    lowest, highest, num_atoms = float(support[0]), float(support[-1]), len(support)
-    if not (num_atoms > 1 and lowest < highest):
+    returns = np.asarray(support)
+    if (
+        len(returns) < 2
+        or not np.isfinite(returns).all()
+        or (np.diff(returns) <= 0).any()
+    ):
         raise SettingError(
             "vmax must be above vmin, which is -vmax where it is not set, and "
-            f"num_atoms at least 2, but {num_atoms} atoms stand for returns from "
-            f"{lowest:g} to {highest:g}. Rainbow has vmax = 10.0 and num_atoms = 51."
+            f"num_atoms 2 or more, but the {len(returns)} atoms stand for returns from "
+            f"{returns[0]:g} to {returns[-1]:g}. Rainbow has 51 atoms and a vmax of 10."
         )
 
     def targets(params: Params, target_params: Params, batch: Batch) -> jax.Array:

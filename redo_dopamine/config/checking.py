@@ -64,12 +64,16 @@ def check() -> None:
             circle. The message names the setting, the rule and the value.
     """
     gin_files.check_references()
+    found = [
+        (name, value)
+        for (_, selector), bound in gin.config._CONFIG.items()
+        for parameter, value in bound.items()
+        if (name := f"{selector.rpartition('.')[2]}.{parameter}") in RULES
+    ]
     with _operative_config_as_it_was():
-        for (_, selector), bound in list(gin.config._CONFIG.items()):
-            for parameter, value in bound.items():
-                name = f"{selector.rpartition('.')[2]}.{parameter}"
-                if name in RULES:
-                    _check(name, value, RULES[name])
+        # Before what is called with them, which would say it in other words.
+        for name, value in sorted(found, key=lambda x: _is_called(x[1])):
+            _check(name, value, RULES[name])
 
 
 def _check(name: str, value: Any, rule: Rule) -> None:

@@ -66,9 +66,11 @@ _EPSILON_GREEDY = {
 }
 _ATOMS = whole("atoms", most=100_000)
 _QUANTILES = whole("quantiles", most=100_000)
-_VMIN = or_none(number("a finite number other than 0", bool))._replace(
-    remedy="Dopamine reads 0 as -vmax. Write a number near it, such as -1e-6."
+_VMIN = or_none(number("a finite number other than 0", lambda x: x != 0))._replace(
+    remedy="Dopamine takes 0 for None, which is -vmax. Bind a small number."
 )
+# A larger one leaves nothing but infinities and zeros of usual errors.
+_EXPONENT = number("a number in [0, 10]", lambda x: 0 <= x <= 10)
 _SCHEME = one_of("uniform", "prioritized")
 RULES: Mapping[str, Mapping[str, Rule]] = {
     "JaxDQNAgent": {
@@ -166,7 +168,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "PrioritizedSamplingDistribution": {
         "max_capacity": CAPACITY,
-        "priority_exponent": NOT_NEGATIVE,
+        "priority_exponent": _EXPONENT,
     },
     "Runner": {
         "num_iterations": whole("iterations"),

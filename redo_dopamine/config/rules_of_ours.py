@@ -42,6 +42,7 @@ from redo_dopamine.core.metrics.base import Metric
 from redo_dopamine.networks.bodies import Body
 
 _AGENT = {
+    "intervention": or_none(INTERVENTION),
     "tracking_period": GRADIENT_STEPS,
     "tracking_batch_size": STATES,
     "weight_decay": NOT_NEGATIVE,

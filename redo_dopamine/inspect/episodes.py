@@ -109,6 +109,8 @@ def play(
         UserError: no checkpoint, or a video that cannot be made.
     """
     path = find_checkpoint(run)
+    if film is not None:
+        video.check(Path(film))
     restored = restore(path, replay=False, trust_modules=trust_modules)
     loaded = LoadedAgent(restored)
     environment = restored.runner._environment

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from redo_dopamine.config import gin_state
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled
 from redo_dopamine.core.scores import dormancy_score
@@ -36,6 +37,8 @@ class LoadedAgent:
         self.agent, self.checkpoint = restored.agent, restored.path
         self.agent.eval_mode = True
         self._in_episode = False
+        # Its functions look their settings up when they are traced, which is later.
+        self._gin = gin_state.current()
         # Where there are none, nothing is traced.
         self._q_values: Callable[..., Any] | None = None
         if hasattr(self.agent, "_q_values"):
@@ -69,10 +72,11 @@ class LoadedAgent:
         Returns:
             An action's number, or a vector [A].
         """
-        if self._in_episode:
-            return self.agent.step(0.0, observation)
-        self._in_episode = True
-        return self.agent.begin_episode(observation)
+        with gin_state.kept(self._gin):
+            if self._in_episode:
+                return self.agent.step(0.0, observation)
+            self._in_episode = True
+            return self.agent.begin_episode(observation)
 
     def q_values(self, states: Any) -> np.ndarray:
         """Q-values [B, num_actions] of states.
@@ -86,7 +90,8 @@ class LoadedAgent:
                 "q_values needs an agent with a value of each action, such as DQN, but "
                 f"this is a {type(self.agent).__name__}. Ask for its activations."
             )
-        return np.asarray(self._q_values(self.parameters, states))
+        with gin_state.kept(self._gin):
+            return np.asarray(self._q_values(self.parameters, states))
 
     def activations(self, states: Any) -> dict[str, np.ndarray]:
         """Each layer's outputs [B, ..., neurons] on states, by the layer's name.
@@ -94,9 +99,10 @@ class LoadedAgent:
         Raises:
             UserError: the states do not fit.
         """
-        batch = {"state": self.agent.preprocess_fn(self._checked(states))}
-        tracking = self.agent._plasticity.tracking
-        return jax.device_get(tracking.activations(self.parameters, batch))
+        states, tracking = self._checked(states), self.agent._plasticity.tracking
+        with gin_state.kept(self._gin):
+            batch = {"state": self.agent.preprocess_fn(states)}
+            return jax.device_get(tracking.activations(self.parameters, batch))
 
     def _checked(self, states: Any) -> np.ndarray:
         expected = (*self.agent.observation_shape, self.agent.stack_size)

@@ -1,6 +1,8 @@
 """A video of a game with the share of dormant neurons of each layer beside it."""
 
 import contextlib
+import errno
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from redo_dopamine.errors import UserError
+from redo_dopamine.rundir import files
 
 _HEIGHT, _PANEL = 420, 380  # Pixels; even, as video encoders want them.
 _LINE, _MARGIN, _BAR = 34, 16, 8
@@ -88,40 +91,67 @@ def _font() -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(path), 14)
 
 
-@contextlib.contextmanager
-def writer(path: Path, fps: int) -> Iterator[Write]:
-    """Write frames of one size to a video.
+def check(path: Path) -> None:
+    """Check that a video can be written there, before it is made.
 
     Args:
         path: ends with .mp4, .webm or .gif.
-        fps: frames per second.
 
     Raises:
-        UserError: another ending, or a file that cannot be written or encoded.
+        UserError: another ending, or a file that cannot be written.
     """
     if path.suffix.lower() not in _CODES:
         raise UserError(
-            f"--video must end with {', '.join(_CODES)}, but is {str(path)!r}. Name "
-            "one of these."
+            f"--video must be a name that ends with {', '.join(_CODES)}, but is "
+            f"{str(path)!r}. Name one of these."
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        files.check_replaceable(path)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
     except OSError as error:
-        raise UserError(
-            f"--video must be a file that can be written, but {str(path)!r} cannot: "
-            f"{error.strerror}. Name another one."
-        ) from error
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"--video must be a file that can be written, but {str(path)!r} cannot: "
+        f"{error.strerror or error}. Name another one."
+    )
+
+
+@contextlib.contextmanager
+def writer(path: Path, fps: int) -> Iterator[Write]:
+    """Write frames of one size to a video, which is there once it is whole.
+
+    Args:
+        path: of which `check` holds.
+        fps: frames per second.
+
+    Raises:
+        UserError: as `check`, or it cannot be encoded.
+    """
+    check(path)
     code = _CODES[path.suffix.lower()]
-    with _encoded(path, fps, code) if code else _gif(path, fps) as write:
-        yield write
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".video.") as scratch:
+            beside = Path(scratch) / f"video{path.suffix.lower()}"
+            with _encoded(beside, fps, code) if code else _gif(beside, fps) as write:
+                yield write
+            if beside.exists():  # A frame was written.
+                beside.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 @contextlib.contextmanager
 def _encoded(path: Path, fps: int, code: str) -> Iterator[Write]:
     opened: list[cv2.VideoWriter] = []
+    count = 0
 
     def write(image: np.ndarray) -> None:
+        nonlocal count
         if not opened:
             fourcc = cv2.VideoWriter.fourcc(*code)
             opened.append(cv2.VideoWriter(str(path), fourcc, fps, image.shape[1::-1]))
@@ -131,12 +161,25 @@ def _encoded(path: Path, fps: int, code: str) -> Iterator[Write]:
                     "here. Give --video=FILE.gif."
                 )
         opened[0].write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        count += 1
 
     try:
         yield write
     finally:
         for each in opened:
             each.release()
+    # OpenCV says nothing of a disk that is full.
+    if count and _length(path) < count:
+        raise OSError(errno.EIO, "it has lost frames; the disk may be full", str(path))
+
+
+def _length(path: Path) -> int:
+    """How many frames a video has; 0 where it cannot be read."""
+    film = cv2.VideoCapture(str(path))
+    try:
+        return int(film.get(cv2.CAP_PROP_FRAME_COUNT)) if film.isOpened() else 0
+    finally:
+        film.release()
 
 
 @contextlib.contextmanager

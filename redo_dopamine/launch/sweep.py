@@ -7,6 +7,7 @@ is launched. Touches gin's global state.
 import argparse
 import dataclasses
 import itertools
+import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ _SAC, _SAC_SEED = "RecycledSACAgent", "SACAgent.seed"
 # Dopamine's own, where a file does not say.
 _LENGTH = {"Runner.num_iterations": 200, TRAINING_STEPS: 250_000}
 _NAME = re.compile(r"[A-Za-z_][\w./]*\.[A-Za-z_]\w*")
+_MOST_ARMS = 1_000
 _NOT_IN_NAMES = re.compile(r"[^\w.+=-]+")
 
 
@@ -63,9 +65,20 @@ def study(options: argparse.Namespace) -> Study:
     # The runs want the accelerator; here nothing is computed.
     jax.config.update("jax_platforms", "cpu")
     swept = dict(map(_parsed, options.sweep))
-    if len(swept) < len(options.sweep):
-        raise UserError("--sweep must name each setting once. Give its values in one.")
     fixed = dict(map(_binding, options.gin_bindings))
+    named = [_without_module(_parsed(text)[0]) for text in options.sweep]
+    for name in named:
+        if named.count(name) > 1 or name in map(_without_module, fixed):
+            raise UserError(
+                "--sweep must name each setting once, and none that --gin_bindings "
+                f"has, but {name} is there twice. Give its values in one --sweep."
+            )
+    arms = math.prod(map(len, swept.values()))
+    if arms > _MOST_ARMS:
+        raise UserError(
+            f"A sweep must have at most {_MOST_ARMS:,} combinations of values, but has "
+            f"{arms:,}. Sweep fewer settings at a time."
+        )
     try:
         return _study(options, swept, fixed)
     finally:
@@ -196,13 +209,20 @@ def _binding(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _without_module(name: str) -> str:
+    """A setting as most write it: one may be named with its module, too."""
+    return re.sub(r"[\w.]*\.(?=\w+\.\w+$)", "", name)
+
+
 def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
     """`NAME=V,V,...`: the setting and its values, in gin's syntax."""
     name, values = _binding(text)
-    parts, depth = [""], 0
+    parts, depth, quote = [""], 0, ""
     for letter in values:
-        depth += (letter in "([{") - (letter in ")]}")
-        if letter == "," and depth == 0:
+        if letter in "'\"" and quote in ("", letter):
+            quote = "" if quote else letter
+        depth += 0 if quote else (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 0 and not quote:
             parts.append("")
         else:
             parts[-1] += letter
@@ -212,7 +232,7 @@ def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
             "--sweep must be FUNCTION.SETTING=VALUE,VALUE,... with values that "
             f"differ, but is {text!r}. Write --sweep redo.tau=0,0.025,0.1."
         )
-    if name in _LENGTH:
+    if _without_module(name) in _LENGTH:
         raise UserError(
             f"Runs of one study must be equally long, but --sweep names {name}. Give "
             "it by --gin_bindings, and sweep something else."

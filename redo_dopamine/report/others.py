@@ -5,16 +5,18 @@ Baselines3 at `<game>/<seed>/progress.csv`, or a directory of such.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from redo_dopamine.cli import flags
 from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.report.runs import Record, Run
 from redo_dopamine.report.summary import EVALUATION, TRAINING
-from redo_dopamine.rundir import status
+from redo_dopamine.rundir import files, status
 from redo_dopamine.studies.spec import ArmSpec, StudySpec, is_name
 
 _COLUMNS = ["game", "seed", "score"]
@@ -51,9 +53,9 @@ def read(text: str) -> Others:
             f"is {shortened(repr(text))}. Write --scores=SB3=results.csv."
         )
     path = Path(flags.given("--scores", name))
-    files = sorted(path.glob(f"*/*/{_PROGRESS}")) if path.is_dir() else [path]
+    tables = sorted(path.glob(f"*/*/{_PROGRESS}")) if path.is_dir() else [path]
     runs: dict[tuple[str, str], Run] = {}
-    for file in files:
+    for file in tables:
         found = _progress if file.name == _PROGRESS else _table
         runs |= found(label, file)
     if not runs:
@@ -65,8 +67,10 @@ def read(text: str) -> Others:
 
 
 def _frame(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """The columns of a CSV as text, as it stands there."""
     try:
-        found = pd.read_csv(path)
+        with files.open_read(path) as file:
+            found = pd.read_csv(file, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise UserError(
             f"--scores must name CSV files, but {str(path)!r} cannot be read: "
@@ -76,36 +80,63 @@ def _frame(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     if lacking:
         raise UserError(
             f"A CSV of --scores must have the columns {', '.join(needed)}, but "
-            f"{str(path)!r} lacks {', '.join(lacking)}. Add them."
+            f"{str(path)!r} lacks {', '.join(lacking)}; its first line is "
+            f"{shortened(repr(','.join(found)))}. Name them so, with commas between."
+        )
+    return found
+
+
+def _numbers(path: Path, texts: pd.Series, least: float = -math.inf) -> pd.Series:
+    """A column as numbers; NaN where nothing is written, or "nan".
+
+    Raises:
+        UserError: something else stands there, an infinity, or less than the least.
+    """
+    found = pd.to_numeric(texts, errors="coerce")
+    blank = texts.str.strip().str.lower().isin(["", "nan"])
+    wrong = texts[~blank & ~(np.isfinite(found) & (found >= least))]
+    if len(wrong):
+        rule = "finite numbers" if least < 0 else f"finite numbers >= {least:g}"
+        raise UserError(
+            f"A CSV of --scores must have {rule} in {texts.name}, but {str(path)!r} "
+            f"has {shortened(repr(wrong.iloc[0]))}. Correct it."
         )
     return found
 
 
 def _table(label: str, path: Path) -> dict[tuple[str, str], Run]:
     found = _frame(path, _COLUMNS)
-    found["score"] = pd.to_numeric(found["score"], errors="coerce")
-    if found["score"].isna().any() or found.duplicated(["game", "seed"]).any():
+    scores = _numbers(path, found["score"])
+    keys = list(zip(found["game"].str.strip(), found["seed"].str.strip(), strict=True))
+    named = all(game and seed for game, seed in keys)
+    if scores.isna().any() or not named or len({*keys}) < len(keys):
         raise UserError(
             f"A CSV of --scores must have one number per game and seed, but {path} "
-            "has a score that is none, or two of one run. Keep one a run."
+            "has a row without one of the three, or two of one run. Keep one a run."
         )
     return {
-        (str(x.game), str(x.seed)): _run(
-            label, path, str(x.game), str(x.seed), [0], {TRAINING: [x.score]}
-        )
-        for x in found.itertuples()
+        key: _run(label, path, *key, [0], {TRAINING: [score]})
+        for key, score in zip(keys, scores, strict=True)
     }
 
 
 def _progress(label: str, path: Path) -> dict[tuple[str, str], Run]:
     found = _frame(path, [_STEPS])
     game, seed = path.resolve().parts[-3:-1]
+    steps = _numbers(path, found[_STEPS], least=0)
     returns = {
-        ours: found[theirs].tolist()
+        ours: _numbers(path, found[theirs]).tolist()
         for ours, theirs in _RETURNS.items()
         if theirs in found
     }
-    return {(game, seed): _run(label, path, game, seed, found[_STEPS], returns)}
+    run = _run(label, path, game, seed, steps, returns)
+    if run.metrics.empty:
+        raise UserError(
+            f"A {_PROGRESS} of --scores must have a return in "
+            f"{' or '.join(_RETURNS.values())}, but {str(path)!r} has none. Leave it "
+            "out."
+        )
+    return {(game, seed): run}
 
 
 def _run(
@@ -121,13 +152,27 @@ def _run(
         pd.DataFrame({**columns, "gradient_step": 0, "name": name, "value": values})
         for name, values in returns.items()
     ]
-    metrics = pd.concat(parts) if parts else pd.DataFrame(columns=[*columns, "name"])
+    metrics = pd.concat(parts) if parts else pd.DataFrame()
     return Run(
         label=f"{label}, {game}, seed {seed}",
         path=path,
         metrics=metrics.dropna(ignore_index=True),
         info={"game": game, "agent": label, "seed": seed},
     )
+
+
+def left_out(study: StudySpec, others: Sequence[Others]) -> list[str]:
+    """Return a sentence for each kind of which a game is not the study's."""
+    found = {
+        each.label: sorted({game for game, _ in each.runs} - {*study.games})
+        for each in others
+    }
+    return [
+        f"{label} (elsewhere): left out of everything, since the study does not have "
+        f"them: {', '.join(games)}."
+        for label, games in found.items()
+        if games
+    ]
 
 
 def beside(

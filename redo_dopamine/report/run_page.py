@@ -210,6 +210,10 @@ def write_report(
             f"{bootstrap_repeats!r}. Leave it out for {BOOTSTRAP_REPEATS}."
         )
     several = [base_dir] if isinstance(base_dir, str | Path) else [*base_dir]
+    if not several:
+        raise UserError(
+            "base_dir must name a directory or several, but is []. Give one."
+        )
     places = [Path(flags.usable("base_dir", str(x))) for x in several]
     target = places[0] / "report" if len(places) == 1 else Path("report")
     if output is not None:
@@ -229,8 +233,9 @@ def write_page(
     beside: Sequence[others.Others] = (),
     reload_every: int = 0,
 ) -> Path:
-    """Write the page of the runs in some directories, and its figures as PNG."""
-    runs = _told_apart([run for place in places for run in find_runs(place)])
+    """Write the page of the runs in some directories, each once, and PNG figures."""
+    found = [run for place in places for run in find_runs(place)]
+    runs = _told_apart([*{run.path.resolve(): run for run in found}.values()])
     runs += [run for each in beside for run in each.runs.values()]
     contents = files.drawn(FIGURES, runs, ["png"])
     notes = files.words("run_notes", runs=runs, figures=FIGURES, images=contents)

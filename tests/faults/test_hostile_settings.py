@@ -158,6 +158,22 @@ def test_a_factory_refuses_by_the_settings_name(name):
             ["PPOAgent.batch_size = 63"],
             ["PPOAgent.batch_size must divide", "2048 / 63"],
         ),
+        ("rainbow.gin", ["JaxRainbowAgent.num_atoms = 1"], ["num_atoms 2 or more"]),
+        (
+            "rainbow.gin",
+            ["JaxRainbowAgent.vmin = 10.0"],
+            ["vmax must be above vmin", "from 10 to 10"],
+        ),
+        (
+            "full_rainbow.gin",
+            ["JaxFullRainbowAgent.vmax = -5.0"],
+            ["vmax must be above vmin", "from 5 to -5"],
+        ),
+        (
+            "full_rainbow.gin",
+            ["RecycledFullRainbowAgent.acts_with = @redo"],
+            ["acts_with must be a function of (params, target_params)", "@redo"],
+        ),
     ],
 )
 def test_what_is_judged_when_the_run_is_built(config, bindings, parts, tmp_path):
@@ -184,7 +200,7 @@ def test_checking_leaves_no_trace_in_the_operative_config():
     [
         ("CollectorDispatcher.collectors = ('csv', 'csv')", "each once"),
         ("JaxFullRainbowAgent.seed = 7", "because JaxDQNAgent.seed decides"),
-        ("JaxFullRainbowAgent.vmin = 0.0", "Dopamine reads 0 as -vmax"),
+        ("JaxFullRainbowAgent.vmin = 0.0", "Dopamine takes 0 for None"),
         ("JaxFullRainbowAgent.mse_loss = True", "Bind Atari100kRainbowAgent.mse_loss"),
         (
             "RecycledDQNAgent.before_optimizer = [@l2_to_init()]",

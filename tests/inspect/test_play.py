@@ -1,6 +1,7 @@
 """`redo-dopamine play`: episodes of an evaluation, and a video of the first."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -69,12 +70,53 @@ def test_planes_of_minatar_have_colors():
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 3
 
 
-@pytest.mark.parametrize("name", ["x.avi", "file/x.gif"])
-def test_a_video_that_cannot_be_is_refused(name, run, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "name", ["x.avi", ".gif", "file/x.gif", "there.gif", "link.mp4", "fifo.webm"]
+)
+def test_a_video_that_cannot_be_is_refused_before_a_game(
+    name, run, tmp_path, capsys, monkeypatch
+):
     (tmp_path / "file").touch()
+    (tmp_path / "there.gif").mkdir()
+    (tmp_path / "link.mp4").symlink_to("/dev/full")
+    os.mkfifo(tmp_path / "fifo.webm")
+    monkeypatch.setattr(episodes, "restore", None)
     words = [str(run), "--episodes=1", f"--video={tmp_path / name}"]
     assert play.main(words) == errors.USER_ERROR
     assert capsys.readouterr().err.startswith("error: --video must")
+    assert len([*tmp_path.iterdir()]) == 4
+
+
+def _write_and_fail(write):
+    write(np.zeros((16, 16, 3), np.uint8))
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("ending", ["mp4", "gif"])
+def test_a_video_is_there_whole_or_as_it_was(ending, tmp_path):
+    film = tmp_path / f"x.{ending}"
+    film.write_text("before")
+    with pytest.raises(ZeroDivisionError), video.writer(film, 15) as write:
+        _write_and_fail(write)
+    assert film.read_text() == "before"
+    assert [*tmp_path.iterdir()] == [film]
+
+
+def test_a_video_that_lost_frames_is_refused(tmp_path, monkeypatch):
+    class Full:
+        fourcc = cv2.VideoWriter.fourcc
+        isOpened = release = write = lambda *_: True  # noqa: N815  As OpenCV has it.
+
+        def __init__(self, *_):
+            pass
+
+    monkeypatch.setattr(cv2, "VideoWriter", Full)
+    with (
+        pytest.raises(UserError, match="it has lost frames"),
+        video.writer(tmp_path / "x.mp4", 15) as write,
+    ):
+        write(np.zeros((16, 16, 3), np.uint8))
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_robot_has_no_picture():

@@ -73,6 +73,42 @@ def test_lengths_of_the_file_are_kept_and_scaled(tmp_path, capsys):
         (["--gin_files=offline_dqn.gin"], "has OfflineRunner"),
         (["--gin_files=dqn.gin", "--study=pruning"], "and --study"),
         ([], "has neither"),
+        (["--gin_files=dqn.gin", "--sweep=redo.tau=0", "--sweep=redo.tau=1"], "twice"),
+        (
+            [
+                *("--gin_files=dqn.gin", "--sweep=redo.tau=0"),
+                "--sweep=redo_dopamine.redo.tau=1",
+            ],
+            "redo.tau is there twice",
+        ),
+        (
+            [
+                *("--gin_files=dqn.gin", "--sweep=redo.tau=0"),
+                "--gin_bindings=redo.tau = 1",
+            ],
+            "redo.tau is there twice",
+        ),
+        (
+            [
+                "--gin_files=dqn.gin",
+                "--sweep=dopamine.discrete_domains.run_experiment."
+                "Runner.num_iterations=1,2",
+            ],
+            "equally long",
+        ),
+        (
+            [
+                "--gin_files=dqn.gin",
+                f"--sweep=redo.period={','.join(map(str, range(1, 52)))}",
+                f"--sweep=redo.start={','.join(map(str, range(20)))}",
+            ],
+            "but has 1,020",
+        ),
+        (["--gin_files=dqn_redo.gin", "--sweep=redo.tau=0,-1"], "redo.tau must be"),
+        (
+            ["--gin_files=dqn.gin", "--sweep=JaxDQNAgent.optimizer='a,b','c'"],
+            "is 'a,b'",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(words, said, tmp_path, capsys):

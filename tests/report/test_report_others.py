@@ -1,5 +1,7 @@
 """Runs side by side, and the scores of others beside ours."""
 
+import os
+
 import pandas as pd
 import pytest
 
@@ -48,7 +50,7 @@ def test_scores_of_a_table_are_an_arm_of_the_study(study, csv, tmp_path):
     assert dict(scores.groupby("game")["return"].mean()) == {"Pong": 0.5, "Qbert": 0.5}
     summary = pd.read_csv(page.parent / "summary.csv").set_index("arm").loc["theirs"]
     assert (summary["games"], summary["seeds"]) == (2, 2)
-    assert "theirs" in page.read_text()
+    assert "since the study does not have them: Enduro." in page.read_text()
 
 
 def test_progress_of_stable_baselines_has_its_history(study, tmp_path):
@@ -86,7 +88,13 @@ def test_scores_that_are_none_are_refused(text, said, tmp_path, monkeypatch):
     ("content", "said"),
     [
         ("game,score\nPong,1\n", "lacks seed"),
-        ("game,seed,score\nPong,0,x\n", "a score that is none"),
+        ("game;seed;score\nPong;0;1\n", "its first line is 'game;seed;score'"),
+        ("game,seed,score\nPong,0,x\n", "in score, but .* has 'x'"),
+        ("game,seed,score\nPong,0,inf\n", "finite numbers"),
+        ("game,seed,score\nPong,0,True\nPong,1,False\n", "finite numbers"),
+        ("game,seed,score\nPong,0,nan\n", "a row without one"),
+        ("game,seed,score\nPong,,1\nPong,1,1\n", "a row without one"),
+        ("game,seed,score\n,0,1\nPong,1,1\n", "a row without one"),
         ("game,seed,score\nPong,0,1\nPong,0,2\n", "two of one run"),
     ],
 )
@@ -94,6 +102,53 @@ def test_a_table_must_have_a_score_a_run(content, said, tmp_path):
     (tmp_path / "x.csv").write_text(content)
     with pytest.raises(UserError, match=said):
         others.read(f"x={tmp_path / 'x.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{steps}\n100\n", "a return"),
+        ("{steps},{ours}\n", "a return"),
+        ("{steps},{ours}\n100,\n", "a return"),
+        ("{steps},{ours}\n,1\n", "a return"),
+        ("{steps},{ours}\nx,1\n", ">= 0 in time/total_timesteps, but .* has 'x'"),
+        ("{steps},{ours}\n-1,1\n", "has '-1'"),
+        ("{steps},{ours}\n100,x\n", "finite numbers in rollout/ep_rew_mean"),
+        ("{steps},{ours}\n100,inf\n", "has 'inf'"),
+    ],
+)
+def test_a_progress_must_have_returns_at_steps(content, said, tmp_path):
+    path = tmp_path / "Pong" / "0" / "progress.csv"
+    path.parent.mkdir(parents=True)
+    names = {"steps": "time/total_timesteps", "ours": "rollout/ep_rew_mean"}
+    path.write_text(content.format(**names))
+    with pytest.raises(UserError, match=said):
+        others.read(f"x={tmp_path}")
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.csv")
+    with pytest.raises(UserError, match="is a FIFO"):
+        others.read(f"x={tmp_path / 'x.csv'}")
+
+
+def test_games_and_seeds_are_what_stands_there(tmp_path):
+    (tmp_path / "x.csv").write_text("game,seed,score\nNA,0,1\n Pong ,01,2\n")
+    assert [*others.read(f"x={tmp_path / 'x.csv'}").runs] == [
+        ("NA", "0"),
+        ("Pong", "01"),
+    ]
+
+
+def test_a_run_that_is_named_twice_is_shown_once(make_run, tmp_path):
+    run = make_run("dqn/0")
+    page = write_report([run, run.parent], output=tmp_path / "page").read_text()
+    assert " 2 runs" not in page
+
+
+def test_a_report_must_be_of_something():
+    with pytest.raises(UserError, match="base_dir must name"):
+        write_report([])
 
 
 def test_games_and_labels_must_fit_the_study(study, csv, tmp_path):

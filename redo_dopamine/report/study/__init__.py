@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from redo_dopamine.report import files, statistics
+from redo_dopamine.report import files, others, statistics
 from redo_dopamine.report.others import Others
 from redo_dopamine.report.study import curves, figures, tables
 from redo_dopamine.report.study.analysis import Analysis, analyze
@@ -38,7 +38,7 @@ def write_study(
     study = analysis.study
     shown, games = figures.of_study(study), figures.GAMES if study.scored else ()
     contents = files.drawn((*shown, *games), analysis)
-    notes = list(analysis.notes)
+    notes = [*analysis.notes, *others.left_out(study, beside)]
     if study.scored or not any(contents.values()):
         notes += files.words("figure_notes", figures=shown, images=contents)
     pages = [("index.html", "study.html", shown), ("games.html", "games.html", games)]

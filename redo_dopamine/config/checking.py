@@ -72,8 +72,13 @@ def check() -> None:
     ]
     with _operative_config_as_it_was():
         # Before what is called with them, which would say it in other words.
-        for name, value in sorted(found, key=lambda x: _is_called(x[1])):
+        for name, value in sorted(found, key=lambda x: _calls(*x)):
             _check(name, value, RULES[name])
+
+
+def _calls(name: str, value: Any) -> bool:
+    """Whether a value is made for its check, by a function that may have settings."""
+    return _is_called(value) and not RULES[name].is_function
 
 
 def _check(name: str, value: Any, rule: Rule) -> None:

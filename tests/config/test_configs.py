@@ -29,10 +29,17 @@ FIRST = (
     "sac_redo.gin",
 )
 FIRST += ("minatar_dqn_redo.gin", "offline_dqn.gin")
-CONFIGS = [
-    config if config in FIRST else pytest.param(config, marks=pytest.mark.slow)
-    for config in load.shipped_configs()
-]
+
+
+def listed(configs):
+    """Parameters of a test, of which those that are not FIRST are slow."""
+    return [
+        config if config in FIRST else pytest.param(config, marks=pytest.mark.slow)
+        for config in configs
+    ]
+
+
+CONFIGS = listed(load.shipped_configs())
 INTERVENTIONS = (
     "redo",
     "layer_reset",
@@ -132,6 +139,12 @@ def agent_name(config):
     return AGENTS[config.partition("_")[0].removesuffix(".gin")]
 
 
+# For what a run leaves, one of each agent beside those: the last by name.
+KINDS = listed(
+    sorted({*FIRST, *{agent_name(x): x for x in load.shipped_configs()}.values()})
+)
+
+
 def test_the_documented_configs_ship():
     agents = {"dqn", "dqn_impala", "dqn_nstep", "drq_eps", "minatar_dqn", "ppo", "sac"}
     agents |= {"rainbow", "full_rainbow", "der", "quantile", "implicit_quantile", "bbf"}
@@ -186,7 +199,7 @@ def test_a_config_is_read_to_the_last_binding(config, trained):
     assert bool(acted) == (intervention != "none")
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", KINDS)
 def test_a_run_is_inspected(config, trained):
     base_dir, _ = trained(config)
     before = runs.fingerprint(base_dir)
@@ -206,7 +219,7 @@ IN_A_NEW_PROCESS = (
 )
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", KINDS)
 def test_a_run_is_begun_again_from_its_own_config_gin(config, trained, tmp_path):
     """To the very same numbers, by a process that has loaded nothing of it too."""
     base_dir, _ = trained(config)
@@ -227,7 +240,7 @@ def test_a_run_is_begun_again_from_its_own_config_gin(config, trained, tmp_path)
     assert runs.metrics(again) == runs.metrics(base_dir)
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("config", KINDS)
 def test_a_run_is_recorded_from_or_says_why_not(config, trained, tmp_path, capsys):
     base_dir, _ = trained(config)
     arguments = [f"--checkpoint={base_dir}", f"--output={tmp_path}", "--num_steps=20"]

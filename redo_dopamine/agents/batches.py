@@ -40,11 +40,14 @@ class PrioritizedDQNAgent(RecycledDQNAgent):
 
     Args:
         num_actions: number of actions.
-        replay_ratio: as in `RecycledDQNAgent`.
+        replay_ratio: as in `RecycledDQNAgent`, and so is `loss_term`.
         **settings: of `PlasticAgent` and of the Dopamine agent.
     """
 
-    OWN_SETTINGS: tuple[str, ...] = (*PlasticAgent.OWN_SETTINGS, "replay_ratio")
+    OWN_SETTINGS: tuple[str, ...] = (
+        *PlasticAgent.OWN_SETTINGS,
+        *("replay_ratio", "loss_term"),
+    )
     UNDONE = (*PlasticAgent.UNDONE, UNDONE_LOSS)
 
     def __init__(
@@ -91,7 +94,7 @@ class PrioritizedDQNAgent(RecycledDQNAgent):
             return super()._gradient_update()
         learner = Learner(self.online_params, self.optimizer_state)
         learner, (loss, errors) = self._update(
-            learner, self.target_network_params, self._next_batch()
+            learner, self.target_network_params, self._batch_and_term()
         )
         self._finish_update(learner, loss)
         errors = np.asarray(errors)

@@ -4,11 +4,18 @@ from typing import Any
 
 import gin
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
+from redo_dopamine.agents.loss_terms import (
+    CarriedTerm,
+    LossTermFactory,
+    check_same_term,
+    with_term,
+)
 from redo_dopamine.agents.settings import DQN_SETTINGS, updates_per_train_step
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import choose_runtime, compiled, unrolled
@@ -21,6 +28,9 @@ from redo_dopamine.plasticity.learner import (
     make_update,
 )
 from redo_dopamine.replay.buffer import as_batch, example_batch, network_inputs
+
+_TERM = 8  # A random stream, apart from the others.
+_TERM_KEY = "loss_term"  # In a checkpoint.
 
 
 @gin.configurable
@@ -37,6 +47,8 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
             be a whole number. None is one update per update period, as in Dopamine.
         bootstrap: what the next state is worth: `largest_target_value`, or
             `target_value_of_online_choice` for double DQN.
+        loss_term: what is added to the loss, such as `churn_reduction()`; None for
+            nothing. Tracking measures the loss without it.
         **settings: of `PlasticAgent`, and any argument of the Dopamine agent: `seed`,
             `gamma`, `update_horizon` (n-step), `target_update_period` (agent steps),
             `loss_type` ("huber" or "mse"), ...
@@ -47,8 +59,14 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
     """
 
     DOPAMINE_SETTINGS = DQN_SETTINGS
-    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio", "bootstrap")
+    OWN_SETTINGS = (
+        *PlasticAgent.OWN_SETTINGS,
+        "replay_ratio",
+        "bootstrap",
+        "loss_term",
+    )
     network_def: Any  # Set by Dopamine's constructor.
+    _term: CarriedTerm | None = None
 
     def __init__(
         self,
@@ -56,8 +74,10 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
         *,
         replay_ratio: float | None = None,
         bootstrap: dqn_loss.Bootstrap = dqn_loss.largest_target_value,
+        loss_term: LossTermFactory | None = None,
         **settings: Any,
     ):
+        settings["loss_term"] = loss_term
         self._initialize(num_actions, replay_ratio, settings, bootstrap)
 
     def _initialize(
@@ -75,6 +95,7 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
                 "DQN)."
             )
         self._bootstrap = bootstrap
+        self._build_loss_term = settings.pop("loss_term", None)
         super().__init__(num_actions, **settings)
         self._num_updates = self._updates_per_train_step(replay_ratio)
 
@@ -100,7 +121,13 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
         self.optimizer = self._make_optimizer()
         self.optimizer_state = self.optimizer.init(self.online_params)
         loss = self._loss()
-        self._update = self._make_update(loss.of_prepared(self._prepare))
+        prepared = loss.of_prepared(self._prepare)
+        if self._build_loss_term is not None:
+            q_values = jax.vmap(self._q_values, in_axes=(None, 0))
+            self._term = CarriedTerm(self._build_loss_term, q_values)
+            self._term.begin_with(self.online_params)
+            prepared = with_term(prepared, self._term.functions)
+        self._update = self._make_update(prepared)
         self._hard_update = make_hard_update()
         self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
         declared = layers.declared_graph(self.network_def, self.observation_shape)
@@ -143,10 +170,58 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
     def _gradient_update(self) -> jax.Array:
         learner = Learner(self.online_params, self.optimizer_state)
         learner, loss = self._update(
-            learner, self.target_network_params, self._next_batch()
+            learner, self.target_network_params, self._batch_and_term()
         )
         self._finish_update(learner, loss)
         return loss
+
+    # The term that may be added to the loss.
+
+    def _batch_and_term(self) -> Batch:
+        """The next batch, with the inputs of the loss term where there is one."""
+        batch = self._next_batch()
+        if self._term is None:
+            return batch
+        # Of the step alone, so that it goes on after a restore.
+        rng = np.random.default_rng([self._seed, _TERM, self.gradient_step])
+        drawn = self._draw_batch(self._term.functions.batch_size, rng)
+        return batch | {
+            "term": self._term.before_update(self.online_params, drawn["state"])
+        }
+
+    def _finish_update(self, learner: Learner, loss: jax.Array) -> None:
+        if self._term is not None:
+            self._term.after_update(loss)
+        super()._finish_update(learner, loss)
+
+    def state_tree(self) -> dict[str, Any]:
+        """As of `PlasticAgent`, with the state of the loss term."""
+        tree = super().state_tree()
+        if self._term is None:
+            return tree
+        return tree | {_TERM_KEY: jax.tree.map(np.array, self._term.state)}
+
+    def unbundle(
+        self,
+        checkpoint_dir: str,
+        iteration_number: int,
+        bundle_dictionary: dict[str, Any] | None,
+    ) -> bool:
+        """As of `PlasticAgent`; a bundle must be of an agent with this loss term."""
+        bundle = bundle_dictionary
+        if bundle is not None:
+            check_same_term(self._term, bundle.get(_TERM_KEY))
+        if not super().unbundle(checkpoint_dir, iteration_number, bundle):
+            return False
+        if self._term is not None and bundle is not None:
+            self._term.state = jax.tree.map(jnp.array, bundle[_TERM_KEY])
+        return True
+
+    def start_from(self, params: Any, target_params: Any, opt_state: Any) -> None:
+        """As of `PlasticAgent`; the loss term begins with these parameters."""
+        super().start_from(params, target_params, opt_state)
+        if self._term is not None:
+            self._term.begin_with(self.online_params)
 
     def is_target_update_step(self, training_step: int) -> bool:
         """Whether the target network is updated at that train step."""
@@ -182,5 +257,8 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
         return jax.eval_shape(self._inputs, self._example_drawn(size))
 
     def _other_update_inputs(self) -> tuple[Any, ...]:
-        size = int(self._replay._batch_size)
-        return self.target_network_params, self._example_next(size)
+        batch = self._example_next(int(self._replay._batch_size))
+        if self._term is not None:
+            states = self._example_batch(self._term.functions.batch_size)["state"]
+            batch = batch | {"term": self._term.example(self.online_params, states)}
+        return self.target_network_params, batch

@@ -33,6 +33,7 @@ class RecycledDrQEpsAgent(
         num_actions: number of actions.
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is Dopamine's `num_updates_per_train_step`.
+        loss_term: as in `RecycledDQNAgent`.
         **settings: of `PlasticAgent`, and any argument of `Atari100kRainbowAgent`.
 
     Raises:

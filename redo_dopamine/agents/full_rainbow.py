@@ -49,6 +49,7 @@ class RecycledFullRainbowAgent(
         num_actions: number of actions.
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is Dopamine's `num_updates_per_train_step`.
+        loss_term: as in `RecycledDQNAgent`.
         horizon_fn: the n of n-step returns by gradient step, at most
             `update_horizon`, such as `annealed_horizon()`; None for `update_horizon`.
         gamma_fn: the discount per step by gradient step, such as `annealed_gamma()`;

@@ -31,6 +31,7 @@ class RecycledImplicitQuantileAgent(
         num_actions: number of actions.
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is one update per update period, as in Dopamine.
+        loss_term: as in `RecycledDQNAgent`.
         replay_scheme: "uniform", as Dopamine's agent draws whatever it is told.
         **settings: of `PlasticAgent`, and any argument of `JaxImplicitQuantileAgent`:
             `num_tau_samples`, `kappa`, `double_dqn`, ...
@@ -40,7 +41,10 @@ class RecycledImplicitQuantileAgent(
     """
 
     DOPAMINE_SETTINGS = IMPLICIT_QUANTILE_SETTINGS
-    OWN_SETTINGS = (*PlasticAgent.OWN_SETTINGS, "replay_ratio", "replay_scheme")
+    OWN_SETTINGS = (
+        *PlasticAgent.OWN_SETTINGS,
+        *("replay_ratio", "replay_scheme", "loss_term"),
+    )
     UNDONE = (*PlasticAgent.UNDONE, UNDONE_LOSS)
 
     def __init__(

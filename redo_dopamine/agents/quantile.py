@@ -22,6 +22,7 @@ class RecycledQuantileAgent(PrioritizedDQNAgent, quantile_agent.JaxQuantileAgent
         num_actions: number of actions.
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is one update per update period, as in Dopamine.
+        loss_term: as in `RecycledDQNAgent`.
         **settings: of `PlasticAgent`, and any argument of `JaxQuantileAgent`:
             `num_atoms`, `kappa`, `replay_scheme` ("prioritized" or "uniform"), ...
 

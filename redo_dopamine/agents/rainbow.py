@@ -25,6 +25,7 @@ class RecycledRainbowAgent(PrioritizedDQNAgent, rainbow_agent.JaxRainbowAgent):
         num_actions: number of actions.
         replay_ratio: gradient updates per agent step; times `update_period` it must
             be a whole number. None is one update per update period, as in Dopamine.
+        loss_term: as in `RecycledDQNAgent`.
         **settings: of `PlasticAgent`, and any argument of `JaxRainbowAgent`:
             `num_atoms`, `vmax`, `replay_scheme` ("prioritized" or "uniform"), ...
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from redo_dopamine.core import interventions, optimizers, schedules
+from redo_dopamine.core import interventions, optimizers, parseval, schedules, upgd
 from redo_dopamine.networks import actor_critic, layers
 
 # Settings of any network: `NatureNetwork.activation = @leaky_relu`,
@@ -58,6 +58,9 @@ OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
     optimizers.l2_to_init,
     optimizers.own_bias_correction,
     optimizers.all_but_vectors,
+    parseval.parseval,
+    upgd.upgd,
+    upgd.adaptive_upgd,
 )
 # All of them.
 SHARED: Mapping[str, Callable[..., Any]] = {

@@ -55,6 +55,16 @@ _AGENT = {
     "after_optimizer": LINKS,
     **given("num_actions", "settings"),
 }
+_DQN = {
+    **_AGENT,
+    "loss_term": or_none(
+        Rule(
+            "what a loss term in parentheses gives",
+            lambda x: callable(x) and takes(x, 1) and not takes(x, 0),
+            "Write @churn_reduction().",
+        )
+    ),
+}
 _ACTOR_CRITIC = {
     **_AGENT,
     **given("action_shape", "observation_shape", "action_limits"),
@@ -142,11 +152,11 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "limit": POSITIVE,
         **given("environment"),
     },
-    "RecycledDQNAgent": _AGENT,
-    "RecycledDrQEpsAgent": _AGENT,
-    "RecycledRainbowAgent": _AGENT,
+    "RecycledDQNAgent": _DQN,
+    "RecycledDrQEpsAgent": _DQN,
+    "RecycledRainbowAgent": _DQN,
     "RecycledFullRainbowAgent": {
-        **_AGENT,
+        **_DQN,
         "horizon_fn": or_none(_schedule("annealed_horizon")),
         "gamma_fn": or_none(_schedule("annealed_gamma")),
         "target_rate": or_none(number("a number in (0, 1]", lambda x: 0 < x <= 1)),
@@ -158,10 +168,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
             function("a function of (states, key)", 2, "@shift_and_intensity")
         ),
     },
-    "RecycledQuantileAgent": _AGENT,
-    "RecycledImplicitQuantileAgent": {**_AGENT, "replay_scheme": one_of("uniform")},
+    "RecycledQuantileAgent": _DQN,
+    "RecycledImplicitQuantileAgent": {**_DQN, "replay_scheme": one_of("uniform")},
     "OfflineDQNAgent": {
-        **_AGENT,
+        **_DQN,
         "data": function(
             "a function that reads a data set",
             0,

@@ -12,7 +12,7 @@ import optax
 
 from helpers import networks, trees
 from helpers.optimizers import OPTIMIZERS, after_updates
-from redo_dopamine.core import interventions, optimizers, schedules
+from redo_dopamine.core import interventions, optimizers, parseval, schedules, upgd
 from redo_dopamine.core.interventions import Intervention, InterventionFactory
 
 # Between the scores of the small networks here, so that some neurons are dormant.
@@ -106,6 +106,7 @@ REGULARIZED = {
         optax.chain(optimizers.coupled_weight_decay(0.1), optax.adam(1e-3)),
         2,
     ),
+    "parseval": (optax.chain(parseval.parseval([]), optax.adam(1e-3)), 2),
     "decoupled_decay": (
         optax.chain(optax.adam(1e-3), optimizers.decoupled_weight_decay(10.0, 1e-3)),
         2,
@@ -117,7 +118,11 @@ OWN_BIAS_CORRECTION = {
         3,
     ),
 }
-ALL_OPTIMIZERS = OPTIMIZERS | REGULARIZED | OWN_BIAS_CORRECTION
+UPGD = {
+    "upgd": (optax.chain(upgd.upgd(), optax.sgd(1e-2)), 1),
+    "adaptive_upgd": (optax.chain(upgd.adaptive_upgd(), optax.sgd(1e-3)), 3),
+}
+ALL_OPTIMIZERS = OPTIMIZERS | REGULARIZED | OWN_BIAS_CORRECTION | UPGD
 
 
 class Subject(NamedTuple):

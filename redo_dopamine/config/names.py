@@ -20,6 +20,7 @@ NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
     "identity": actor_critic.identity,
     "leaky_relu": nn.leaky_relu,
     "crelu": layers.crelu,
+    "deep_fourier": layers.deep_fourier,
     "LayerNorm": layers.layer_norm,
 }
 # `RecycledDQNAgent.intervention = @redo()`.

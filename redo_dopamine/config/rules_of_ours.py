@@ -252,7 +252,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "leaky_relu": {**given("x"), "negative_slope": ANY_NUMBER},
     "LayerNorm": {"epsilon": POSITIVE},
-    **{name: given("x") for name in ("relu", "tanh", "identity", "crelu")},
+    **{
+        name: given("x")
+        for name in ("relu", "tanh", "identity", "crelu", "deep_fourier")
+    },
     **{
         name: given("view")
         for name in ("lowest_score", "highest_score", "at_random", "lowest_utility")

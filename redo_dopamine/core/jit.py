@@ -90,9 +90,10 @@ def choose_runtime(function: Callable[..., Any], *arguments: Any) -> None:
             for x in operations
             if x.primitive.name == "reduce_window_max"
         ]
-        _is_left = max(pooled, default=0) > _LARGEST_POOLED or _NOT_TOGETHER <= {
-            x.primitive.name for x in operations
-        }
+        _is_left = (
+            max(pooled, default=0) > _LARGEST_POOLED
+            or {x.primitive.name for x in operations} >= _NOT_TOGETHER
+        )
 
 
 def _operations(program: Any) -> Iterator[Any]:

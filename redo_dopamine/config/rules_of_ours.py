@@ -86,6 +86,7 @@ _EXPERIMENT = {
 _NETWORKS = (
     *("NatureNetwork", "ImpalaNetwork", "MinatarNetwork", "ConvClassifier"),
     *("NatureRainbowNetwork", "NatureC51Network", "NatureQuantileNetwork"),
+    *("InjectableNatureNetwork", "InjectableMinatarNetwork"),
     *("NatureImplicitQuantileNetwork", "PPONetwork", "SACNetwork", "ValueNetwork"),
 )
 _NETWORK = {

@@ -159,19 +159,27 @@ class Nonlinearity(NamedTuple):
         Returns:
             What the layer's readers read, [..., `copies` * N].
         """
-        normalize = self.normalize
-        if normalize is not None:
-            x = call(
-                "normalize",
-                lambda y: normalize()(y),
-                x,
-                of="nothing that makes a module, which keeps shapes",
-                shape=x.shape,
-                named=normalize,
-            )
+        x = self._normalized(x)
         if self.copies == 1:
             return record(module, layer, self.activation(x))
         return self.activation(record(module, layer, x))
+
+    def unrecorded(self, x: jax.Array) -> jax.Array:
+        """Outputs of pre-activations [..., N], for neurons of no layer of the graph."""
+        return self.activation(self._normalized(x))
+
+    def _normalized(self, x: jax.Array) -> jax.Array:
+        normalize = self.normalize
+        if normalize is None:
+            return x
+        return call(
+            "normalize",
+            lambda y: normalize()(y),
+            x,
+            of="nothing that makes a module, which keeps shapes",
+            shape=x.shape,
+            named=normalize,
+        )
 
     @property
     def copies(self) -> int:

@@ -20,6 +20,7 @@ NETWORK_SETTINGS: Mapping[str, Callable[..., Any]] = {
     "identity": actor_critic.identity,
     "leaky_relu": nn.leaky_relu,
     "crelu": layers.crelu,
+    "deep_fourier": layers.deep_fourier,
     "LayerNorm": layers.layer_norm,
 }
 # `RecycledDQNAgent.intervention = @redo()`.
@@ -34,6 +35,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.regrama,
     interventions.adaptive_redo,
     interventions.continual_backprop,
+    interventions.plasticity_injection,
     interventions.weight_clipping,
     interventions.spectral_norm,
 )

@@ -41,6 +41,7 @@ from redo_dopamine.networks import (
     bodies,
     distributional,
     impala,
+    injectable,
     nature,
     rainbow,
 )
@@ -51,7 +52,10 @@ from redo_dopamine.runners import runner as minatar_runner  # noqa: F401
 
 # Agents, with the networks that they take.
 AGENTS: Mapping[Any, tuple[str, ...]] = {
-    RecycledDQNAgent: ("NatureNetwork", "ImpalaNetwork", "MinatarNetwork"),
+    RecycledDQNAgent: (
+        *("NatureNetwork", "ImpalaNetwork", "MinatarNetwork"),
+        *("InjectableNatureNetwork", "InjectableMinatarNetwork"),
+    ),
     RecycledRainbowAgent: ("NatureC51Network",),
     RecycledFullRainbowAgent: ("NatureRainbowNetwork",),
     RecycledQuantileAgent: ("NatureQuantileNetwork",),
@@ -67,6 +71,8 @@ NETWORKS: Mapping[str, Callable[..., Any]] = {
     "NatureNetwork": nature.NatureNetwork,
     "ImpalaNetwork": impala.ImpalaNetwork,
     "MinatarNetwork": nature.MinatarNetwork,
+    "InjectableNatureNetwork": injectable.InjectableNatureNetwork,
+    "InjectableMinatarNetwork": injectable.InjectableMinatarNetwork,
     "NatureRainbowNetwork": rainbow.RainbowNetwork,
     "NatureC51Network": distributional.NatureC51Network,
     "NatureQuantileNetwork": distributional.NatureQuantileNetwork,

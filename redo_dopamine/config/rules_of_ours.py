@@ -96,6 +96,7 @@ _EXPERIMENT = {
 _NETWORKS = (
     *("NatureNetwork", "ImpalaNetwork", "MinatarNetwork", "ConvClassifier"),
     *("NatureRainbowNetwork", "NatureC51Network", "NatureQuantileNetwork"),
+    *("InjectableNatureNetwork", "InjectableMinatarNetwork"),
     *("NatureImplicitQuantileNetwork", "PPONetwork", "SACNetwork", "ValueNetwork"),
 )
 _NETWORK = {
@@ -262,7 +263,10 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
     },
     "leaky_relu": {**given("x"), "negative_slope": ANY_NUMBER},
     "LayerNorm": {"epsilon": POSITIVE},
-    **{name: given("x") for name in ("relu", "tanh", "identity", "crelu")},
+    **{
+        name: given("x")
+        for name in ("relu", "tanh", "identity", "crelu", "deep_fourier")
+    },
     **{
         name: given("view")
         for name in ("lowest_score", "highest_score", "at_random", "lowest_utility")

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -67,6 +67,8 @@ def _has_both() -> bool:
 # older runtime can end the process while it compiles the gradient of a batch of 32
 # ("could not find evaluated value").
 _LARGEST_POOLED = 84 * 84 * 32
+# It ends so too at the gradient of a network that takes both of what it computes.
+_NOT_TOGETHER = {"sin", "cos"}
 _is_left = False
 
 
@@ -82,19 +84,26 @@ def choose_runtime(function: Callable[..., Any], *arguments: Any) -> None:
     global _is_left
     if _has_both():
         program = jax.make_jaxpr(function)(*arguments)
-        _is_left = _largest_pooled(program.jaxpr) > _LARGEST_POOLED
+        operations = list(_operations(program.jaxpr))
+        pooled = [
+            math.prod(x.invars[0].aval.shape)
+            for x in operations
+            if x.primitive.name == "reduce_window_max"
+        ]
+        _is_left = (
+            max(pooled, default=0) > _LARGEST_POOLED
+            or {x.primitive.name for x in operations} >= _NOT_TOGETHER
+        )
 
 
-def _largest_pooled(program: Any) -> int:
-    largest = 0
+def _operations(program: Any) -> Iterator[Any]:
+    """Those of a program, and of the programs in it."""
     for operation in program.eqns:
-        if operation.primitive.name == "reduce_window_max":
-            largest = max(largest, math.prod(operation.invars[0].aval.shape))
+        yield operation
         for part in jax.tree.leaves(operation.params):
             inner = getattr(part, "jaxpr", part)
             if hasattr(inner, "eqns"):
-                largest = max(largest, _largest_pooled(inner))
-    return largest
+                yield from _operations(inner)
 
 
 def compiled(function: Callable[..., Any], **settings: Any) -> Any:

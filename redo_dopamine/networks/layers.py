@@ -90,6 +90,29 @@ def crelu(x: jax.Array) -> jax.Array:
     return jnp.concatenate([nn.relu(x), nn.relu(-x)], axis=-1)
 
 
+def deep_fourier(x: jax.Array) -> jax.Array:
+    r"""Deep Fourier features: the sine and the cosine of each pre-activation.
+
+    .. math:: [\sin x, \; \cos x]
+
+    Wherever one of the two is flat the other is steep, so that no neuron loses its
+    gradient. Lewandowski, Schuurmans and Machado, "Plastic Learning with Deep Fourier
+    Features", ICLR 2025 (arXiv 2410.20634), who have it in every layer and regularize
+    beside it. A network of `width` 0.5 has as many outputs a layer as one of ReLUs.
+
+    A neuron is never silent: where x is 0 it says 0 and 1. It is scored by x
+    (`Nonlinearity`), so that a dormant one says this constant whatever the state, and
+    to recycle it changes the output by what readers made of the 1.
+
+    Args:
+        x: pre-activations [..., N].
+
+    Returns:
+        Outputs [..., 2 N]; those of neuron i are at i and N + i.
+    """
+    return jnp.concatenate([jnp.sin(x), jnp.cos(x)], axis=-1)
+
+
 def layer_norm(epsilon: float = 1e-6) -> nn.Module:
     """Layer normalization over the neurons, without a scale and an offset.
 
@@ -125,7 +148,8 @@ class Nonlinearity(NamedTuple):
         An activation with one output per neuron is recorded as it is. `crelu` has
         two, x's positive and its negative part; what is recorded is x, whose
         magnitude is their sum, so that a score is that of both together and a
-        neuron is dormant where both are. It lies on the path, like any other.
+        neuron is dormant where both are. It lies on the path, like any other. Of
+        `deep_fourier` x is recorded too: where it is 0, the two outputs are constants.
 
         Args:
             module: the module that is being called.
@@ -135,19 +159,27 @@ class Nonlinearity(NamedTuple):
         Returns:
             What the layer's readers read, [..., `copies` * N].
         """
-        normalize = self.normalize
-        if normalize is not None:
-            x = call(
-                "normalize",
-                lambda y: normalize()(y),
-                x,
-                of="nothing that makes a module, which keeps shapes",
-                shape=x.shape,
-                named=normalize,
-            )
+        x = self._normalized(x)
         if self.copies == 1:
             return record(module, layer, self.activation(x))
         return self.activation(record(module, layer, x))
+
+    def unrecorded(self, x: jax.Array) -> jax.Array:
+        """Outputs of pre-activations [..., N], for neurons of no layer of the graph."""
+        return self.activation(self._normalized(x))
+
+    def _normalized(self, x: jax.Array) -> jax.Array:
+        normalize = self.normalize
+        if normalize is None:
+            return x
+        return call(
+            "normalize",
+            lambda y: normalize()(y),
+            x,
+            of="nothing that makes a module, which keeps shapes",
+            shape=x.shape,
+            named=normalize,
+        )
 
     @property
     def copies(self) -> int:

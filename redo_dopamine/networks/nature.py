@@ -30,8 +30,8 @@ _CHANNELS = (32, 64, 64)
 _KERNEL_SIZES = (8, 4, 3)
 _STRIDES = (4, 2, 1)
 DENSE_UNITS = 512
-_MINATAR_CHANNELS = 16
-_MINATAR_UNITS = 128
+MINATAR_CHANNELS = 16
+MINATAR_UNITS = 128
 _CLASSIFIER_CHANNELS = (32, 64, 64)
 _CLASSIFIER_STRIDES = (2, 2, 2)
 _CLASSIFIER_UNITS = 128
@@ -187,10 +187,10 @@ class MinatarNetwork(nn.Module):
         kernel_init = nn.initializers.xavier_uniform()
         nonlinearity = Nonlinearity(self.activation, self.normalize)
         x = x.astype(jnp.float32).reshape(*x.shape[:2], -1)
-        channels = scale_width(_MINATAR_CHANNELS, self.width)
+        channels = scale_width(MINATAR_CHANNELS, self.width)
         x = Conv(channels, (3, 3), kernel_init=kernel_init)(x)
         x = nonlinearity(self, "Conv_0", x)
-        units = scale_width(_MINATAR_UNITS, self.width)
+        units = scale_width(MINATAR_UNITS, self.width)
         x = nn.Dense(units, kernel_init=kernel_init)(x.reshape(-1))
         x = nonlinearity(self, "Dense_0", x)
         return QNetworkOutput(nn.Dense(self.num_actions, kernel_init=kernel_init)(x))

@@ -277,6 +277,7 @@ class Tracking:
             observe=observe,
             apply=subject.network.apply,
             loss=lambda params: subject.loss(params, target_params, batch),
+            loss_of=lambda params, other: subject.loss(params, target_params, other),
         )
         found, record = measure_dormancy(view.activations, self.taus, memory.dormancy)
         more, states = measure_all(self.metrics, view, memory.states)

@@ -241,7 +241,60 @@ def test_the_largest_q_value_by_hand():
     assert np.isnan(rows[0]["largest_q"])
 
 
-@pytest.mark.parametrize("metric", ["policy_churn", "largest_q"])
+def test_value_churn_by_hand():
+    # Mean state (1, 0.75); its weights move by (2, 2), then not at all.
+    rows = measured(
+        catalogue.value_churn(),
+        q_view([1.0, 3.0]),
+        q_view([3.0, 1.0]),
+        q_view([3.0, 1.0]),
+    )
+    assert [row["value_churn"] for row in rows] == [0, 1.75, 0]
+
+
+def test_active_and_linearized_neurons_by_hand():
+    # On for some, for all, for none, and below 0 alone; two states at two positions.
+    outputs = np.reshape([0, 1, 0, -1, 0, 2, 0, -2, 3, 1, 0, -1, 0, 2, 0, 0], (2, 2, 4))
+    (row,) = measured(catalogue.active_fraction(), view({}, outputs))
+    assert row == {"active_fraction": 0.5, "active_fraction/hidden": 0.5}
+    (row,) = measured(catalogue.linearized_fraction(), view({}, outputs))
+    assert row == {"linearized_fraction": 0.25, "linearized_fraction/hidden": 0.25}
+
+
+def test_ntk_rank_by_hand():
+    # Q = state * weights: the gradients are (1, 0), (0, 1), (0, 1) and (2, 0), whose
+    # kernel has the eigenvalues 5, 2, 0 and 0.
+    (row,) = measured(catalogue.ntk_rank(), q_view([1.0, 1.5]))
+    shares = np.array([5, 2]) / 7
+    expected = np.exp(-np.sum(shares * np.log(shares)))
+    assert row == {"ntk_rank": pytest.approx(expected, rel=1e-5)}
+    (row,) = measured(catalogue.ntk_rank(num_states=2), q_view([1.0, 1.5]))
+    assert row == {"ntk_rank": pytest.approx(2, rel=1e-5)}
+
+
+def test_gradient_cosine_by_hand():
+    # Gradients (1, 0), (3, 0), (-1, 0) and (0, 0): cosines 1, -1, -1 and 0, 0, 0.
+    looked_at = view(
+        {"w": jnp.ones(1), "v": jnp.ones(1)},
+        batch={"x": jnp.array([1.0, 3, -1, 0])},
+        loss_of=lambda params, batch: params["w"][0] * batch["x"].mean(),
+    )
+    (row,) = measured(catalogue.gradient_cosine(), looked_at)
+    assert row == {"gradient_cosine": pytest.approx(-1 / 6, rel=1e-6)}
+    (row,) = measured(catalogue.gradient_cosine(num_examples=2), looked_at)
+    assert row == {"gradient_cosine": pytest.approx(1)}
+
+
+def test_fewer_than_two_gradients_are_refused():
+    with pytest.raises(ValueError, match=r"ntk_rank\.num_states must be .* but is 1"):
+        catalogue.ntk_rank(1)
+    with pytest.raises(ValueError, match="num_examples must be a whole number"):
+        catalogue.gradient_cosine(2.5)
+
+
+@pytest.mark.parametrize(
+    "metric", ["policy_churn", "largest_q", "value_churn", "ntk_rank"]
+)
 def test_some_metrics_need_q_values(metric):
     looked_at = q_view([1.0, 3.0])._replace(apply=lambda params, state: state)
     with pytest.raises(TypeError, match=f"{metric} needs .* has q_values, but this"):
@@ -289,6 +342,9 @@ def network_view(params):
         observe=observe,
         apply=lambda params, state: Output(CASE.network.apply(params, state)),
         loss=lambda params: jnp.mean(q_values(params) ** 2),
+        loss_of=lambda params, batch: jnp.mean(
+            jax.vmap(CASE.network.apply, in_axes=(None, 0))(params, batch["state"]) ** 2
+        ),
     )
 
 
@@ -308,7 +364,7 @@ def test_names_are_metric_and_layer():
         *("zero_gradient_fraction", "zero_gradient_overlap"),
         *("zero_gradient_dormant_overlap", "zero_gradient_of_dormant"),
         *("dormant_of_zero_gradient", "weight_mean", "weight_largest"),
-        "weight_near_zero_fraction",
+        *("weight_near_zero_fraction", "active_fraction", "linearized_fraction"),
     )
     pooled = {
         "zero_gradient_fraction",
@@ -316,6 +372,8 @@ def test_names_are_metric_and_layer():
         "policy_churn",
         "largest_q",
         "sharpness",
+        *("active_fraction", "linearized_fraction", "value_churn"),
+        *("ntk_rank", "gradient_cosine"),
     }
     assert set(found) == {f"{m}/{k}" for m in per_layer for k in layers} | pooled
     assert all(value.shape == () for value in found.values())

@@ -19,7 +19,7 @@ from redo_dopamine.networks.actor_critic import PPONetwork, SACNetwork, identity
 from redo_dopamine.networks.bodies import impala_body, unit_range
 from redo_dopamine.networks.capture import collect, record
 from redo_dopamine.networks.impala import ImpalaNetwork
-from redo_dopamine.networks.layers import crelu, layer_norm
+from redo_dopamine.networks.layers import crelu, deep_fourier, layer_norm
 from redo_dopamine.networks.nature import ConvClassifier, MinatarNetwork, NatureNetwork
 from redo_dopamine.networks.rainbow import RainbowNetwork
 
@@ -237,7 +237,14 @@ COUPLED_CASES = {
     ),
 }
 
-ALL_CASES = CASES | MORE_CASES | COUPLED_CASES
+# Their dormant neurons say a constant that is not 0, which recycling takes away.
+CONSTANT_CASES = {
+    "nature_fourier": _nature(0.25, activation=deep_fourier),
+    "impala_fourier": _impala(0.25, (16,), activation=deep_fourier),
+    "sac_fourier": _sac(activation=deep_fourier),
+}
+
+ALL_CASES = CASES | MORE_CASES | COUPLED_CASES | CONSTANT_CASES
 
 
 @functools.cache

@@ -16,10 +16,10 @@ from redo_dopamine.core.recycle import recycle
 from redo_dopamine.core.scores import dormancy_score
 from redo_dopamine.networks.capture import collect, loss_gradients
 from redo_dopamine.networks.impala import ImpalaNetwork
-from redo_dopamine.networks.layers import Nonlinearity, crelu, layer_norm
+from redo_dopamine.networks.layers import Nonlinearity, crelu, deep_fourier, layer_norm
 from redo_dopamine.networks.nature import NatureNetwork
 
-OTHERS = networks.MORE_CASES | networks.COUPLED_CASES
+OTHERS = networks.MORE_CASES | networks.COUPLED_CASES | networks.CONSTANT_CASES
 every_other_network = pytest.mark.parametrize("name", OTHERS)
 
 
@@ -140,6 +140,36 @@ def test_a_crelu_neuron_is_recorded_with_a_sign_and_scored_by_both_its_outputs()
     assert found.tolist() == X.tolist()
     # E|x| is 2, 3 and 0; their mean 5 / 3. The third neuron is dormant.
     np.testing.assert_allclose(dormancy_score(found), [1.2, 1.8, 0.0], rtol=1e-6)
+
+
+def test_deep_fourier_gives_the_sines_and_then_the_cosines():
+    x = jnp.array([0.0, np.pi / 2, -np.pi / 6])
+    expected = [0.0, 1.0, -0.5, 1.0, 0.0, 3**0.5 / 2]
+    np.testing.assert_allclose(deep_fourier(x), expected, atol=1e-6)
+
+
+def test_a_deep_fourier_neuron_is_dormant_where_its_outputs_are_constant():
+    found = recorded(Nonlinearity(deep_fourier))
+    assert found.tolist() == X.tolist()
+    # As of CReLU: E|x| is 2, 3 and 0.
+    np.testing.assert_allclose(dormancy_score(found), [1.2, 1.8, 0.0], rtol=1e-6)
+
+
+def test_to_recycle_a_dormant_deep_fourier_neuron_takes_its_constant_away():
+    name = "nature_fourier"
+    dead = {
+        k: np.zeros(n[-1], bool) for k, n in networks.activation_shapes(name).items()
+    }
+    dead["Dense_0"][3] = True
+    params, states = with_dead_neurons(name, dead), OTHERS[name].states(8)
+    activation = networks.activations_of(name)(params, states)["Dense_0"]
+    assert np.flatnonzero(dormant(dormancy_score(activation), 0.0)).tolist() == [3]
+    outputs = networks.outputs_of(name)
+    after = outputs(recycle_case(name, dead, params), states)
+    head = leaves_by_path(params)[networks.kernel("Dense_1")]
+    change = outputs(params, states) - after
+    # Of the 128 neurons, the cosine of this one, which is 1 in every state.
+    np.testing.assert_allclose(change, np.tile(head[128 + 3], (8, 1)), atol=1e-5)
 
 
 def test_leaky_relu_is_recorded_after_the_activation():

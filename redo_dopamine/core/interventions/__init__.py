@@ -33,6 +33,7 @@ from redo_dopamine.core.interventions.constraints import (
     weight_clipping,
 )
 from redo_dopamine.core.interventions.continual_backprop import continual_backprop
+from redo_dopamine.core.interventions.injection import plasticity_injection
 from redo_dopamine.core.interventions.recycling import (
     Incoming,
     Selection,
@@ -75,6 +76,7 @@ __all__ = [
     "lowest_utility",
     "none",
     "observe_nothing",
+    "plasticity_injection",
     "prune",
     "redo",
     "redo_at_random",

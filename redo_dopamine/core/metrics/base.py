@@ -33,6 +33,7 @@ class View(NamedTuple):
         observe: activations for the same inputs as a function of parameters.
         apply: `(params, input) -> output` of the network for one input.
         loss: the loss on the batch as a function of parameters.
+        loss_of: `(params, batch) -> loss` on another batch of such arrays.
     """
 
     graph: NetworkGraph
@@ -43,6 +44,7 @@ class View(NamedTuple):
     observe: Observe
     apply: Callable[[Params, Any], Any]
     loss: Callable[[Params], jax.Array]
+    loss_of: Callable[[Params, Mapping[str, jax.Array]], jax.Array]
 
 
 State = Any

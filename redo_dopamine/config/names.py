@@ -34,6 +34,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.regrama,
     interventions.adaptive_redo,
     interventions.continual_backprop,
+    interventions.dash,
     interventions.weight_clipping,
     interventions.spectral_norm,
 )

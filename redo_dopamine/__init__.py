@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from redo_dopamine.core.interventions import (
         adaptive_redo,
         continual_backprop,
+        dash,
         fixed_budget,
         layer_reset,
         none,
@@ -48,7 +49,7 @@ _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
         *("adaptive_redo", "continual_backprop", "fixed_budget", "layer_reset"),
-        *("none", "plasticity_injection", "prune", "redo"),
+        *("dash", "none", "plasticity_injection", "prune", "redo"),
         *("redo_at_random", "regrama", "shrink_and_perturb", "spectral_norm"),
         "weight_clipping",
     ),

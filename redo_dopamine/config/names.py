@@ -36,6 +36,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.adaptive_redo,
     interventions.continual_backprop,
     interventions.plasticity_injection,
+    interventions.dash,
     interventions.weight_clipping,
     interventions.spectral_norm,
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from helpers import networks, trees
@@ -43,6 +44,12 @@ def paths_of_last_two_layers(graph):
     return {(*module, leaf) for module in modules for leaf in ("kernel", "bias")}
 
 
+def gradients(params, activations):
+    """A tree like the parameters, whose entries are not theirs."""
+    del activations
+    return jax.tree.map(lambda x: jnp.sin(100 * x), params)
+
+
 class Entry(NamedTuple):
     """An intervention and what it may change.
 
@@ -50,11 +57,13 @@ class Entry(NamedTuple):
         factory: as an agent is given it.
         may_touch: from a graph to the paths of parameters; None for all.
         moments: whether the optimizer's moments of those may change too.
+        observed: from parameters and activations to what its `apply` looks at.
     """
 
     factory: InterventionFactory
     may_touch: Callable[[Any], set[trees.Path] | None] = paths_of_neurons
     moments: bool = True
+    observed: Callable[[Any, Any], Any] = lambda params, activations: activations
 
 
 def _budget(select: interventions.Selection) -> Entry:
@@ -74,6 +83,9 @@ INTERVENTIONS = {
     "lowest_utility": _budget(interventions.lowest_utility),
     "continual_backprop": Entry(
         interventions.continual_backprop(0.5, maturity=0, **WINDOW)
+    ),
+    "dash": Entry(
+        interventions.dash(**WINDOW), all_paths, moments=False, observed=gradients
     ),
     "prune": Entry(interventions.prune(TAU, **WINDOW)),
     "layer_reset": Entry(
@@ -157,7 +169,10 @@ def trained(network: str, optimizer_name: str = "adam") -> tuple[Any, Any, Any]:
 @functools.cache
 def subject(name: str, network: str, optimizer_name: str = "adam") -> Subject:
     """An entry of the table on a network, compiled once."""
-    return make(INTERVENTIONS[name].factory, network, optimizer_name)
+    entry = INTERVENTIONS[name]
+    made = make(entry.factory, network, optimizer_name)
+    observed = entry.observed(made.params, made.activations)
+    return made._replace(activations=observed)
 
 
 def stand_in_draw(network: str) -> Callable[[jax.Array], Any]:

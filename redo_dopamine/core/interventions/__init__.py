@@ -33,6 +33,7 @@ from redo_dopamine.core.interventions.constraints import (
     weight_clipping,
 )
 from redo_dopamine.core.interventions.continual_backprop import continual_backprop
+from redo_dopamine.core.interventions.dash import dash
 from redo_dopamine.core.interventions.injection import plasticity_injection
 from redo_dopamine.core.interventions.recycling import (
     Incoming,
@@ -68,6 +69,7 @@ __all__ = [
     "as_drawn",
     "at_random",
     "continual_backprop",
+    "dash",
     "fixed_budget",
     "highest_score",
     "layer_reset",

@@ -101,7 +101,7 @@ def layer_reset(
 
             def choose(path: Path, chosen: jax.Array, other: jax.Array) -> jax.Array:
                 # Also under jit `where` hands over every bit of what it chooses.
-                own = _module(path) in modules
+                own = module_of(path) in modules
                 return jnp.where(due, chosen, other) if own else other
 
             def forget(path: Path, moment: jax.Array, initial: jax.Array) -> jax.Array:
@@ -127,7 +127,7 @@ def layer_reset(
 
 
 def _no_state(modules: frozenset[Path], params: Params) -> tuple[()]:
-    found = {_module(path) for path in leaves_by_path(params)}
+    found = {module_of(path) for path in leaves_by_path(params)}
     if not modules <= found:
         missing = sorted("/".join(path) for path in modules - found)
         raise ValueError(
@@ -143,7 +143,7 @@ def _last_modules(graph: NetworkGraph, num_layers: int) -> frozenset[Path]:
     readers: dict[Path, set[Path]] = {k: set() for own in fed.values() for k in own}
     modules: dict[Path, set[Path]] = {}
     for layer, own in fed.items():
-        parts = {_module(w.path) for w in layer.incoming}
+        parts = {module_of(w.path) for w in layer.incoming}
         for kernel in own:
             # A recurrent kernel reads the layer that it feeds.
             readers[kernel] |= {edge.path for edge in layer.outgoing} - own
@@ -177,11 +177,11 @@ def _last_modules(graph: NetworkGraph, num_layers: int) -> frozenset[Path]:
         module
         for kernel in kernels
         if distance(kernel) <= num_layers
-        for module in modules.get(kernel, {_module(kernel)})
+        for module in modules.get(kernel, {module_of(kernel)})
     )
 
 
-def _module(path: Path) -> Path:
+def module_of(path: Path) -> Path:
     """Where a weight's module is; the weight itself, where it is in none."""
     inner = path[:-1] if path[-1] == "value" and len(path) > 1 else path  # As in nnx.
     return inner[:-1] or path
@@ -280,11 +280,11 @@ def shrink_and_perturb(
                 key_path: tuple[Any, ...], current: jax.Array, fresh: jax.Array
             ) -> jax.Array:
                 mixed = shrink * current + perturb * fresh
-                new = fresh if _module(leaf_path(key_path)) in reset else mixed
+                new = fresh if module_of(leaf_path(key_path)) in reset else mixed
                 return jnp.where(due, new.astype(current.dtype), current)
 
             def fade(path: Path, moment: jax.Array, initial: jax.Array) -> jax.Array:
-                share = 0 if _module(path) in reset else moments
+                share = 0 if module_of(path) in reset else moments
                 if share == 1:
                     return moment
                 left = share * moment + (1 - share) * initial if share else initial

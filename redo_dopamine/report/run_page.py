@@ -230,10 +230,10 @@ def write_page(
     reload_every: int = 0,
 ) -> Path:
     """Write the page of the runs in some directories, and its figures as PNG."""
-    runs = _told_apart([run for place in places for run in find_runs(place)])
-    runs += [run for each in beside for run in each.runs.values()]
+    ours = _told_apart([run for place in places for run in find_runs(place)])
+    runs = [*ours, *others.beside_runs(ours, beside)]
     contents = files.drawn(FIGURES, runs, ["png"])
-    notes = files.words("run_notes", runs=runs, figures=FIGURES, images=contents)
+    notes = files.words("run_notes", runs=ours, figures=FIGURES, images=contents)
     contents["index.html"] = files.render(
         "run.html",
         runs=runs,

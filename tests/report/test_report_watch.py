@@ -7,7 +7,7 @@ import pytest
 
 from redo_dopamine.report import files, watch, write_report
 from redo_dopamine.rundir import status
-from tests.report.study_factory import Factory, bar_arms
+from report.study_factory import Factory, bar_arms
 
 
 def test_contents_lead_to_every_heading(make_run):

@@ -104,13 +104,13 @@ def is_watched() -> bool:
     return sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__")
 
 
-def bar_width() -> dict[str, Any]:
-    """Arguments for tqdm: as wide as the terminal, or 80 where that does not know."""
+def bar_size() -> dict[str, Any]:
+    """Arguments for tqdm: as large as the terminal, or 80 x 24 where it has no size."""
     try:
         known = os.get_terminal_size(2).columns > 0
     except OSError:
         known = True  # No terminal, and no limit.
-    return {"dynamic_ncols": True} if known else {"ncols": 80}
+    return {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
 
 
 @contextlib.contextmanager

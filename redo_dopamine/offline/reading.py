@@ -356,7 +356,7 @@ def _add_frames(
         unit=" rows",
         leave=False,
         disable=None,
-        **process.bar_width(),
+        **process.bar_size(),
     ) as progress:
         for block in stream.blocks():
             start = frames.end - first

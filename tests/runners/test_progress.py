@@ -95,7 +95,7 @@ def test_stages_are_said_to_a_terminal_alone(monkeypatch):
 @pytest.mark.parametrize(("columns", "longest"), [(0, 80), (60, 60)])
 def test_a_bar_is_seen_where_the_terminal_knows_no_width(columns, longest, monkeypatch):
     """As under `script` without a terminal of its own, or in a CI's."""
-    size = os.terminal_size((columns, 24))
+    size = os.terminal_size((columns, columns))  # No rows either.
     monkeypatch.setattr(os, "get_terminal_size", lambda *_: size)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.setattr(sys.stderr, "fileno", lambda: 2)

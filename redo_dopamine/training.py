@@ -2,6 +2,7 @@
 
 from redo_dopamine import compat  # isort: skip  Before Dopamine.
 
+import shlex
 from collections.abc import Sequence
 
 import ale_py
@@ -167,6 +168,5 @@ def _run(
             "episodes and of the run."
         )
     print(
-        f"{base_dir} is finished. For its figures run "
-        f"'python -m redo_dopamine.report --base_dir={base_dir}'."
+        f"{base_dir} is finished. Report: redo-dopamine report {shlex.quote(base_dir)}"
     )

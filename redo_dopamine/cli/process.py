@@ -104,6 +104,15 @@ def is_watched() -> bool:
     return sys.stderr.isatty() or hasattr(builtins, "__IPYTHON__")
 
 
+def bar_size() -> dict[str, Any]:
+    """Arguments for tqdm: as large as the terminal, or 80 x 24 where it has no size."""
+    try:
+        known = os.get_terminal_size(2).columns > 0
+    except OSError:
+        known = True  # No terminal, and no limit.
+    return {"dynamic_ncols": True} if known else {"ncols": 80, "nrows": 24}
+
+
 @contextlib.contextmanager
 def saying(what: str) -> Iterator[None]:
     """Say what is done while the block runs, where somebody looks on."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import tqdm
 
+from redo_dopamine.cli import process
 from redo_dopamine.errors import UserError
 from redo_dopamine.offline import arrays
 from redo_dopamine.replay.frames import FrameStore
@@ -350,7 +351,12 @@ def _add_frames(
     repeated = np.empty((num_repeated(ring, settings), *frames.shape), frames.dtype)
     first = frames.end
     with tqdm.tqdm(
-        total=ring.rows, desc=name, unit=" rows", leave=False, disable=None
+        total=ring.rows,
+        desc=name,
+        unit=" rows",
+        leave=False,
+        disable=None,
+        **process.bar_size(),
     ) as progress:
         for block in stream.blocks():
             start = frames.end - first

@@ -42,8 +42,8 @@ _BOOTSTRAP_REPEATS = command_line.define_number(
 _WATCH = command_line.define_number(
     "watch",
     None,
-    "Build the report again every so many seconds, until no run there is under way. "
-    "The page loads itself again meanwhile.",
+    "Build the report again every so many seconds, until all runs there are done or "
+    "none was under way for two minutes. The page loads itself again meanwhile.",
     command_line.whole("--watch", 1, 86_400),
 )
 

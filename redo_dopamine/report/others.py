@@ -154,7 +154,7 @@ def _run(
     ]
     metrics = pd.concat(parts) if parts else pd.DataFrame()
     return Run(
-        label=f"{label}, {game}, seed {seed}",
+        label=f"{label}/{game}/{seed}",
         path=path,
         metrics=metrics.dropna(ignore_index=True),
         info={"game": game, "agent": label, "seed": seed},
@@ -196,13 +196,7 @@ def beside(
                 f"--scores must have a label of its own, but {each.label!r} is an arm "
                 "of the study. Give another one."
             )
-        there = {k: run for k, run in each.runs.items() if k[0] in study.games}
-        games = sorted({game for game, _ in each.runs})
-        if not there:
-            raise UserError(
-                f"--scores must have games of the study ({', '.join(study.games)}), "
-                f"but {each.label} has {', '.join(games)}. Rename them."
-            )
+        there = _of_games(each, study.games)
         seeds = dict.fromkeys([*study.seeds, *(seed for _, seed in there)])
         arm = ArmSpec(each.label, f"{each.label} (elsewhere)", each.label, None)
         study = dataclasses.replace(study, arms=(*study.arms, arm), seeds=tuple(seeds))
@@ -213,10 +207,42 @@ def beside(
     return study, found
 
 
+def beside_runs(runs: Sequence[Run], others: Sequence[Others]) -> list[Run]:
+    """Return the runs of others at the games of these, or at all if none is known.
+
+    Raises:
+        UserError: one kind has no game in common.
+    """
+    games = sorted({str(run.info["game"]) for run in runs if run.info.get("game")})
+    steps = [run.metrics["agent_step"].max() for run in runs if len(run.metrics)]
+    return [
+        _at_end(run, max(steps, default=0))
+        for each in others
+        for run in (_of_games(each, games) if games else each.runs).values()
+    ]
+
+
+def _of_games(others: Others, games: Sequence[str]) -> dict[tuple[str, str], Run]:
+    there = {key: run for key, run in others.runs.items() if key[0] in games}
+    if not there:
+        found = sorted({game for game, _ in others.runs})
+        raise UserError(
+            f"--scores must have a game of the runs ({', '.join(games)}), but "
+            f"{others.label} has {shortened(', '.join(found))}. Rename them."
+        )
+    return there
+
+
 def _judged(run: Run, study: StudySpec, metric: str) -> Run:
     rows, per_step = run.metrics, study.units_per_step
     if metric not in set(rows["name"]):
-        rows = rows.assign(name=metric)
-    if not rows["agent_step"].any():  # A score alone: it is of the end.
-        rows = rows.assign(agent_step=study.length_run // per_step)
-    return dataclasses.replace(run, metrics=rows, units_per_step=per_step)
+        run = dataclasses.replace(run, metrics=rows.assign(name=metric))
+    run = _at_end(run, study.length_run // per_step)
+    return dataclasses.replace(run, units_per_step=per_step)
+
+
+def _at_end(run: Run, agent_step: int) -> Run:
+    """Put a score alone, which is of the end, at that step."""
+    if run.metrics["agent_step"].any():
+        return run
+    return dataclasses.replace(run, metrics=run.metrics.assign(agent_step=agent_step))

@@ -235,10 +235,10 @@ def write_page(
 ) -> Path:
     """Write the page of the runs in some directories, each once, and PNG figures."""
     found = [run for place in places for run in find_runs(place)]
-    runs = _told_apart([*{run.path.resolve(): run for run in found}.values()])
-    runs += [run for each in beside for run in each.runs.values()]
+    ours = _told_apart([*{run.path.resolve(): run for run in found}.values()])
+    runs = [*ours, *others.beside_runs(ours, beside)]
     contents = files.drawn(FIGURES, runs, ["png"])
-    notes = files.words("run_notes", runs=runs, figures=FIGURES, images=contents)
+    notes = files.words("run_notes", runs=ours, figures=FIGURES, images=contents)
     contents["index.html"] = files.render(
         "run.html",
         runs=runs,

@@ -233,7 +233,7 @@ class Progress:
             bar_format=self._format,
             # A log file gets a line now and then, a terminal a lively bar.
             mininterval=0.2 if process.is_watched() else 30,
-            dynamic_ncols=True,
+            **process.bar_size(),
         ) as self._bar:
             yield
         self._bar = None

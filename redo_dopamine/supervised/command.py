@@ -233,7 +233,7 @@ def _progress(experiment: EpochExperiment) -> tqdm.tqdm:
         total=experiment.num_epochs,
         initial=experiment.epoch,
         unit="epoch",
-        dynamic_ncols=True,
+        **process.bar_size(),
         # A log file gets a line now and then, a terminal a lively bar.
         mininterval=0.2 if sys.stderr.isatty() else 30,
     )

@@ -1,14 +1,15 @@
 """Runs side by side, and the scores of others beside ours."""
 
+import dataclasses
 import os
 
 import pandas as pd
 import pytest
 
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import others, write_report
+from redo_dopamine.report import find_runs, others, write_report
 from redo_dopamine.report.study import analysis
-from report.study_factory import Factory, bar_arms
+from report.study_factory import Factory, bar_arms, text_of
 
 REPEATS = 20
 PROGRESS = """\
@@ -165,4 +166,20 @@ def test_runs_of_one_name_are_told_apart(make_run, tmp_path):
     page = write_report(
         paths, output=tmp_path / "page", scores=[f"SB3={tmp_path / 'sb3'}"]
     ).read_text()
-    assert "3 runs: dqn/0, redo/0, SB3, Pong, seed 3" in page
+    assert "3 runs: dqn/0, redo/0, SB3/Pong/3" in page
+
+
+def test_a_page_of_runs_has_the_scores_of_their_games(make_run, csv, tmp_path):
+    path = make_run()
+    page = text_of(write_report(path, scores=[f"theirs={csv}"]))
+    assert "<h1>Dormant neurons in Pong</h1>" in page
+    assert "3 runs: redo, theirs/Pong/0, theirs/Pong/1" in page
+    assert "no gradient step" not in page  # It is nothing that they lack.
+    [ours], theirs = find_runs(path), others.read(f"theirs={csv}")
+    for run in others.beside_runs([ours], [theirs]):
+        assert run.metrics["agent_step"].tolist() == [ours.metrics["agent_step"].max()]
+    nameless = dataclasses.replace(ours, info={})
+    assert len(others.beside_runs([nameless], [theirs])) == 5
+    csv.write_text("game,seed,score\nEnduro,0,3\n")
+    with pytest.raises(UserError, match=r"\(Pong\), but theirs has Enduro"):
+        write_report(path, scores=[f"theirs={csv}"])

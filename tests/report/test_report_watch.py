@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from redo_dopamine.report import files, watch, write_report
+from redo_dopamine.rundir import status
+from report.study_factory import Factory, bar_arms
 
 
 def test_contents_lead_to_every_heading(make_run):
@@ -27,18 +31,53 @@ def test_a_page_under_watch_loads_itself_again(make_run):
     assert '<meta http-equiv="refresh" content="30">' in page
 
 
-def test_it_is_built_until_no_run_is_under_way(monkeypatch, capsys):
-    states = iter([True, False, True, False, False])
-    monkeypatch.setattr(watch, "_under_way", lambda place: next(states))
-    slept, built = [], []
-    monkeypatch.setattr(watch.time, "sleep", slept.append)
+class Clock:
+    """Stands in for `time`; what each run is from when on, by its seed."""
 
-    def build(seconds):
-        built.append(seconds)
-        return Path("index.html")
+    def __init__(self, **timeline):
+        self.now = 0.0
+        self._timeline = timeline
 
-    watch.follow(build, [Path("run")], 60)
-    assert built == [60, 60]
-    assert slept == [60, 10, 60, 10]
-    assert capsys.readouterr().out.count("again in 60 s") == 2
-    assert next(states, None) is None
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+    def state(self, run):
+        begun = [x for at, x in self._timeline[f"seed{run.name}"] if at <= self.now]
+        return begun[-1] if begun else None
+
+
+ONE = ((5, "running"), (95, "done"))
+
+
+@pytest.mark.parametrize(
+    ("second", "seconds", "builds"),
+    [
+        ((), 60, 5),  # It never begins.
+        (((185, "running"), (230, "done")), 60, 4),  # 90 seconds after the first.
+        (((100, "running"), (150, "stopped")), 60, 6),
+        (((100, "running"), (3500, "failed")), 3600, 2),
+        (((0, "done"),), 60, 2),
+    ],
+)
+def test_it_is_built_until_all_runs_are_done_or_long_idle(
+    tmp_path, monkeypatch, capsys, second, seconds, builds
+):
+    Factory(tmp_path, bar_arms()[:1], games=["Pong"], seeds=[0, 1]).write_study()
+    clock = Clock(seed0=ONE, seed1=second)
+    monkeypatch.setattr(watch, "time", clock)
+    monkeypatch.setattr(watch.status, "actual_state", clock.state)
+    watch.follow(lambda seconds: Path("index.html"), [tmp_path], seconds)
+    assert capsys.readouterr().out.count(f"again in {seconds} s") == builds
+
+
+def test_a_directory_of_finished_runs_is_not_waited_for(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        status.write(tmp_path / name, status.Status(status.DONE))
+    watch.follow(lambda seconds: tmp_path, [tmp_path, tmp_path / "one"], 60)
+    assert clock.now == 0

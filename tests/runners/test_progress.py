@@ -1,6 +1,7 @@
 """The progress bar: its total, and what it says a run is doing."""
 
 import io
+import os
 import sys
 
 import pytest
@@ -89,3 +90,19 @@ def test_stages_are_said_to_a_terminal_alone(monkeypatch):
         with process.saying("Loading"):
             pass
         assert sys.stderr.getvalue() == said
+
+
+@pytest.mark.parametrize(("columns", "longest"), [(0, 80), (60, 60)])
+def test_a_bar_is_seen_where_the_terminal_knows_no_width(columns, longest, monkeypatch):
+    """As under `script` without a terminal of its own, or in a CI's."""
+    size = os.terminal_size((columns, columns))  # No rows either.
+    monkeypatch.setattr(os, "get_terminal_size", lambda *_: size)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr(sys.stderr, "fileno", lambda: 2)
+    progress = Progress()
+    with progress.over(0, 1, 1000, 0):
+        progress.start_iteration(0)
+        progress.start_evaluation(0)
+    shown = sys.stderr.getvalue().split("\r")
+    assert longest - 5 < max(map(len, shown)) <= longest + 1
+    assert "Evaluating 1/1" in shown[-1]

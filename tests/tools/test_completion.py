@@ -10,6 +10,7 @@ from redo_dopamine.tools import completion
 _ASK = (
     'COMP_WORDS=({words}); COMP_CWORD={last}; _redo_dopamine; echo "${{COMPREPLY[*]}}"'
 )
+LAPTOP = ["laptop_replay_ratio", "laptop_redo_gain"]
 
 
 def completed(shell, *words):
@@ -32,10 +33,15 @@ def completed(shell, *words):
         (["launch", ""], ["local", "slurm"]),
         (["train", "--gin_files", "=", "minatar"], None),
         (["train", "--gin_files=minatar"], None),
+        (["train", "--gin_files", "minatar"], None),
+        (["launch", "local", "--study", "=", "laptop_r"], LAPTOP),
+        (["launch", "slurm", "--study", "laptop_r"], LAPTOP),
+        (["launch", "local", "--study=wid"], ["--study=width"]),
+        (["studies", "laptop_r"], LAPTOP),
         (["train", "--base_dir", "=", "x"], []),
     ],
 )
-def test_bash_offers_commands_and_gin_files(words, offered):
+def test_bash_offers_commands_gin_files_and_studies(words, offered):
     found = completed("bash", "redo-dopamine", *words)
     if offered is None:
         prefix = "--gin_files=" if words[-1].startswith("--") else ""

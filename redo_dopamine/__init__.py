@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         fixed_budget,
         layer_reset,
         none,
+        normalize_and_project,
         prune,
         redo,
         redo_at_random,
@@ -48,7 +49,7 @@ _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
         *("adaptive_redo", "continual_backprop", "fixed_budget", "layer_reset"),
-        *("dash", "none", "prune", "redo"),
+        *("dash", "none", "normalize_and_project", "prune", "redo"),
         *("redo_at_random", "regrama", "shrink_and_perturb", "spectral_norm"),
         "weight_clipping",
     ),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         fixed_budget,
         layer_reset,
         none,
+        normalize_and_project,
         plasticity_injection,
         prune,
         redo,
@@ -49,7 +50,8 @@ _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
         *("adaptive_redo", "continual_backprop", "fixed_budget", "layer_reset"),
-        *("dash", "none", "plasticity_injection", "prune", "redo"),
+        *("dash", "none", "normalize_and_project", "plasticity_injection", "prune"),
+        "redo",
         *("redo_at_random", "regrama", "shrink_and_perturb", "spectral_norm"),
         "weight_clipping",
     ),

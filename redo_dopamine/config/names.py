@@ -39,6 +39,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.dash,
     interventions.weight_clipping,
     interventions.spectral_norm,
+    interventions.normalize_and_project,
 )
 # `fixed_budget.select = @at_random`, `fixed_budget.fraction = @cosine()`.
 BUDGET_SETTINGS: tuple[Callable[..., Any], ...] = (
@@ -59,6 +60,7 @@ OPTIMIZER_LINKS: tuple[Callable[..., Any], ...] = (
     optimizers.coupled_weight_decay,
     optimizers.decoupled_weight_decay,
     optimizers.l2_to_init,
+    optimizers.linear_decay,
     optimizers.own_bias_correction,
     optimizers.all_but_vectors,
     parseval.parseval,

@@ -4,6 +4,7 @@
     optax.chain(l2_to_init(1e-4), optax.adam(6.25e-5))
     optax.chain(optax.adam(6.25e-5), decoupled_weight_decay(1e-2, 6.25e-5))
     optax.chain(optax.adam(6.25e-5), own_bias_correction())
+    optax.chain(optax.adam(6.25e-5), linear_decay(0.1, 100_000))
 
 Each combines with every intervention.
 """
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
-from redo_dopamine.core.checks import is_number
+from redo_dopamine.core.checks import is_number, whole
 
 
 def coupled_weight_decay(strength: float) -> optax.GradientTransformation:
@@ -77,6 +78,33 @@ def decoupled_weight_decay(
     return optax.add_decayed_weights(
         factor, mask=lambda params: jax.tree.map(decays, params)
     )
+
+
+def linear_decay(final: float, num_steps: int) -> optax.GradientTransformation:
+    r"""A learning rate that falls along a line; stands after the optimizer.
+
+    .. math:: u \leftarrow u \left( 1 + (f - 1) \min(t / T, \, 1) \right)
+
+    where t are the updates made so far. Lyle et al., NeurIPS 2024, give agents a
+    schedule beside `normalize_and_project`, since the weights that it keeps from
+    growing no longer slow the learning down. Its values could not be read: these
+    settings have no defaults.
+
+    Args:
+        final: f in [0, 1], the share of the learning rate that is left at the end.
+        num_steps: T, the updates until then.
+
+    Raises:
+        ValueError: a setting out of its range.
+    """
+    if not (is_number(final) and 0 <= final <= 1):
+        raise ValueError(
+            f"final must be a share of the learning rate in [0, 1], but is {final}. 1 "
+            "keeps the learning rate; to do so leave this link out of the chain."
+        )
+    rule = "num_steps must be a whole number of updates"
+    steps = whole(num_steps, 1, rule, "Give those of the whole run.")
+    return optax.scale_by_schedule(optax.linear_schedule(1.0, final, steps))
 
 
 class L2ToInitState(NamedTuple):

@@ -7,6 +7,8 @@ import pytest
 from helpers import networks
 from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import Edge, Layer, NetworkGraph, leaves_by_path
+from redo_dopamine.core.layer import Weights
+from redo_dopamine.core.neuron_index import NeuronIndex
 
 GRAPH = NetworkGraph((Layer("a", ("a", "kernel"), None, (Edge(("b", "kernel")),)),))
 
@@ -44,6 +46,38 @@ def test_the_axes_of_a_convolution_but_the_last_are_one():
     found = held(interventions.spectral_norm(0.7), params)["a"]["kernel"]
     largest = np.linalg.svd(np.reshape(found, (18, 4)), compute_uv=False)[0]
     assert largest == pytest.approx(0.7, rel=1e-5)
+
+
+def test_a_kernel_is_scaled_back_to_the_length_that_it_began_with():
+    first = {"a": {"kernel": jnp.array([[3.0, 0.0], [4.0, 0.0]])}}  # Of length 5.
+    first |= {"b": {"kernel": jnp.ones((2, 1))}}
+    optimizer = optax.adam(1e-3)
+    built = interventions.normalize_and_project()(GRAPH, lambda key: first, optimizer)
+    opt_state, state = optimizer.init(first), built.init(first)
+    for grown, length in ((2.0, 4.0), (0.0, 0.0), (0.5, 1.0)):
+        now = jax.tree.map(lambda x, size=grown: jnp.full_like(x, size), first)
+        found, same = jax.jit(built.constrain)(now, opt_state, state)
+        scaled = grown * 5 / length if length else 0.0
+        np.testing.assert_allclose(found["a"]["kernel"], np.full((2, 2), scaled))
+        np.testing.assert_array_equal(found["b"]["kernel"], now["b"]["kernel"])
+        jax.tree.map(np.testing.assert_array_equal, same, opt_state)
+
+
+def test_each_member_of_an_ensemble_has_a_length_of_its_own():
+    ids = np.arange(4).reshape(2, 1, 2)
+    layer = Layer(
+        "a",
+        num_neurons=4,
+        incoming=(Weights(("a",), NeuronIndex(ids)),),
+        outgoing=(Weights(("b",), NeuronIndex(ids.reshape(2, 2, 1))),),
+    )
+    first = {"a": jnp.ones((2, 1, 2)), "b": jnp.ones((2, 2, 1))}
+    built = interventions.normalize_and_project()(
+        NetworkGraph((layer,)), lambda key: first, optax.sgd(1.0)
+    )
+    now = first | {"a": jnp.array([[[2.0, 2.0]], [[5.0, 5.0]]])}
+    found, _ = built.constrain(now, (), built.init(first))
+    np.testing.assert_allclose(found["a"], first["a"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["dueling", "impala_crelu"])

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 every_intervention = pytest.mark.parametrize("name", INTERVENTIONS)
 every_network = pytest.mark.parametrize("network", NETWORKS)
-DOES_NOTHING = {"none"}
+DOES_NOTHING = {"none", "normalize_and_project"}
 
 
 def dtypes(tree):

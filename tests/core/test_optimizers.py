@@ -12,6 +12,7 @@ from redo_dopamine.core.optimizers import (
     coupled_weight_decay,
     decoupled_weight_decay,
     l2_to_init,
+    linear_decay,
     own_bias_correction,
 )
 from redo_dopamine.core.recycle import recycle
@@ -198,3 +199,25 @@ def test_resetting_takes_decay_of_kernels_alone():
     _, state = optimizer.update(params, state, params)
     cleared = map_moments(lambda path, old, new: new, params, state, optimizer)
     assert not any(x.any() for x in jax.tree.leaves(cleared[0][0].mu))
+
+
+def test_a_learning_rate_falls_along_a_line():
+    chain = optax.chain(optax.sgd(0.5), linear_decay(0.2, 4))
+    state, steps = chain.init(jnp.zeros([])), []
+    for _ in range(6):
+        update, state = chain.update(jnp.ones([]), state)
+        steps.append(float(update))
+    np.testing.assert_allclose(steps, [-0.5, -0.4, -0.3, -0.2, -0.1, -0.1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ((1.5, 10), r"final must be a share of the learning rate in \[0, 1\], but is"),
+        (("0", 10), "final must be"),
+        ((0.5, 0), "num_steps must be a whole number of updates >= 1, but is 0"),
+    ],
+)
+def test_a_decay_to_nowhere_is_an_error(settings, message):
+    with pytest.raises(ValueError, match=message):
+        linear_decay(*settings)

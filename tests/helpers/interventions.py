@@ -73,6 +73,9 @@ def _budget(select: interventions.Selection) -> Entry:
 
 INTERVENTIONS = {
     "none": Entry(interventions.none(), no_paths, moments=False),
+    "normalize_and_project": Entry(
+        interventions.normalize_and_project(), no_paths, moments=False
+    ),
     "redo": Entry(interventions.redo(TAU, **WINDOW)),
     "redo_at_random": Entry(interventions.redo_at_random(TAU, **WINDOW)),
     "regrama": Entry(interventions.regrama(TAU, **WINDOW)),
@@ -124,6 +127,12 @@ REGULARIZED = {
         2,
     ),
 }
+SCHEDULED = {
+    "linear_decay": (
+        optax.chain(optax.adam(1e-3), optimizers.linear_decay(0.1, 100)),
+        2,
+    ),
+}
 OWN_BIAS_CORRECTION = {
     "own_bias_correction": (
         optax.chain(optax.adam(1e-3), optimizers.own_bias_correction()),
@@ -134,7 +143,7 @@ UPGD = {
     "upgd": (optax.chain(upgd.upgd(), optax.sgd(1e-2)), 1),
     "adaptive_upgd": (optax.chain(upgd.adaptive_upgd(), optax.sgd(1e-3)), 3),
 }
-ALL_OPTIMIZERS = OPTIMIZERS | REGULARIZED | OWN_BIAS_CORRECTION | UPGD
+ALL_OPTIMIZERS = OPTIMIZERS | REGULARIZED | SCHEDULED | OWN_BIAS_CORRECTION | UPGD
 
 
 class Subject(NamedTuple):

@@ -28,6 +28,7 @@ from redo_dopamine.core.interventions.base import (
     observe_nothing,
 )
 from redo_dopamine.core.interventions.constraints import (
+    normalize_and_project,
     prune,
     spectral_norm,
     weight_clipping,
@@ -77,6 +78,7 @@ __all__ = [
     "lowest_score",
     "lowest_utility",
     "none",
+    "normalize_and_project",
     "observe_nothing",
     "plasticity_injection",
     "prune",

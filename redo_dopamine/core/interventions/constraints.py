@@ -18,6 +18,7 @@ from redo_dopamine.core.graph import (
     NetworkGraph,
     Params,
     Path,
+    leaf_path,
     leaves_by_path,
     of_layers,
     shapes_by_path,
@@ -85,12 +86,7 @@ def spectral_norm(limit: float = 1.0) -> InterventionFactory:
         return kernel / jnp.maximum(1.0, largest / limit)
 
     def hold(graph: NetworkGraph, params: Params) -> Params:
-        axes = {
-            path: _neuron_axes(index.array.shape)
-            for layer in graph.layers
-            for path, index, is_kernel in layer.fed_by(shapes_by_path(params))
-            if is_kernel
-        }
+        axes = _kernel_axes(graph, params)
 
         def held(path: Path, x: jax.Array) -> jax.Array:
             if path not in axes:
@@ -106,6 +102,87 @@ def spectral_norm(limit: float = 1.0) -> InterventionFactory:
         return jax.tree.unflatten(jax.tree.structure(params), new)
 
     return _holding(hold)
+
+
+def normalize_and_project() -> InterventionFactory:
+    r"""After every gradient update, scale kernels back to their initial length.
+
+    .. math:: W \leftarrow \frac{\|W_0\|_F}{\|W\|_F} W
+
+    of every kernel that feeds a layer of the graph, with W_0 the kernel that the run
+    began with. This is the second half of the method; the first is a layer
+    normalization before every activation (`NatureNetwork.normalize = @LayerNorm`,
+    likewise for other networks). Behind a normalization a kernel's length changes no
+    output but divides the effective learning rate, which then no longer falls while
+    the weights grow. `linear_decay` gives it a schedule of its own.
+
+    Lyle, Zheng, Khetarpal, Martens, van Hasselt, Pascanu and Dabney, "Normalization
+    and Effective Learning Rates in Reinforcement Learning", NeurIPS 2024. The authors'
+    code is not public; that the length is of a whole kernel, and is restored after
+    every update, was read in reimplementations. Output heads are free here, since no
+    normalization follows them, and so are biases; the project's normalization has no
+    scale and offset that the authors would hold too.
+
+    Returns:
+        A function `(graph, draw_params, optimizer) -> Intervention`, whose `constrain`
+        must be called after every gradient update.
+    """
+
+    def build(
+        graph: NetworkGraph,
+        draw_params: DrawParams,
+        optimizer: optax.GradientTransformation,
+    ) -> Intervention:
+        def lengths(params: Params) -> dict[str, jax.Array]:
+            leaves = leaves_by_path(params)
+            return {
+                "/".join(path): _lengths(leaves[path], members)
+                for path, (*members, _) in _kernel_axes(graph, params).items()
+            }
+
+        def init(params: Params) -> dict[str, jax.Array]:
+            refuse_copies(optimizer, params)
+            return lengths(params)
+
+        def constrain(
+            params: Params, opt_state: optax.OptState, initial: dict[str, jax.Array]
+        ) -> tuple[Params, optax.OptState]:
+            now = lengths(params)
+
+            def held(key_path: tuple[object, ...], x: jax.Array) -> jax.Array:
+                name = "/".join(leaf_path(key_path))
+                if name not in now:
+                    return x
+                length = now[name]
+                # A kernel of zeros has no direction to be long in.
+                usable = jnp.where(length == 0, 1.0, length)
+                factor = jnp.where(length == 0, 1.0, initial[name] / usable)
+                return (x * factor).astype(x.dtype)
+
+            return jax.tree_util.tree_map_with_path(held, params), opt_state
+
+        nothing = none()(graph, draw_params, optimizer)
+        return nothing._replace(init=init, constrain=constrain)
+
+    return build
+
+
+def _lengths(kernel: jax.Array, members: list[int]) -> jax.Array:
+    """The length of a kernel, or of each member's of an ensemble, to broadcast."""
+    kept = {axis % kernel.ndim for axis in members}
+    axes = tuple(axis for axis in range(kernel.ndim) if axis not in kept)
+    square = jnp.sum(kernel * kernel, axis=axes, keepdims=True, dtype=jnp.float32)
+    return jnp.sqrt(square)
+
+
+def _kernel_axes(graph: NetworkGraph, params: Params) -> dict[Path, list[int]]:
+    """By path of each kernel that feeds a layer, the axes of its neurons."""
+    return {
+        path: _neuron_axes(index.array.shape)
+        for layer in graph.layers
+        for path, index, is_kernel in layer.fed_by(shapes_by_path(params))
+        if is_kernel
+    }
 
 
 def _neuron_axes(sizes: tuple[int, ...]) -> list[int]:

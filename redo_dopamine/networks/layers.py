@@ -102,7 +102,8 @@ def deep_fourier(x: jax.Array) -> jax.Array:
 
     A neuron is never silent: where x is 0 it says 0 and 1. It is scored by x
     (`Nonlinearity`), so that a dormant one says this constant whatever the state, and
-    to recycle it changes the output by what readers made of the 1.
+    to recycle it changes the output by what readers made of the 1. A network that is
+    traced (`trace_network`) is scored by its outputs, where no such neuron is dormant.
 
     Args:
         x: pre-activations [..., N].

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         fixed_budget,
         layer_reset,
         none,
+        optimizer_reset,
         plasticity_injection,
         prune,
         redo,
@@ -48,7 +49,7 @@ _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
         *("adaptive_redo", "continual_backprop", "fixed_budget", "layer_reset"),
-        *("none", "plasticity_injection", "prune", "redo"),
+        *("none", "optimizer_reset", "plasticity_injection", "prune", "redo"),
         *("redo_at_random", "regrama", "shrink_and_perturb", "spectral_norm"),
         "weight_clipping",
     ),

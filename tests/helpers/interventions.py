@@ -50,11 +50,13 @@ class Entry(NamedTuple):
         factory: as an agent is given it.
         may_touch: from a graph to the paths of parameters; None for all.
         moments: whether the optimizer's moments of those may change too.
+        counts: whether its counts may.
     """
 
     factory: InterventionFactory
     may_touch: Callable[[Any], set[trees.Path] | None] = paths_of_neurons
     moments: bool = True
+    counts: bool = False
 
 
 def _budget(select: interventions.Selection) -> Entry:
@@ -74,6 +76,9 @@ INTERVENTIONS = {
     "lowest_utility": _budget(interventions.lowest_utility),
     "continual_backprop": Entry(
         interventions.continual_backprop(0.5, maturity=0, **WINDOW)
+    ),
+    "optimizer_reset": Entry(
+        interventions.optimizer_reset(**WINDOW), all_paths, counts=True
     ),
     "prune": Entry(interventions.prune(TAU, **WINDOW)),
     "layer_reset": Entry(

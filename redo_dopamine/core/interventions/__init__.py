@@ -34,6 +34,7 @@ from redo_dopamine.core.interventions.constraints import (
 )
 from redo_dopamine.core.interventions.continual_backprop import continual_backprop
 from redo_dopamine.core.interventions.injection import plasticity_injection
+from redo_dopamine.core.interventions.optimizer_reset import optimizer_reset
 from redo_dopamine.core.interventions.recycling import (
     Incoming,
     Selection,
@@ -76,6 +77,7 @@ __all__ = [
     "lowest_utility",
     "none",
     "observe_nothing",
+    "optimizer_reset",
     "plasticity_injection",
     "prune",
     "redo",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         layer_reset,
         none,
         normalize_and_project,
+        optimizer_reset,
         plasticity_injection,
         prune,
         redo,
@@ -49,11 +50,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
-        *("adaptive_redo", "continual_backprop", "fixed_budget", "layer_reset"),
-        *("dash", "none", "normalize_and_project", "plasticity_injection", "prune"),
-        "redo",
-        *("redo_at_random", "regrama", "shrink_and_perturb", "spectral_norm"),
-        "weight_clipping",
+        *("adaptive_redo", "continual_backprop", "dash", "fixed_budget"),
+        *("layer_reset", "none", "normalize_and_project", "optimizer_reset"),
+        *("plasticity_injection", "prune", "redo", "redo_at_random", "regrama"),
+        *("shrink_and_perturb", "spectral_norm", "weight_clipping"),
     ),
     "core.layer": ("Weights",),
     "core.masks": ("dormant",),

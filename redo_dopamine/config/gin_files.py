@@ -1,8 +1,6 @@
 """Read gin files by path or shipped name, and say gin's errors in a user's words.
 
-What every command that reads gin files shares; it knows no names of agents. Files and
-settings that refer to themselves are refused: gin would follow them until Python's
-stack ends.
+It knows no names of agents. Files that refer to themselves are refused.
 """
 
 import contextlib
@@ -104,9 +102,8 @@ def _defaults_then(notes: Sequence[str]) -> Iterator[str]:
     """Bind what files of another time leave to defaults that are others today."""
     agent = _query("create_agent.agent_name", "jax_dqn")
     for settings in migration.defaults(notes, agent):
-        if _query(next(iter(settings))) is not None:
-            continue
-        for name, value in settings.items():
+        is_set = _query(next(iter(settings))) is not None
+        for name, value in () if is_set else settings.items():
             with gin.unlock_config():
                 gin.parse_config(f"{name} = {value}")
             yield f"{name} = {value} by default then"
@@ -119,9 +116,9 @@ def _query(name: str, default: Any = None) -> Any:
 
 
 def _translated(text: str, source: str, notes: list[str]) -> str:
-    translated = migration.translate(text, source)
-    notes.extend(translated.notes)
-    return translated.text
+    translated, own = migration.translate(text, source)
+    notes.extend(own)
+    return translated
 
 
 def _check_all_there(gin_files: Sequence[str]) -> None:

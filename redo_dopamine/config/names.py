@@ -35,6 +35,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.regrama,
     interventions.adaptive_redo,
     interventions.continual_backprop,
+    interventions.optimizer_reset,
     interventions.plasticity_injection,
     interventions.dash,
     interventions.weight_clipping,

@@ -58,12 +58,14 @@ class Entry(NamedTuple):
         may_touch: from a graph to the paths of parameters; None for all.
         moments: whether the optimizer's moments of those may change too.
         observed: from parameters and activations to what its `apply` looks at.
+        counts: whether its counts may.
     """
 
     factory: InterventionFactory
     may_touch: Callable[[Any], set[trees.Path] | None] = paths_of_neurons
     moments: bool = True
     observed: Callable[[Any, Any], Any] = lambda params, activations: activations
+    counts: bool = False
 
 
 def _budget(select: interventions.Selection) -> Entry:
@@ -89,6 +91,9 @@ INTERVENTIONS = {
     ),
     "dash": Entry(
         interventions.dash(**WINDOW), all_paths, moments=False, observed=gradients
+    ),
+    "optimizer_reset": Entry(
+        interventions.optimizer_reset(**WINDOW), all_paths, counts=True
     ),
     "prune": Entry(interventions.prune(TAU, **WINDOW)),
     "layer_reset": Entry(

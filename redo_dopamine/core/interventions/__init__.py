@@ -36,6 +36,7 @@ from redo_dopamine.core.interventions.constraints import (
 from redo_dopamine.core.interventions.continual_backprop import continual_backprop
 from redo_dopamine.core.interventions.dash import dash
 from redo_dopamine.core.interventions.injection import plasticity_injection
+from redo_dopamine.core.interventions.optimizer_reset import optimizer_reset
 from redo_dopamine.core.interventions.recycling import (
     Incoming,
     Selection,
@@ -80,6 +81,7 @@ __all__ = [
     "none",
     "normalize_and_project",
     "observe_nothing",
+    "optimizer_reset",
     "plasticity_injection",
     "prune",
     "redo",

@@ -144,6 +144,10 @@ class Plasticity:
         """Whether the intervention acts after that update, and any measurement."""
         return bool(self._intervention.schedule(gradient_step))
 
+    def _is_alone(self, gradient_step: int) -> bool:
+        """Whether it acts neither one step earlier nor one later."""
+        return not any(map(self.intervenes_at, (gradient_step - 1, gradient_step + 1)))
+
     def after_update(
         self,
         learner: Learner,
@@ -155,7 +159,8 @@ class Plasticity:
         """Measure, then intervene, where the schedules say so.
 
         Dormancy is measured just before and just after every intervention, on the
-        same batch, whatever the tracking period.
+        same batch, whatever the tracking period. But one that acts at every step is
+        measured, and says something of itself, only where a measurement is due.
 
         Args:
             learner: parameters and optimizer state after the update; donated.
@@ -174,8 +179,9 @@ class Plasticity:
         found: list[Mapping[str, jax.Array]] = []
         tracks = self.tracks_at(gradient_step)
         intervenes = self.intervenes_at(gradient_step)
+        shown = tracks or (intervenes and self._is_alone(gradient_step))
         tracked: Batch | None = None
-        if tracks or (intervenes and self.tracking.taus):
+        if tracks or (shown and self.tracking.taus):
             rng = self.tracking_rng(gradient_step)
             tracked = (draw_tracked or draw_batch)(self.tracking_batch_size, rng)
             found.append(self._measure(learner.params, target_params, tracked, tracks))
@@ -198,7 +204,8 @@ class Plasticity:
                 jnp.int32(gradient_step),
             )
             learner = Learner(params, opt_state)
-            found.append(done)
+            if shown:
+                found.append(done)
             if tracked is not None:
                 found.append(self.tracking.measure_after(learner.params, tracked))
         values = {k: v for part in jax.device_get(found) for k, v in part.items()}

@@ -72,6 +72,7 @@ def test_a_neuron_is_replaced_when_a_whole_one_is_owed():
     assert run(1.0, 3.0, 0.5) == [2]  # Utilities 2, 3 and 1.
     memory = run.state["h"]
     assert float(memory.owed) == 0.125
+    assert int(memory.replaced) == 1
     np.testing.assert_array_equal(memory.age, [3, 3, 0])
     assert memory.mean[2] == 0
     np.testing.assert_array_equal(run.params["in"], [[5, 5, 9]])

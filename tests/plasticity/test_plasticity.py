@@ -172,8 +172,11 @@ def test_dormancy_is_measured_at_every_recycle_whatever_the_tracking_period(
     )
     before = [f"dormant_fraction/{x}" for x in ("0.1", "0.1/hidden", "0.9")]
     after = [f"dormant_fraction_after/{x}" for x in (0.1, 0.9)]
+    shown = {
+        x for x in range(1, 9) if x % (period if period > 1 else tracking_period) == 0
+    }
     for step, found in enumerate(rows, 1):
-        recycles = step % period == 0
+        recycles = step in shown  # Of those at every step, where tracking is due.
         assert {name: found.get(name) for name in (*after, "acted")} == (
             {**dict.fromkeys(after, 1.0), "acted": step}
             if recycles
@@ -188,14 +191,11 @@ def test_dormancy_is_measured_at_every_recycle_whatever_the_tracking_period(
         assert str({name: found.get(name) for name in tracked}) == str(tracked)
         overlaps = [name for name in found if name.startswith("overlap")]
         assert bool(overlaps) == (step % tracking_period == 0)
-    assert 0 < rows[period - 1]["dormant_fraction/0.9"] < 1
-    assert (
-        tracker.dormant_fraction
-        == (
-            all_steps[
-                max(8 // period * period, 8 // tracking_period * tracking_period) - 1
-            ]
-        )["dormant_fraction/0.9"]
+    measured = sorted({x for x in range(1, 9) if x % tracking_period == 0} | shown)
+    fractions = [all_steps[x - 1]["dormant_fraction/0.9"] for x in measured]
+    assert all(0 < x < 1 for x in fractions)
+    assert tracker.dormant_fraction == pytest.approx(
+        [np.nan, *fractions][-1], nan_ok=True
     )
 
 
@@ -206,10 +206,22 @@ def test_without_thresholds_a_recycle_draws_no_batch():
     def act(key, params, opt_state, state, activations, step):
         return params, opt_state, state, {"acted": step}
 
-    acts = Intervention(lambda params: (), act, Periodic(1), observe_nothing)
+    acts = Intervention(lambda params: (), act, Periodic(2), observe_nothing)
     params, tracker = plasticity(Recorded(), intervention=acts, taus=())
-    _, found = tracker.after_update(Learner(params, ()), params, 1, draw_nothing)
-    assert found == {"acted": 1}
+    _, found = tracker.after_update(Learner(params, ()), params, 2, draw_nothing)
+    assert found == {"acted": 2}
+
+
+def test_one_step_is_alone_at_the_borders_of_a_window_too():
+    def act(key, params, opt_state, state, activations, step):
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return zeros, opt_state, state, {"acted": step}
+
+    for schedule, shown in ((Periodic(1, 3, 6), []), (Periodic(1, 3, 4), [3])):
+        acts = Intervention(lambda params: (), act, schedule, observe_nothing)
+        params, tracker = plasticity(Recorded(), intervention=acts, tracking_period=99)
+        rows = after_updates(tracker, params, range(1, 9))
+        assert [x["acted"] for x in rows if "acted" in x] == shown
 
 
 # Metrics beside dormancy.

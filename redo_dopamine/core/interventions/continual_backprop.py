@@ -27,11 +27,13 @@ class Utilities(NamedTuple):
         mean: running means of the utilities [N], not corrected for their start at 0.
         age: choices that each neuron has lived through [N].
         owed: how many neurons are still to be replaced, less than 1 after a choice.
+        replaced: how many have been.
     """
 
     mean: jax.Array
     age: jax.Array
     owed: jax.Array
+    replaced: jax.Array
 
 
 def continual_backprop(
@@ -72,7 +74,7 @@ def continual_backprop(
 
     Returns:
         A function `(graph, draw_params, optimizer) -> Intervention`. Its metrics are
-        `recycled/<layer>`.
+        `recycled/<layer>`, and `replaced/<layer>`: how many were so far.
 
     Raises:
         ValueError: a setting out of its range.
@@ -92,7 +94,8 @@ def continual_backprop(
 
     def remember(width: int) -> Utilities:
         zeros = jnp.zeros(width)
-        return Utilities(zeros, jnp.zeros(width, jnp.int32), jnp.zeros([]))
+        count = jnp.zeros([], jnp.int32)
+        return Utilities(zeros, jnp.zeros(width, jnp.int32), jnp.zeros([]), count)
 
     def choose(view: View) -> Choice:
         before: Utilities = view.memory
@@ -109,8 +112,9 @@ def continual_backprop(
             jnp.where(mask, 0, mean).astype(before.mean.dtype),
             jnp.where(mask, 0, age),
             owed - count,
+            before.replaced + jnp.sum(mask),
         )
-        return Choice(mask, {}, left)
+        return Choice(mask, {"replaced": left.replaced}, left)
 
     return recycling(
         choose,

@@ -35,6 +35,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.regrama,
     interventions.adaptive_redo,
     interventions.continual_backprop,
+    interventions.self_normalized_resets,
     interventions.optimizer_reset,
     interventions.plasticity_injection,
     interventions.dash,

@@ -89,6 +89,9 @@ INTERVENTIONS = {
     "continual_backprop": Entry(
         interventions.continual_backprop(0.5, maturity=0, **WINDOW)
     ),
+    "self_normalized_resets": Entry(
+        interventions.self_normalized_resets(threshold=1, **WINDOW)
+    ),
     "dash": Entry(
         interventions.dash(**WINDOW), all_paths, moments=False, observed=gradients
     ),

@@ -55,6 +55,7 @@ from redo_dopamine.core.interventions.redo import (
     regrama,
 )
 from redo_dopamine.core.interventions.reset import layer_reset, shrink_and_perturb
+from redo_dopamine.core.interventions.self_normalized import self_normalized_resets
 
 __all__ = [
     "NOT_FINITE",
@@ -87,6 +88,7 @@ __all__ = [
     "redo",
     "redo_at_random",
     "regrama",
+    "self_normalized_resets",
     "shrink_and_perturb",
     "spectral_norm",
     "weight_clipping",

@@ -200,8 +200,8 @@ def _replace_of(learner: Any) -> Callable[..., Any]:
 def _no_gradients(size: int) -> Any:
     raise TypeError(
         "PurePlasticity has no loss to differentiate, but the intervention takes "
-        "gradients, as regrama does. Give it traced.loss_gradients by hand, or use "
-        "Plasticity."
+        "gradients, as regrama and dash do. Give it them by hand, as "
+        "traced.loss_gradients has regrama's, or use Plasticity."
     )
 
 

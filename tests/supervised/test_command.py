@@ -30,6 +30,9 @@ SENSIBLE = {
     "decoupled_weight_decay.strength": 1e-4,
     "decoupled_weight_decay.learning_rate": 1e-3,
     "l2_to_init.strength": 1e-4,
+    "linear_decay.final": 0.1,
+    "linear_decay.num_steps": 1000,
+    "parseval.free": ["Dense_1"],
     **{name: None for name in DEFAULTS if name.endswith(".parent")},
 }
 # What a network takes, and how many numbers it gives.

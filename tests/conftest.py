@@ -63,3 +63,12 @@ def pytest_collection_modifyitems(items):
         seen.add(name)
     # The longest first: no worker waits for it at the end.
     items.sort(key=lambda item: "thousands" not in item.name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_what_is_compiled():
+    """Nothing compiled from one module to the next: memory, and time to collect it."""
+    yield
+    import jax
+
+    jax.clear_caches()

@@ -88,13 +88,13 @@ BODIES: tuple[Callable[..., Any], ...] = (
 )
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(catalogue.FACTORIES)
-# `RecycledDQNAgent.bootstrap = @target_value_of_online_choice`, and
-# `RecycledDQNAgent.loss_term = @churn_reduction()`.
+# `RecycledDQNAgent.bootstrap = @target_value_of_online_choice`.
 DQN_SETTINGS: tuple[Callable[..., Any], ...] = (
     dqn_loss.largest_target_value,
     dqn_loss.target_value_of_online_choice,
-    loss_terms.churn_reduction,
 )
+# `RecycledDQNAgent.loss_term = @churn_reduction()`.
+LOSS_TERMS: tuple[Callable[..., Any], ...] = (loss_terms.churn_reduction,)
 # `RecycledFullRainbowAgent.horizon_fn = @annealed_horizon()`.
 FULL_RAINBOW_SETTINGS: tuple[Callable[..., Any], ...] = (
     schedules.annealed_horizon,
@@ -133,6 +133,7 @@ def _register() -> None:
         *METRICS,
         *BODIES,
         *DQN_SETTINGS,
+        *LOSS_TERMS,
         *FULL_RAINBOW_SETTINGS,
         *REPLAY_WINDOWS,
         *OFFLINE_SETTINGS,

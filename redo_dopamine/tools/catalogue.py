@@ -23,7 +23,7 @@ def _rows(
     registry: Any, selector: Callable[[str], str]
 ) -> Iterator[tuple[str, str, str]]:
     for agent, networks in registry.AGENTS.items():
-        name, what = agent.__name__, _first_sentence(agent)
+        name, what = agent.__name__, first_sentence(agent)
         yield "agent", f"`{name}`", f"{what} Networks: {', '.join(networks)}"
     named = (
         ("network", registry.NETWORKS),
@@ -31,7 +31,7 @@ def _rows(
     )
     for kind, things in named:
         for name, thing in things.items():
-            yield kind, f"`@{selector(name)}`", _first_sentence(thing)
+            yield kind, f"`@{selector(name)}`", first_sentence(thing)
     functions = (
         ("of `NatureRainbowNetwork`", registry.BODIES),
         ("intervention", registry.INTERVENTIONS),
@@ -40,6 +40,7 @@ def _rows(
         ("beside the optimizer", registry.OPTIMIZER_LINKS),
         ("metric", registry.METRICS),
         ("of `RecycledDQNAgent`", registry.DQN_SETTINGS),
+        ("term of the loss", registry.LOSS_TERMS),
         ("of `RecycledFullRainbowAgent`", registry.FULL_RAINBOW_SETTINGS),
         ("of `FrameReplay`", registry.REPLAY_WINDOWS),
         ("of `OfflineDQNAgent`", registry.OFFLINE_SETTINGS),
@@ -50,10 +51,10 @@ def _rows(
     for kind, offer in functions:
         for function in offer:
             name = selector(function.__name__)
-            yield kind, f"`@{name}`", _first_sentence(function)
+            yield kind, f"`@{name}`", first_sentence(function)
 
 
-def _first_sentence(thing: Callable[..., Any]) -> str:
+def first_sentence(thing: Callable[..., Any]) -> str:
     """The claim that opens a docstring, on one line, safe inside a table."""
     paragraph = (inspect.getdoc(thing) or "").split("\n\n")[0]
     return " ".join(paragraph.split()).replace("|", "\\|")

@@ -1,0 +1,96 @@
+"""What each method adds to an update of DQN: `python -m benchmarks.methods`.
+
+A method with a period is measured at a period of 1, and what it adds is divided by its
+own. It makes the table in the README beside this file.
+"""
+
+from benchmarks import frames, loops  # isort: skip  Before Dopamine.
+
+import inspect
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import gin
+import jax
+
+from redo_dopamine.agents.dqn import RecycledDQNAgent
+from redo_dopamine.cli import flags
+from redo_dopamine.tools.methods_page import METHODS, Method
+
+GAME = "DemonAttack"
+PLAIN = ("RecycledDQNAgent.intervention = @none()",)
+_QUIET = ("RecycledDQNAgent.taus = ()", "RecycledDQNAgent.replay_ratio = 1")
+
+
+def measure(method: Method, recorded: Sequence, updates: int, rounds: int) -> float:
+    """What one application adds, in updates: the median of alternating rounds."""
+    often = _settings(method).get("period")
+    name = method.function.__name__
+    lines = (*method.lines, *([f"{name}.period = 1"] if often else []))
+    busy, plain = _Updates(lines, recorded), _Updates(PLAIN, recorded)
+    turns = [(busy.run(updates), plain.run(updates)) for _ in range(rounds)]
+    return statistics.median(ours / peer - 1 for ours, peer in turns)
+
+
+def _settings(method: Method) -> dict[str, object]:
+    parameters = inspect.signature(method.function).parameters.values()
+    return {x.name: x.default for x in parameters}
+
+
+class _Updates:
+    """An agent with a filled buffer that does nothing but update."""
+
+    def __init__(self, lines: Sequence[str], recorded: Sequence) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            own = Path(folder) / "own.gin"
+            own.write_text("\n".join(("include 'dqn.gin'", *lines)))
+            loops.set_up(str(own), GAME, _QUIET)
+        self._agent = RecycledDQNAgent(6)
+        for transition in recorded:
+            self._agent._replay.add(transition)
+        self.run(3)
+
+    def run(self, updates: int) -> float:
+        """Seconds per update."""
+        start = time.perf_counter()
+        for _ in range(updates):
+            self._agent._gradient_update()
+        jax.block_until_ready(self._agent.online_params)
+        return (time.perf_counter() - start) / updates
+
+
+def rows(updates: int, rounds: int) -> Iterator[str]:
+    """The table, line by line."""
+    yield "| method | one application, in updates | its period | added per update |"
+    yield "|---|--:|--:|--:|"
+    recorded = list(itertools.islice(frames.play(GAME), 2_000))
+    for method in METHODS:
+        if "gradient_step" in _settings(method):
+            continue  # Once in a run.
+        added = measure(method, recorded, updates, rounds)
+        period = _settings(method).get("period") or 1
+        share = f"{added:.2f} | {period:,} | {100 * added / period:.2g}%"
+        yield f"| `{method.function.__name__}` | {share} |"
+        gin.clear_config()
+
+
+def main() -> None:
+    """Print the table."""
+    parser = flags.Parser(
+        prog="python -m benchmarks.methods",
+        description="Print what each method adds to an update of DQN.",
+        epilog="example: python -m benchmarks.methods --updates=20 --rounds=5",
+    )
+    parser.add_argument("--updates", type=int, default=20, help="in a round")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median is")
+    known = parser.parse_args()
+    for row in rows(known.updates, known.rounds):
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

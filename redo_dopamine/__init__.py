@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         adaptive_redo,
         continual_backprop,
         dash,
+        dormant_perturbation,
         fixed_budget,
         layer_reset,
         none,
@@ -51,9 +52,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
-        *("adaptive_redo", "continual_backprop", "dash", "fixed_budget"),
-        *("layer_reset", "none", "normalize_and_project", "optimizer_reset"),
-        *("plasticity_injection", "prune", "redo", "redo_at_random", "regrama"),
+        *("adaptive_redo", "continual_backprop", "dash", "dormant_perturbation"),
+        *("fixed_budget", "layer_reset", "none", "normalize_and_project"),
+        *(
+            "optimizer_reset",
+            "plasticity_injection",
+            "prune",
+            "redo",
+            "redo_at_random",
+            "regrama",
+        ),
         *("self_normalized_resets", "shrink_and_perturb", "spectral_norm"),
         "weight_clipping",
     ),

@@ -98,6 +98,11 @@ METHODS: tuple[Method, ...] = (
         "kernels and biases of all layers and heads",
     ),
     _intervention(
+        interventions.dormant_perturbation,
+        "Xu et al., ICLR 2024 (DrM), without its exploration and targets",
+        "dense layers; the optimizer's state",
+    ),
+    _intervention(
         interventions.optimizer_reset,
         "Asadi et al., NeurIPS 2023",
         "the optimizer's state",
@@ -180,10 +185,6 @@ _ABSENT = (
     (
         "Hadamard representations",
         "neither their text nor their authors' code could be read",
-    ),
-    (
-        "Dormant-ratio guided exploration (DrM: Xu et al., ICLR 2024)",
-        "it is made for control from pixels, which no agent here does",
     ),
 )
 _HEAD = """# Methods against lost plasticity

@@ -95,6 +95,9 @@ INTERVENTIONS = {
     "dash": Entry(
         interventions.dash(**WINDOW), all_paths, moments=False, observed=gradients
     ),
+    "dormant_perturbation": Entry(
+        interventions.dormant_perturbation(tau=TAU, **WINDOW), all_paths, counts=True
+    ),
     "optimizer_reset": Entry(
         interventions.optimizer_reset(**WINDOW), all_paths, counts=True
     ),

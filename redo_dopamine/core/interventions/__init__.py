@@ -35,6 +35,9 @@ from redo_dopamine.core.interventions.constraints import (
 )
 from redo_dopamine.core.interventions.continual_backprop import continual_backprop
 from redo_dopamine.core.interventions.dash import dash
+from redo_dopamine.core.interventions.dormant_perturbation import (
+    dormant_perturbation,
+)
 from redo_dopamine.core.interventions.injection import plasticity_injection
 from redo_dopamine.core.interventions.optimizer_reset import optimizer_reset
 from redo_dopamine.core.interventions.recycling import (
@@ -73,6 +76,7 @@ __all__ = [
     "at_random",
     "continual_backprop",
     "dash",
+    "dormant_perturbation",
     "fixed_budget",
     "highest_score",
     "layer_reset",

@@ -25,7 +25,7 @@ def tree(value, width=4):
 
 
 def applied(num_dormant, step=50_000, **settings):
-    """Weights and count of updates from 1 towards a draw of 3, with some of 4 dormant."""
+    """Weights and count from 1 towards a draw of 3, where some are dormant."""
     bound = dormant_perturbation(**settings)(GRAPH, lambda key: tree(3.0), OPTIMIZER)
     params = tree(1.0)
     _, opt_state = OPTIMIZER.update(params, OPTIMIZER.init(params), params)

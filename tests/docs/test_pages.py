@@ -37,7 +37,7 @@ def test_the_pages_are_there():
     assert names == {
         *("README", "getting_started", "your_own_network", "metrics", "configs"),
         *("studies", "cluster", "claims", "released_code", "faq"),
-        *("laptop", "causes", "training", "catalogue", "determinism"),
+        *("laptop", "causes", "training", "catalogue", "determinism", "methods"),
         *("with_cleanrl", "with_purejaxrl", "with_equinox", "with_nnx", "with_haiku"),
         *("tracing", "migrating", "gpu", "does_redo_work"),
     }

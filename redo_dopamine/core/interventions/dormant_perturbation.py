@@ -51,12 +51,12 @@ def dormant_perturbation(
 
     Xu et al., "DrM: Mastering Visual Reinforcement Learning through Dormant Ratio
     Minimization", ICLR 2024. The defaults are those of the authors' code, whose upper
-    bound is 0.6 to 1 by task; its period of 100,000 agent steps is 50,000 updates. There
-    beta is of the policy's linear outputs, before their activation and heads too, on
-    the training batch; policy, value and target networks are moved by it. Here it is
-    of the layers that are tracked, after their activation, on a batch of its own, and
-    the target network follows at its next updates. DrM's exploration and targets, which
-    follow the dormant share as well, are not here.
+    bound is 0.6 to 1 by task; its period of 100,000 agent steps is 50,000 updates.
+    There beta is of the policy's linear outputs, before their activation and heads
+    too, on the training batch; policy, value and target networks are moved by it. Here
+    it is of the layers that are tracked, after their activation, on a batch of its
+    own, and the target network follows at its next updates. DrM's exploration and
+    targets, which follow the dormant share as well, are not here.
 
     Args:
         rate: k > 0.

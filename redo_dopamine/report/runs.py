@@ -75,7 +75,7 @@ def load_run(path: str | Path) -> Run:
     if not (path / METRICS).is_file():
         raise UserError(
             f"a run directory must hold a {METRICS}; {path} holds none. "
-            "Give the base_dir of a run of redo_dopamine.train."
+            "Give the base_dir of a run of 'redo-dopamine train'."
         )
     info, note = _read_info(path / INFO)
     resumed = info.get("resumed")
@@ -115,7 +115,7 @@ def find_runs(base_dir: str | Path) -> list[Run]:
     if not base_dir.is_dir():
         there = filter(Path.is_dir, base_dir.parent.glob("*"))
         near = difflib.get_close_matches(base_dir.name, [x.name for x in there], 1)
-        hint = "Check the spelling, or train first with redo_dopamine.train."
+        hint = "Check the spelling, or train first with 'redo-dopamine train'."
         if near:
             hint = f"Did you mean {base_dir.parent / near[0]}?"
         said = f"base_dir must be an existing directory; there is none at {base_dir}. "
@@ -130,7 +130,7 @@ def find_runs(base_dir: str | Path) -> list[Run]:
             base_dir,
             f"base_dir must hold a {METRICS}, or sub-directories that each hold one; "
             f"{base_dir} has neither. Give the base_dir of a run of "
-            "redo_dopamine.train, or the directory that contains such runs.",
+            "'redo-dopamine train', or the directory that contains such runs.",
         )
     return [load_run(entry) for entry in sorted(found, key=lambda entry: entry.name)]
 

@@ -58,6 +58,11 @@ def test_a_loaded_agent_answers(run):
     assert [*found] == ["Conv_0", "Conv_1", "Conv_2", "Dense_0"]
     assert len(found["Dense_0"]) == 3
     assert loaded.parameters is loaded.agent.online_params
+    step = loaded.agent.gradient_step
+    assert repr(loaded) == (
+        f"LoadedAgent(RecycledDQNAgent, game=DemonAttack, gradient_step={step}, "
+        f"base_dir={str(run)!r})"
+    )
     with pytest.raises(UserError, match=r"\[B, 84, 84, 4\]"):
         loaded.q_values(states[0])
 

@@ -26,11 +26,13 @@ class Episode(NamedTuple):
         seed: of the game and of the agent's random actions.
         episode_return: sum of the rewards.
         length: agent steps.
+        cut: whether `Runner.max_steps_per_episode` ended it, and not the game.
     """
 
     seed: int
     episode_return: float
     length: int
+    cut: bool
 
 
 class Played(NamedTuple):
@@ -49,15 +51,27 @@ class Played(NamedTuple):
     episodes: tuple[Episode, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values, with the average return."""
+        """The same as plain values, with the average return and its spread.
+
+        `return_std` is the standard deviation of a sample; None of one episode.
+        """
         returns = [x.episode_return for x in self.episodes]
         return {
             "checkpoint": str(self.checkpoint),
             "agent_step": self.agent_step,
             "gradient_step": self.gradient_step,
             "average_return": statistics.fmean(returns),
+            "return_std": statistics.stdev(returns) if len(returns) > 1 else None,
+            "lowest_return": min(returns),
+            "highest_return": max(returns),
+            "num_cut": sum(x.cut for x in self.episodes),
             "episodes": [
-                {"seed": x.seed, "return": x.episode_return, "length": x.length}
+                {
+                    "seed": x.seed,
+                    "return": x.episode_return,
+                    "length": x.length,
+                    "cut": x.cut,
+                }
                 for x in self.episodes
             ],
         }
@@ -141,7 +155,8 @@ def _episode(restored: Restored, seed: int) -> Episode:
     held = getattr(runner._environment, "held_statistics", contextlib.nullcontext)
     with held():
         length, total = runner._run_one_episode()
-    return Episode(seed, float(total), length)
+    cut = not runner._environment.game_over
+    return Episode(seed, float(total), length, cut)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from redo_dopamine.config import gin_state
+from redo_dopamine.config.load import task
 from redo_dopamine.core.graph import Params
 from redo_dopamine.core.jit import compiled
 from redo_dopamine.core.scores import dormancy_score
@@ -36,7 +37,7 @@ class LoadedAgent:
     def __init__(self, restored: Restored):
         self.agent, self.checkpoint = restored.agent, restored.path
         self.agent.eval_mode = True
-        self._in_episode = False
+        self._in_episode, self._game = False, task()
         # Its functions look their settings up when they are traced, which is later.
         self._gin = gin_state.current()
         # Where there are none, nothing is traced.
@@ -50,6 +51,15 @@ class LoadedAgent:
                     in_axes=(None, 0),
                 )
             )
+
+    def __repr__(self) -> str:
+        """The agent's kind, what it plays, and where it stood in which run."""
+        directory = self.checkpoint.parent
+        base_dir = directory.parent if directory.name == "checkpoints" else directory
+        return (
+            f"LoadedAgent({type(self.agent).__name__}, game={self._game}, "
+            f"gradient_step={self.agent.gradient_step:_}, base_dir={str(base_dir)!r})"
+        )
 
     @property
     def parameters(self) -> Params:

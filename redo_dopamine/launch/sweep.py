@@ -227,7 +227,10 @@ def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
         else:
             parts[-1] += letter
     found = tuple(x.strip() for x in parts)
-    if not _NAME.fullmatch(name) or not all(found) or len({*found}) < len(found):
+    # 0.1 and 0.10 would be two arms of one setting.
+    numbers = map(_number, found)
+    differ = {x if y is None else y for x, y in zip(found, numbers, strict=True)}
+    if not _NAME.fullmatch(name) or not all(found) or len(differ) < len(found):
         raise UserError(
             "--sweep must be FUNCTION.SETTING=VALUE,VALUE,... with values that "
             f"differ, but is {text!r}. Write --sweep redo.tau=0,0.025,0.1."

@@ -13,7 +13,7 @@ from absl import flags
 from redo_dopamine.cli import flags as command_line
 from redo_dopamine.cli import process
 from redo_dopamine.errors import UserError
-from redo_dopamine.report import BOOTSTRAP_REPEATS, watch
+from redo_dopamine.report import BOOTSTRAP_REPEATS
 
 _BASE_DIR = flags.DEFINE_string(
     "base_dir",
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     if status := process.status_of(lambda: places.extend(_places(argv[1:]))):
         return status
     with process.importing():  # Seconds: after the flags.
-        from redo_dopamine.report import write_report
+        from redo_dopamine.report import watch, write_report
 
     def write() -> None:
         output = command_line.optional("--output", _OUTPUT.value)

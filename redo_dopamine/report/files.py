@@ -29,6 +29,7 @@ from redo_dopamine.rundir import files
 
 Row = TypeVar("Row", bound="FigureRow")
 MISSING = "\N{EN DASH}"
+PAGES = ("index.html", "games.html")  # The latter of a study.
 _DPI = 160
 _LARGEST_END = 1e300  # Twice as much has a length that no float holds.
 
@@ -68,6 +69,17 @@ def write(target: Path, contents: Mapping[str, bytes | str | None], what: str) -
             f"Make the directory writable, or copy the {what} to one that is."
         ) from error
     return target / "index.html"
+
+
+def end_reloading(target: Path) -> None:
+    """Have the pages of a report no longer load themselves again."""
+    # Whatever is not the templates' own is escaped, so it is no tag.
+    tag = re.compile(rb'<meta http-equiv="refresh" content="\d+">\n')
+    for page in filter(Path.is_file, map(target.joinpath, PAGES)):
+        before = page.read_bytes()
+        after = tag.sub(b"", before, count=1)
+        if after != before:
+            files.write_bytes(page, after)
 
 
 def image(figure: Figure, kind: str) -> bytes:

@@ -178,7 +178,7 @@ def read_metrics(
         raise UserError(
             f"metrics.csv must start with the line {','.join(COLUMNS)!r}; {path} has "
             f"{seen}. Remove or rename that file, or write it again with "
-            "redo_dopamine.train."
+            "'redo-dopamine train'."
         )
     notes = []
     lines = body.split("\n")

@@ -40,6 +40,24 @@ class Others:
     runs: dict[tuple[str, str], Run]
 
 
+def read_all(texts: Sequence[str]) -> list[Others]:
+    """Return the runs of every `LABEL=PATH`, as `read` does each.
+
+    Raises:
+        UserError: as there, or two have one label.
+    """
+    found = [read(text) for text in texts]
+    labels = [each.label for each in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise UserError(
+                f"--scores must have a label of its own each time, but {label!r} is "
+                f"there {labels.count(label)} times. Rename one, or put its rows into "
+                "one CSV."
+            )
+    return found
+
+
 def read(text: str) -> Others:
     """Return the runs that `LABEL=PATH` names.
 

@@ -218,7 +218,7 @@ def write_report(
     target = places[0] / "report" if len(places) == 1 else Path("report")
     if output is not None:
         target = Path(flags.usable("output", str(output)))
-    beside = [others.read(text) for text in scores]
+    beside = others.read_all(scores)
     if len(places) > 1 or not (places[0] / spec.NAME).is_file():
         return write_page(places, target, beside, reload_every)
     # Here, since a page of runs needs nothing of it.

@@ -27,6 +27,14 @@ CONFIG = "config.gin"
 _OTHER_ENVIRONMENT = re.compile(r"create_(minatar|control)_environment\b")
 
 
+class NoRunError(UserError):
+    """There is no run at a place: none yet, perhaps."""
+
+    def __init__(self, place: Path, message: str):
+        super().__init__(message)
+        self.place = place
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
     """What one training run left.
@@ -67,7 +75,7 @@ def load_run(path: str | Path) -> Run:
     if not (path / METRICS).is_file():
         raise UserError(
             f"a run directory must hold a {METRICS}; {path} holds none. "
-            "Give the base_dir of a run of redo_dopamine.train."
+            "Give the base_dir of a run of 'redo-dopamine train'."
         )
     info, note = _read_info(path / INFO)
     resumed = info.get("resumed")
@@ -100,27 +108,29 @@ def find_runs(base_dir: str | Path) -> list[Run]:
         At least one run, in the order of their names.
 
     Raises:
-        UserError: there is no such directory, or no run in it.
+        NoRunError: there is no such directory, or no run in it.
+        UserError: it is no directory.
     """
     base_dir = Path(flags.usable("base_dir", str(base_dir)))
     if not base_dir.is_dir():
         there = filter(Path.is_dir, base_dir.parent.glob("*"))
         near = difflib.get_close_matches(base_dir.name, [x.name for x in there], 1)
-        hint = "Check the spelling, or train first with redo_dopamine.train."
+        hint = "Check the spelling, or train first with 'redo-dopamine train'."
         if near:
             hint = f"Did you mean {base_dir.parent / near[0]}?"
-        raise UserError(
-            f"base_dir must be an existing directory; there is none at {base_dir}. "
-            f"{hint}"
-        )
+        said = f"base_dir must be an existing directory; there is none at {base_dir}. "
+        if base_dir.exists():
+            raise UserError(said + hint)
+        raise NoRunError(base_dir, said + hint)
     if (base_dir / METRICS).is_file():
         return [load_run(base_dir)]
     found = [entry for entry in base_dir.iterdir() if (entry / METRICS).is_file()]
     if not found:
-        raise UserError(
+        raise NoRunError(
+            base_dir,
             f"base_dir must hold a {METRICS}, or sub-directories that each hold one; "
             f"{base_dir} has neither. Give the base_dir of a run of "
-            "redo_dopamine.train, or the directory that contains such runs."
+            "'redo-dopamine train', or the directory that contains such runs.",
         )
     return [load_run(entry) for entry in sorted(found, key=lambda entry: entry.name)]
 

@@ -205,6 +205,7 @@ class Progress:
         self._doing = ""
         self._episode_return = math.nan
         self._dormant_fraction = math.nan
+        self._tau = math.nan
 
     @contextlib.contextmanager
     def over(
@@ -214,6 +215,7 @@ class Progress:
         steps_per_iteration: int,
         steps_done: int,
         steps_of_iteration: int = 0,
+        tau: float = math.nan,
     ) -> Iterator[None]:
         """Show the bar while the block runs.
 
@@ -223,7 +225,9 @@ class Progress:
             steps_per_iteration: that an iteration is meant to have.
             steps_done: of the run so far.
             steps_of_iteration: how many of these are of the iteration that it is in.
+            tau: the threshold of the dormant fraction; NaN where none is measured.
         """
+        self._tau = tau
         self._num_iterations = num_iterations
         self._steps_per_iteration = steps_per_iteration
         with tqdm.tqdm(
@@ -292,9 +296,10 @@ class Progress:
     def _show(self, *, refresh: bool, doing: str) -> None:
         self._doing = doing
         if self._bar is not None:
+            dormant = f"dormant {self._dormant_fraction:.1%} (τ {self._tau:g})"
             seen = {
                 f"return {self._episode_return:g}": self._episode_return,
-                f"dormant {self._dormant_fraction:.1%}": self._dormant_fraction,
+                dormant: self._dormant_fraction,
             }
             known = [text for text, value in seen.items() if not math.isnan(value)]
             told = [*([doing] if doing else []), *known]

@@ -141,7 +141,7 @@ _AGENT, _ENVIRONMENT = "agent", "environment/"
 
 
 class ResumeOptions(NamedTuple):
-    """How a run is resumed; each is a flag of `redo_dopamine.train`.
+    """How a run is resumed; each is a flag of `redo-dopamine train`.
 
     Attributes:
         allow_config_change: whether settings may differ from the checkpoint's.

@@ -251,6 +251,7 @@ class PlasticityRunner(ResumableRunner):
             self._training_steps,
             steps_done=self._agent.training_steps,
             steps_of_iteration=self._phase.num_steps,
+            tau=max(self._agent._plasticity.tracking.taus, default=math.nan),
         )
         with self._stop.listening(), progress:
             try:

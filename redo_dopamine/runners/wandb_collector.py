@@ -35,18 +35,20 @@ class WandbCollector(collector.Collector):
     """
 
     def __init__(self, base_dir: str, clock: Callable[[], Any]):
-        super().__init__(base_dir)
-        self._clock = clock
+        # Before anything is made. A directory called wandb can be imported too, but has
+        # neither.
         try:
-            import wandb
+            from wandb import Error, init
         except ImportError as error:
             raise UserError(
                 f"CollectorDispatcher.collectors has {NAME!r}, which needs wandb, but "
                 f"it is not installed here: {error}. Run: pip install "
                 "'redo-dopamine[wandb]'"
             ) from error
+        super().__init__(base_dir)
+        self._clock = clock
         try:
-            self._run: Any = wandb.init(
+            self._run: Any = init(
                 project=os.environ.get("WANDB_PROJECT", _PROJECT),
                 name=Path(base_dir).resolve().name,
                 id=_run_id(Path(self._base_dir)),
@@ -54,7 +56,7 @@ class WandbCollector(collector.Collector):
                 dir=self._base_dir,
                 config=_settings(),
             )
-        except wandb.Error as error:
+        except Error as error:
             raise UserError(
                 f"Weights & Biases must take the run, but does not: {error} Log in, "
                 "or set WANDB_MODE=offline."

@@ -11,8 +11,16 @@ from typing import Any, get_type_hints
 from redo_dopamine.cli.flags import LARGEST_SEED
 from redo_dopamine.errors import UserError, shortened
 from redo_dopamine.studies import scaling
+from redo_dopamine.studies.catalogue import minatar
 from redo_dopamine.studies.spec import MOST_BYTES, is_name
-from redo_dopamine.studies.study import GAMES, TRAINING_STEPS, Arm, Length, Study
+from redo_dopamine.studies.study import (
+    GAMES,
+    MINATAR_GAME,
+    TRAINING_STEPS,
+    Arm,
+    Length,
+    Study,
+)
 
 # What is beside the directories of arms.
 _RESERVED = ("report", "slurm", "study.json", "study.lock")
@@ -227,8 +235,15 @@ def _distinct(what: str, values: Sequence[Any]) -> Iterator[str]:
 
 
 def _of_games(study: Study) -> Iterator[str]:
-    """An arm whose environment is of another kind plays the same game throughout."""
+    """A game that there is not; an environment that has none of the study's games."""
     game = _short(study.protocol.game.partition("=")[0].strip())
+    for name in study.all_games if game == MINATAR_GAME else ():
+        if name not in minatar.ALL_GAMES:
+            yield (
+                f"games must be of MinAtar's {', '.join(minatar.ALL_GAMES)}, but one "
+                f"is {_shown(name)}"
+            )
+    # An arm whose environment is of another kind plays the same game throughout.
     for arm in study.arms:
         in_file = {_short(x) for x in scaling.bindings(arm.gin_file or "")}
         others = [x for x in GAMES if x in in_file]

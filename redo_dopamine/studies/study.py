@@ -95,9 +95,10 @@ TRAINING: Final = "training"
 EVALUATION: Final = "evaluation"
 TRAINING_STEPS = "Runner.training_steps"
 # Where each kind of environment says what is played.
+MINATAR_GAME = "create_minatar_environment.game_name"
 GAMES = (
     "create_atari_environment.game_name",
-    "create_minatar_environment.game_name",
+    MINATAR_GAME,
     "create_control_environment.environment_id",
 )
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from redo_dopamine.cli import flags, process
 from redo_dopamine.cli.flags import LARGEST_SEED, whole
@@ -80,9 +81,23 @@ def _run(arguments: Sequence[str] | None) -> None:
     print(f"{'seed':>6} {'return':>10} {'length':>8}")
     for x in played.episodes:
         print(f"{x.seed:6} {x.episode_return:10g} {x.length:8,}")
-    print(f"average return {found['average_return']:g}")
+    print(_summary(found))
     if film is not None:
         print(f"The first episode: {film}")
+
+
+def _summary(found: dict[str, Any]) -> str:
+    """The returns together, and how many games did not come to their end."""
+    said, number = f"average return {found['average_return']:g}", len(found["episodes"])
+    if number > 1:
+        said += (
+            f", standard deviation {found['return_std']:g}, from "
+            f"{found['lowest_return']:g} to {found['highest_return']:g}"
+        )
+    return (
+        f"{said}\n{found['num_cut']} of {number} games cut by the limit of steps "
+        "(Runner.max_steps_per_episode)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """docs/studies.md: every study, in the words and numbers of its own file."""
 
+import json
+
 import gin
 
 from helpers import documents
 from redo_dopamine.config import load
+from redo_dopamine.report import others
 from redo_dopamine.studies import STUDIES, plan, record
 
 PAGE = documents.ROOT / "docs" / "studies.md"
@@ -40,6 +43,24 @@ def test_the_study_of_the_page_is_one(tmp_path, clean_gin, monkeypatch):
         # The period is scaled too, where there is one.
         assert load.bound("redo.period", 0) < 1_000
     assert settings == {16, 32, 64}
+
+
+def test_a_baseline_of_dopamine_becomes_scores(tmp_path):
+    rows = [
+        {"Iteration": at, "Value": 100 * run + at, "Agent": agent}
+        for agent in ("DQN", "IQN")
+        for run in range(2)
+        for at in range(30)
+    ]
+    (tmp_path / "pong.json").write_text(json.dumps(rows))
+    baseline = documents.run_python(PAGE, {"__name__": "batch_size"})["baseline"]
+    found = baseline(str(tmp_path / "pong.json"), "Pong", "DQN", 20)
+    found.to_csv(tmp_path / "x.csv")
+    read = others.read(f"Dopamine={tmp_path / 'x.csv'}").runs
+    assert {key: run.metrics["value"].tolist() for key, run in read.items()} == {
+        ("Pong", "0"): [18.5],
+        ("Pong", "1"): [118.5],
+    }
 
 
 def test_it_tells_of_the_data_of_every_study_that_needs_some():

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +21,22 @@ def test_an_episode_is_that_of_its_seed(run):
     assert alone == both[1]
     assert [x.seed for x in both] == [4, 5]
     assert {x.length for x in both} == {40}  # Runner.max_steps_per_episode.
+    assert all(x.cut for x in both)
+
+
+def test_returns_are_summed_up_with_their_spread():
+    made = [episodes.Episode(i, x, 9, x == 4.0) for i, x in enumerate((1.0, 4.0, 4.0))]
+    found = episodes.Played(Path("x"), 8, 2, tuple(made)).to_json()
+    assert (found["average_return"], found["num_cut"]) == (3.0, 2)
+    assert found["return_std"] == pytest.approx(3**0.5)
+    assert (found["lowest_return"], found["highest_return"]) == (1.0, 4.0)
+    assert play._summary(found) == (
+        "average return 3, standard deviation 1.73205, from 1 to 4\n"
+        "2 of 3 games cut by the limit of steps (Runner.max_steps_per_episode)"
+    )
+    alone = episodes.Played(Path("x"), 8, 2, tuple(made[:1])).to_json()
+    assert alone["return_std"] is None
+    assert play._summary(alone).startswith("average return 1\n0 of 1 games cut")
 
 
 def test_the_command_prints_json_and_films(run, tmp_path, capsys):

@@ -127,6 +127,12 @@ def test_a_progress_must_have_returns_at_steps(content, said, tmp_path):
         others.read(f"x={tmp_path}")
 
 
+def test_a_label_that_is_there_twice_is_refused(make_run, csv, tmp_path):
+    with pytest.raises(UserError, match="'theirs' is there 2 times"):
+        write_report(make_run(), scores=[f"theirs={csv}", f"theirs={csv}"])
+    assert [x.label for x in others.read_all([f"a={csv}", f"b={csv}"])] == ["a", "b"]
+
+
 def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.csv")
     with pytest.raises(UserError, match="is a FIFO"):

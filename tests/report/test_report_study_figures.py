@@ -6,8 +6,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from redo_dopamine.report import style
-from redo_dopamine.report.study import analysis, points
-from redo_dopamine.studies.study import PaperDormancy
+from redo_dopamine.report.study import analysis, figures, points
+from redo_dopamine.studies import spec
+from redo_dopamine.studies.study import PaperDormancy, PaperScore
 from report.study_factory import Factory, bar_arms, draw, noisy, paper_values
 
 
@@ -135,3 +136,14 @@ def test_improvement_compares_series_at_the_same_place(ratios, bars):
     assert (table["probability"] <= table["high"]).all()
     labels = draw(ratios, "probability_of_improvement").axes[0].get_yticklabels()
     assert labels[0].get_text().startswith("DQN + ReDo, RR 0.25  >  DQN, RR 0.25\np = ")
+
+
+def test_a_caption_is_of_the_paper_only_where_its_numbers_are_there(tmp_path):
+    factory = Factory(tmp_path)
+    factory.write_study()
+    study = spec.load(tmp_path)
+    rows = (*figures._SCORED, *figures._BY_EPOCH, *figures.GAMES)
+    assert not [row.slug for row in rows if "paper" in row.caption_of(study)]
+    there = dataclasses.replace(study, paper=(PaperScore("dqn_rr1", 0.4),))
+    [headline] = [row for row in rows if row.slug == "headline"]
+    assert headline.caption_of(there).endswith("where it gives them.")

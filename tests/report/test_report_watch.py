@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from redo_dopamine.report import files, watch, write_report
+from redo_dopamine.report import files, find_runs, watch, write_report
 from redo_dopamine.rundir import status
 from report.study_factory import Factory, bar_arms
 
@@ -27,8 +27,11 @@ def test_headings_of_one_name_have_places_of_their_own():
 
 
 def test_a_page_under_watch_loads_itself_again(make_run):
-    page = write_report(make_run(), reload_every=30).read_text()
-    assert '<meta http-equiv="refresh" content="30">' in page
+    page = write_report(make_run(), reload_every=30)
+    tag, before = '<meta http-equiv="refresh" content="30">\n', page.read_text()
+    assert tag in before
+    files.end_reloading(page.parent)
+    assert page.read_text() == before.replace(tag, "")
 
 
 class Clock:
@@ -81,3 +84,51 @@ def test_a_directory_of_finished_runs_is_not_waited_for(tmp_path, monkeypatch):
         status.write(tmp_path / name, status.Status(status.DONE))
     watch.follow(lambda seconds: tmp_path, [tmp_path, tmp_path / "one"], 60)
     assert clock.now == 0
+
+
+def test_a_run_that_has_not_begun_is_waited_for(
+    make_run, tmp_path, monkeypatch, capsys
+):
+    clock, place = Clock(), tmp_path / "redo"
+
+    def build(seconds):
+        find_runs(place)
+        return place / "index.html"
+
+    def sleep(seconds):
+        clock.now += seconds
+        if clock.now == 20:
+            make_run()
+        if clock.now == 80:
+            status.write(place, status.Status(status.DONE))
+
+    clock.sleep = sleep
+    monkeypatch.setattr(watch, "time", clock)
+    watch.follow(build, [place], 60)
+    *waited, built = capsys.readouterr().out.splitlines()
+    assert waited == [f"There is no run at {place} yet, again in 10 s"] * 2
+    assert built == f"{place / 'index.html'}, again in 60 s"
+
+
+def test_a_run_that_never_begins_is_waited_for_two_minutes(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(watch, "time", clock)
+    watch.follow(lambda seconds: find_runs(tmp_path), [tmp_path], 60)
+    assert clock.now == 60 + 120 + 10
+
+
+def test_after_ctrl_c_a_page_no_longer_loads_itself(tmp_path, monkeypatch):
+    page, clock = tmp_path / "index.html", Clock()
+
+    def build(seconds):
+        page.write_text(f'<meta http-equiv="refresh" content="{seconds}">\n<p>')
+        return page
+
+    def sleep(seconds):
+        raise KeyboardInterrupt
+
+    clock.sleep = sleep
+    monkeypatch.setattr(watch, "time", clock)
+    with pytest.raises(KeyboardInterrupt):
+        watch.follow(build, [tmp_path], 60)
+    assert page.read_text() == "<p>"

@@ -46,7 +46,7 @@ def test_it_never_runs_past_its_total_and_ends_at_it():
 def test_it_says_what_a_run_does(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     progress = Progress()
-    with progress.over(0, 1, 2, 0):
+    with progress.over(0, 1, 2, 0, tau=0.1):
         progress.start_iteration(0)
         said = []
         for waiting in ("filling the replay buffer", "compiling the update", ""):
@@ -54,11 +54,14 @@ def test_it_says_what_a_run_does(monkeypatch):
             said.append(progress._bar.postfix)
         progress.end_episode(3.0)
         said.append(progress._bar.postfix)
+        progress.advance(0.11)
+        said.append(progress._bar.postfix)
     assert said == [
         "filling the replay buffer",
         "compiling the update",
         "until the episode ends",
         "until the episode ends, return 3",
+        "until the episode ends, return 3, dormant 11.0% (τ 0.1)",
     ]
     # What takes a while is on the screen before it begins.
     assert "compiling the update" in sys.stderr.getvalue()

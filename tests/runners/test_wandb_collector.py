@@ -83,10 +83,13 @@ def test_a_run_logs_what_its_csv_has(told, tmp_path):
     assert seen.finished
 
 
-def test_without_wandb_it_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "wandb", None)
+# A directory of that name can be imported.
+@pytest.mark.parametrize("there", [None, types.ModuleType("wandb")])
+def test_without_wandb_it_says_what_to_install(there, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "wandb", there)
     with pytest.raises(UserError, match=r"pip install 'redo-dopamine\[wandb\]'"):
         WandbCollector(str(tmp_path), lambda: Clock(0, 0, 0))
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_real_one_offline(monkeypatch, tmp_path):

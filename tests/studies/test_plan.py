@@ -68,6 +68,7 @@ def test_more_seeds_than_a_study_has_go_on_from_its_own():
         ({"seeds": "two"}, ["--seeds must be", "'two'"]),
         ({"seeds": "0"}, ["at least one seed", "'0'"]),
         ({"seeds": "1,0,1"}, ["each seed once", "'1,0,1'"]),
+        ({"seeds": "1,01"}, ["each seed once", "'1,01'"]),
         ({"scale": 0.0}, ["--scale must be in (0, 1]", "0.0"]),
         ({"scale": 1.5}, ["--scale must be in (0, 1]", "1.5"]),
         ({"scale": float("nan")}, ["--scale must be in (0, 1]", "nan"]),

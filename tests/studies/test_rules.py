@@ -8,6 +8,7 @@ import typing
 
 import pytest
 
+from redo_dopamine.environments import minatar as environments
 from redo_dopamine.errors import UserError
 from redo_dopamine.studies import STUDIES, plan, record, rules, scaling
 from redo_dopamine.studies.catalogue import he2026, minatar
@@ -274,3 +275,12 @@ def test_every_arm_plays_the_games_of_the_study(gin_file, protocol, fits):
     study = dataclasses.replace(STUDY, arms=(arm,), protocol=protocol)
     problems = [x for x in rules._of_games(study) if "whose game" in x]
     assert bool(problems) is not fits
+
+
+def test_a_game_that_minatar_has_not_is_refused():
+    arm = dataclasses.replace(ARM, gin_file="minatar_dqn.gin")
+    study = dataclasses.replace(STUDY, arms=(arm,), protocol=minatar.PROTOCOL)
+    assert [x.partition(", but")[2] for x in rules._of_games(study)] == [
+        " one is 'Pong'"
+    ]
+    assert not [*rules._of_games(dataclasses.replace(study, games=environments.GAMES))]

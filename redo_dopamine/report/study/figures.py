@@ -72,13 +72,20 @@ class StudyFigure(files.FigureRow):
         x: what the x axis counts: `frames`, `gradient_step`, `epoch` or `score`.
         by: what tells arms apart, as `points.look` has it.
         limits: what ends the y axis.
-        paper: whether the paper's points are drawn too.
+        paper: what of the paper is drawn too, as `StudySpec` calls it.
+        paper_caption: how to read that.
     """
 
     x: str = ""
     by: str = points.SERIES
     limits: str = ""
-    paper: bool = False
+    paper: str = ""
+    paper_caption: str = ""
+
+    def caption_of(self, study: StudySpec) -> str:
+        """Return how to read it; what is the paper's, where the study has that."""
+        told = self.paper and getattr(study, self.paper)
+        return f"{self.caption} {self.paper_caption}" if told else self.caption
 
     def draw(self, shown: Analysis) -> Figure | None:
         """Return the figure; None where there is nothing to show."""

@@ -264,7 +264,7 @@ def _points(axes: Axes, x: list[float], estimate: Estimate, **look: Any) -> None
 
 
 def headline(analysis: Analysis) -> Figure | None:
-    """Draw the IQM of every arm beside the paper's.
+    """Draw the IQM of every arm, beside the paper's where these are known.
 
     Where the paper's numbers would flatten ours, a second panel shows ours alone.
     """

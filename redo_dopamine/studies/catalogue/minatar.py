@@ -54,6 +54,7 @@ DIFFERS = (
 )
 GAME = ("SpaceInvaders",)
 MORE_GAMES = ("Breakout", "Asterix", "Seaquest", "Freeway")
+ALL_GAMES = (*GAME, *MORE_GAMES)
 THREE_SEEDS = (100, 101, 102)
 SIX_SEEDS = (100, 101, 102, 103, 104, 105)
 # Of the studies that vary something else.

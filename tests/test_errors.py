@@ -69,8 +69,14 @@ def refuse(capsys, *arguments):
             "redo.score_batch_size = 'x'",
             ["redo.score_batch_size must be", "but is 'x'"],
         ),
-        ("RecycledDQNAgent.intervention = @redo", ["Call it: @redo() in gin"]),
-        ("RecycledDQNAgent.intervention = @none", ["Call it: @none() in gin"]),
+        (
+            "RecycledDQNAgent.intervention = @redo",
+            ["is @redo. Write @redo(), or"],
+        ),
+        (
+            "RecycledDQNAgent.intervention = @none",
+            ["is @none. Write @redo(), or"],
+        ),
         ("RecycledDQNAgent.taus = 0.1", ["taus must be", "Write (0.1,) for"]),
         ("RecycledDQNAgent.replay_ratio = 'x'", ["must be a number", "but is 'x'"]),
         ("NatureNetwork.width = 'x'", ["width must be", "but is x"]),

@@ -22,6 +22,7 @@ RULES: Mapping[str, Rule] = {
 
 _MISSING = re.compile(r"(\w+)\(\) missing \d+ required [\w-]+ arguments?: (.+)")
 _NAME = re.compile(r"'(\w+)'")
+_SETTING = re.compile(r"\w+\.\w+ must ")
 _MACROS = ("gin.macro", "gin.constant")
 
 
@@ -97,7 +98,8 @@ def _check(name: str, value: Any, rule: Rule) -> None:
             if missing
             else brief(error)
         )
-        raise UserError(f"{name} cannot be made: {why}") from error
+        told = why if _SETTING.match(why) else f"{name} cannot be made: {why}"
+        raise UserError(told) from error
     try:
         fits = rule.fits(found)
     except Exception:  # A comparison with what can be anything.

@@ -47,7 +47,8 @@ def parseval(
     """
     check_setting("strength", strength, lambda x: x >= 0, "a finite number >= 0")
     check_positive(scale=scale)
-    if isinstance(free, str) or not all(isinstance(name, str) for name in free):
+    is_list = isinstance(free, Sequence) and not isinstance(free, str)
+    if not (is_list and all(isinstance(name, str) for name in free)):
         raise ValueError(
             f"free must be a list of modules' names, but is {free!r}. Name at least "
             "the heads, such as ['Dense_1']."

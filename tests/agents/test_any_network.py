@@ -122,7 +122,7 @@ def test_every_metric_takes_it():
 
 
 def test_recycling_what_is_silent_changes_no_q_value():
-    recycled = dqn(intervention=interventions.redo(0.0, 1, score_batch_size=4))
+    recycled = dqn(intervention=interventions.redo(0.0, 2, score_batch_size=4))
     params = recycled.online_params["params"]
     params["Dense_0"]["bias"] = params["Dense_0"]["bias"].at[:3].set(-99.0)
     params["Conv_0"]["bias"] = params["Conv_0"]["bias"].at[1].set(-99.0)
@@ -131,7 +131,7 @@ def test_recycling_what_is_silent_changes_no_q_value():
     old = jax.tree.map(np.array, recycled.online_params)
     learner = Learner(recycled.online_params, recycled.optimizer_state)
     learner, metrics = recycled._plasticity.after_update(
-        learner, old, 1, lambda size, rng: {"state": states}
+        learner, old, 2, lambda size, rng: {"state": states}
     )
     assert int(metrics["recycled/Dense_0"]) >= 3
     assert int(metrics["recycled/Conv_0"]) >= 1

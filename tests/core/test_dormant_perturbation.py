@@ -70,8 +70,9 @@ def test_nothing_is_moved_where_a_layer_cannot_be_scored():
     [
         ({"rate": 0}, "rate must be above 0, but is 0"),
         ({"rate": np.nan}, "rate must be above 0"),
-        ({"least": 0.5, "most": 0.4}, "least and most must be shares"),
-        ({"most": 1.1}, "least and most must be shares"),
+        ({"least": 1.5}, "least must be in"),
+        ({"least": 0.5, "most": 0.4}, "most must be in .least, 1. = .0.5, 1."),
+        ({"most": 1.1}, "most must be in"),
         ({"tau": -1}, "tau must be"),
         ({"period": 0}, "period must be a whole number"),
     ],

@@ -21,8 +21,10 @@ import pytest
 from helpers import documents, networks, runs, shell
 from helpers.trees import by_path, from_paths
 from redo_dopamine.config import registry
+from redo_dopamine.core import interventions
 from redo_dopamine.core.graph import leaves_by_path
 from redo_dopamine.networks.actor_critic import ValueNetwork
+from redo_dopamine.networks.injectable import InjectableMinatarNetwork
 from redo_dopamine.networks.nature import NatureNetwork, QNetworkOutput
 from redo_dopamine.plasticity.tracker import Subject, Tracking
 from redo_dopamine.plasticity.watched import Recorded
@@ -148,10 +150,16 @@ def tracked():
 
 def of_interventions():
     optimizer = optax.adam(1e-3)
-    key, params, step = jax.random.PRNGKey(0), draw(), jnp.int32(10**6)
-    seen = {x: jnp.ones((4, 6)) for x in LAYERS}
+    key, step = jax.random.PRNGKey(0), jnp.int32(10**6)
+    with_heads = InjectableMinatarNetwork(num_actions=3)
+    subjects = {interventions.plasticity_injection: (with_heads, (10, 10, 4, 1))}
     for make in registry.INTERVENTIONS:
-        built = make()(GRAPH, lambda key: draw(), optimizer)
+        network, shape = subjects.get(make, (NETWORK, STATES[0].shape))
+        graph = network.graph(shape[:2]) if make in subjects else GRAPH
+        params = network.init(key, jnp.zeros(shape))
+        built = make()(graph, lambda key, params=params: params, optimizer)
+        activations = {x.name: jnp.ones((4, 6)) for x in graph.layers}
+        seen = params if make is interventions.dash else activations
         state, opt_state = built.init(params), optimizer.init(params)
         metrics = jax.eval_shape(
             built.apply, key, params, opt_state, state, seen, step

@@ -121,7 +121,6 @@ def test_a_factory_refuses_by_the_settings_name(name):
         ("dqn.gin", ["NatureNetwork.width = 'x'"], ["NatureNetwork.width must be > 0"]),
         ("dqn.gin", ["NatureNetwork.width = 9000"], ["NatureNetwork.width", "GiB"]),
         ("dqn.gin", ["RecycledDQNAgent.taus = 'x'"], ["RecycledDQNAgent.taus must"]),
-        ("dqn.gin", ["RecycledDQNAgent.intervention = 0"], ["Agent.intervention must"]),
         ("dqn.gin", ["RecycledDQNAgent.replay_ratio = 1e400"], ["replay_ratio must"]),
         (
             "dqn.gin",

@@ -28,7 +28,7 @@ def test_every_metric_but_those_of_q_values_is_measured(ended):
     assert np.isfinite(found.measured["dormant_fraction/0.1"])
     assert np.isfinite(found.measured[f"magi/{layer}"])
     assert np.isfinite(found.measured[f"loss_gradient/{layer}"])
-    of_q_values = ("policy_churn", "largest_q")
+    of_q_values = ("policy_churn", "largest_q", "value_churn", "ntk_rank")
     assert not {*of_q_values} & {*found.measured}
     names = ", ".join(of_q_values)
     left_out = f"Left out, since they need a network of another kind: {names}."

@@ -255,6 +255,6 @@ def test_plasticity_takes_a_traced_network():
     for layer in traced.graph.layers:
         names = (f"recycled/{layer.name}", f"dormant_fraction/0.1/{layer.name}")
         assert {*names, f"magi/{layer.name}", f"srank/{layer.name}"} <= found.keys()
-    by_gradient = made(regrama(tau=0.3, period=1))
-    _, found = by_gradient.after_update(learner, params, 1, draw)
+    by_gradient = made(regrama(tau=0.3, period=3))
+    _, found = by_gradient.after_update(learner, params, 3, draw)
     assert {f"recycled/{x.name}" for x in traced.graph.layers} <= found.keys()

@@ -77,14 +77,15 @@ def dormant_perturbation(
     """
     if not (is_number(rate) and rate > 0):
         raise ValueError(f"rate must be above 0, but is {rate}. DrM's is 2.")
-    bounded = is_number(least) and is_number(most) and 0 <= least <= most <= 1
-    if not bounded:
+    if not (is_number(least) and 0 <= least <= 1):
+        raise ValueError(f"least must be in [0, 1], but is {least}. DrM's is 0.2.")
+    if not (is_number(most) and least <= most <= 1):
         raise ValueError(
-            "least and most must be shares, 0 <= least <= most <= 1, but are "
-            f"{least} and {most}. DrM's are 0.2 and 0.9."
+            f"most must be in [least, 1] = [{least}, 1], but is {most}. DrM's is 0.9."
         )
     tau = masks.threshold(tau)
     schedule = Periodic(period, start, stop)
+    observe = observe_activations(score_batch_size)
 
     def build(
         graph: NetworkGraph,
@@ -127,9 +128,7 @@ def dormant_perturbation(
             )
             return new, opt_state, state, {"kept_share": kept}
 
-        return Intervention(
-            init, apply, schedule, observe_activations(score_batch_size)
-        )
+        return Intervention(init, apply, schedule, observe)
 
     return build
 

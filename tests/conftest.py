@@ -61,8 +61,6 @@ def pytest_collection_modifyitems(items):
         if which == "all" or (which == "but the first" and name in seen):
             item.add_marker(pytest.mark.slow)
         seen.add(name)
-    # The longest first: no worker waits for it at the end.
-    items.sort(key=lambda item: "thousands" not in item.name)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -26,6 +26,13 @@ def test_what_is_found_of_a_random_network_is_true(seed, both):
 
 
 @pytest.mark.slow
+@settings(max_examples=300)
+@given(st.integers(0, 2**31), st.booleans())
+def test_what_is_found_of_hundreds_is_true(seed, both):
+    check(seed, linear=both, joint=both)
+
+
+@pytest.mark.soak
 @pytest.mark.timeout(3000)
 @settings(max_examples=2000)
 @given(st.integers(0, 2**31), st.booleans())

@@ -79,13 +79,14 @@ def _bar(name: str, peer: str, pair: Any, steps: int, rounds: int) -> Bar:
     )
 
 
-def _set_up(gin_file: str, *bindings: str) -> None:
+def set_up(gin_file: str, *bindings: str) -> None:
+    """Gin's configuration: a file as it ships, and bindings."""
     gin.clear_config()
     load.load_gin_configs([gin_file], list(bindings))
 
 
 def _ppo() -> tuple[ControlLoop, ControlLoop]:
-    _set_up(
+    set_up(
         "ppo.gin",
         "PPOAgent.seed = 0",
         # Where Dopamine's agent keeps its rollouts.
@@ -115,7 +116,7 @@ class _StockPPONetwork(continuous_networks.PPOActorCriticNetwork):
 
 
 def _sac() -> tuple[ControlLoop, ControlLoop]:
-    _set_up(
+    set_up(
         "sac.gin",
         "SACAgent.seed = 0",
         f"SACAgent.min_replay_history = {loops.MIN_REPLAY_HISTORY}",

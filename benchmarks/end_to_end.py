@@ -55,7 +55,7 @@ def measure(quick: bool) -> list[Bar]:
                 "DrQ(ε), replay ratio 1",
                 "Pong, against `Atari100kRainbowAgent` as its runner drives it, with "
                 "one environment",
-                _turns(_our_drq, _stock_drq, 1, DRQ_STEPS, processes),
+                _turns(our_drq, _stock_drq, 1, DRQ_STEPS, processes),
             )
         )
     return bars
@@ -128,7 +128,7 @@ def _set_up_dqn(ratio):
     )
 
 
-def _our_drq(_):
+def our_drq(_):
     loops.set_up("drq_eps.gin", "Pong")
     return loops.make(loops.Loop, RecycledDrQEpsAgent, "Pong", False)
 

@@ -39,6 +39,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.optimizer_reset,
     interventions.plasticity_injection,
     interventions.dash,
+    interventions.hare_and_tortoise,
     interventions.weight_clipping,
     interventions.spectral_norm,
     interventions.normalize_and_project,

@@ -35,6 +35,7 @@ from redo_dopamine.core.interventions.constraints import (
 )
 from redo_dopamine.core.interventions.continual_backprop import continual_backprop
 from redo_dopamine.core.interventions.dash import dash
+from redo_dopamine.core.interventions.hare_tortoise import hare_and_tortoise
 from redo_dopamine.core.interventions.injection import plasticity_injection
 from redo_dopamine.core.interventions.optimizer_reset import optimizer_reset
 from redo_dopamine.core.interventions.recycling import (
@@ -74,6 +75,7 @@ __all__ = [
     "continual_backprop",
     "dash",
     "fixed_budget",
+    "hare_and_tortoise",
     "highest_score",
     "layer_reset",
     "live_norm",

@@ -14,6 +14,7 @@ from redo_dopamine.agents import (
     augmentation,
     averaged_target,
     dqn_loss,
+    initial_features,
     loss_terms,
     offline_dqn,
     ppo_loss,
@@ -89,11 +90,12 @@ BODIES: tuple[Callable[..., Any], ...] = (
 # `RecycledDQNAgent.metrics = [@srank(), @magi()]`.
 METRICS: tuple[Callable[..., Any], ...] = tuple(catalogue.FACTORIES)
 # `RecycledDQNAgent.bootstrap = @target_value_of_online_choice`, and
-# `RecycledDQNAgent.loss_term = @churn_reduction()`.
+# `RecycledDQNAgent.loss_term = @churn_reduction()`, or another term.
 DQN_SETTINGS: tuple[Callable[..., Any], ...] = (
     dqn_loss.largest_target_value,
     dqn_loss.target_value_of_online_choice,
     loss_terms.churn_reduction,
+    initial_features.initial_feature_regularization,
 )
 # `RecycledFullRainbowAgent.horizon_fn = @annealed_horizon()`.
 FULL_RAINBOW_SETTINGS: tuple[Callable[..., Any], ...] = (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         dash,
         dormant_perturbation,
         fixed_budget,
+        hare_and_tortoise,
         layer_reset,
         none,
         normalize_and_project,
@@ -53,7 +54,8 @@ _HOMES = {
     "core.graph": ("Edge", "Layer", "NetworkGraph", "validate"),
     "core.interventions": (
         *("adaptive_redo", "continual_backprop", "dash", "dormant_perturbation"),
-        *("fixed_budget", "layer_reset", "none", "normalize_and_project"),
+        *("fixed_budget", "hare_and_tortoise", "layer_reset", "none"),
+        "normalize_and_project",
         *("optimizer_reset", "plasticity_injection", "prune", "redo"),
         *("redo_at_random", "regrama", "self_normalized_resets"),
         *("shrink_and_perturb", "spectral_norm", "weight_clipping"),

@@ -11,13 +11,14 @@ from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.base import PlasticAgent
 from redo_dopamine.agents.epsilon_greedy import EpsilonGreedyAgent
 from redo_dopamine.agents.loss_terms import (
+    AgentParts,
     CarriedTerm,
     LossTermFactory,
     check_same_term,
     with_term,
 )
 from redo_dopamine.agents.settings import DQN_SETTINGS, updates_per_train_step
-from redo_dopamine.core.graph import Params
+from redo_dopamine.core.graph import Params, head_kernels
 from redo_dopamine.core.jit import choose_runtime, compiled, unrolled
 from redo_dopamine.plasticity import layers, rehearsal
 from redo_dopamine.plasticity.learner import (
@@ -47,8 +48,9 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
             be a whole number. None is one update per update period, as in Dopamine.
         bootstrap: what the next state is worth: `largest_target_value`, or
             `target_value_of_online_choice` for double DQN.
-        loss_term: what is added to the loss, such as `churn_reduction()`; None for
-            nothing. Tracking measures the loss without it.
+        loss_term: what is added to the loss, such as `churn_reduction()` or
+            `initial_feature_regularization()`; None for nothing. Tracking measures the
+            loss without it.
         **settings: of `PlasticAgent`, and any argument of the Dopamine agent: `seed`,
             `gamma`, `update_horizon` (n-step), `target_update_period` (agent steps),
             `loss_type` ("huber" or "mse"), ...
@@ -122,12 +124,6 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
         self.optimizer_state = self.optimizer.init(self.online_params)
         loss = self._loss()
         prepared = loss.of_prepared(self._prepare)
-        if self._build_loss_term is not None:
-            q_values = jax.vmap(self._q_values, in_axes=(None, 0))
-            self._term = CarriedTerm(self._build_loss_term, q_values)
-            self._term.begin_with(self.online_params)
-            prepared = with_term(prepared, self._term.functions)
-        self._update = self._make_update(prepared)
         self._hard_update = make_hard_update()
         self._inputs = compiled(lambda batch: network_inputs(self.preprocess_fn, batch))
         declared = layers.declared_graph(self.network_def, self.observation_shape)
@@ -135,6 +131,11 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
             layers.TrackedNetwork(self._apply, declared, draw_params, state),
             *(loss, self.online_params, self.optimizer),
         )
+        if self._build_loss_term is not None:
+            self._term = CarriedTerm(self._build_loss_term, self._parts())
+            self._term.begin_with(self.online_params)
+            prepared = with_term(prepared, self._term.functions)
+        self._update = self._make_update(prepared)
 
     def _draw_params(self, key: jax.Array, state: Any) -> Params:
         """New parameters from the network's initializers."""
@@ -176,6 +177,31 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
         return loss
 
     # The term that may be added to the loss.
+
+    def _parts(self) -> AgentParts:
+        subject = self._plasticity.tracking.subject
+        heads = head_kernels(subject.graph)
+        read = [
+            x.name for x in subject.graph.layers if heads & {y.path for y in x.outgoing}
+        ]
+
+        def features(params: Params, states: jax.Array) -> jax.Array:
+            activations = subject.activations(params, states)
+            flat = [activations[name].reshape(len(states), -1) for name in read]
+            return jnp.concatenate(flat, axis=-1)
+
+        num_features = 0
+        if read:
+            states = self._example_batch(1)["state"]
+            found = jax.eval_shape(features, self.online_params, states)
+            num_features = found.shape[-1]
+        return AgentParts(
+            jax.vmap(self._q_values, in_axes=(None, 0)),
+            features,
+            num_features,
+            self._stock_optimizer(),
+            jax.random.fold_in(jax.random.PRNGKey(self._seed), _TERM),
+        )
 
     def _batch_and_term(self) -> Batch:
         """The next batch, with the inputs of the loss term where there is one."""

@@ -1,6 +1,7 @@
 """What may be added to the loss of an agent of Q-values, with a memory of its own.
 
-`RecycledDQNAgent.loss_term = @churn_reduction()`
+`RecycledDQNAgent.loss_term = @churn_reduction()`; another term is in
+`initial_features`.
 """
 
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from redo_dopamine.core.checks import (
     LARGEST_COUNT,
@@ -25,6 +27,26 @@ State = Any  # Of a term: a tree of arrays of fixed shapes, which checkpoints ho
 Inputs = Any  # What a term takes of its state into an update, and of its own states.
 # Q-values [B, actions] of `(params, states [B, ...])`, without noise.
 QValues = Callable[[Params, jax.Array], jax.Array]
+# Features [B, N] of the same, likewise.
+Features = Callable[[Params, jax.Array], jax.Array]
+
+
+class AgentParts(NamedTuple):
+    """What a term may use of an agent.
+
+    Attributes:
+        q_values: of its network.
+        features: what the output heads of its network read.
+        num_features: how many these are; 0 where they are not known.
+        optimizer: of its parameters, without what the settings put beside it.
+        key: of the agent's seed, for what a term draws at first.
+    """
+
+    q_values: QValues
+    features: Features
+    num_features: int
+    optimizer: optax.GradientTransformation
+    key: jax.Array
 
 
 class LossTerm(NamedTuple):
@@ -46,7 +68,7 @@ class LossTerm(NamedTuple):
     after_update: Callable[[State, jax.Array], State]
 
 
-LossTermFactory = Callable[[QValues], LossTerm]
+LossTermFactory = Callable[[AgentParts], LossTerm]
 
 
 def with_term(loss: Loss, term: LossTerm) -> Loss:
@@ -64,7 +86,7 @@ class CarriedTerm:
 
     Args:
         factory: the agent's setting `loss_term`.
-        q_values: of the agent's network.
+        parts: of the agent.
 
     Attributes:
         functions: the term.
@@ -76,9 +98,9 @@ class CarriedTerm:
 
     state: State
 
-    def __init__(self, factory: LossTermFactory, q_values: QValues):
-        of = "Q-values that gives a LossTerm"
-        term = call("loss_term", factory, q_values, of=of)
+    def __init__(self, factory: LossTermFactory, parts: AgentParts):
+        of = "an agent's parts that gives a LossTerm"
+        term = call("loss_term", factory, parts, of=of)
         if not isinstance(term, LossTerm):
             raise SettingError(
                 f"loss_term must be a function of {of}, but {shown(factory)} gives a "
@@ -181,7 +203,7 @@ def churn_reduction(
         batch_size: states that the churn is averaged over.
 
     Returns:
-        A function of Q-values that gives a `LossTerm`.
+        A function of an agent's parts that gives a `LossTerm`.
 
     Raises:
         ValueError: a setting out of its range.
@@ -195,12 +217,14 @@ def churn_reduction(
     length = whole_setting("window", window, high=LARGEST_COUNT)
     size = whole_setting("batch_size", batch_size, high=LARGEST_COUNT)
 
-    def build(q_values: QValues) -> LossTerm:
+    def build(parts: AgentParts) -> LossTerm:
+        q_values = parts.q_values
+
         def init(params: Params) -> ChurnState:
             nothing = jnp.zeros(length)
             zero = jnp.zeros([])
             count = jnp.zeros([], jnp.int32)
-            return ChurnState(_copy(params), count, nothing, nothing, zero)
+            return ChurnState(copied(params), count, nothing, nothing, zero)
 
         def factor(state: ChurnState) -> jax.Array:
             # The first update has no churn: it is not among those averaged over.
@@ -216,7 +240,7 @@ def churn_reduction(
             inputs = {"states": states, "old": old, "factor": factor(state)}
             churn = jnp.mean((q_values(params, states) - old) ** 2)
             after = state._replace(
-                previous=_copy(params),
+                previous=copied(params),
                 churns=state.churns.at[state.updates % length].set(churn),
                 added=inputs["factor"] * churn,
             )
@@ -238,6 +262,6 @@ def churn_reduction(
     return build
 
 
-def _copy(params: Params) -> Params:
-    # An update donates the memory of the parameters.
+def copied(params: Params) -> Params:
+    """The parameters for keeps: an update donates the memory of its own."""
     return jax.tree.map(lambda x: jnp.array(x, copy=True), params)

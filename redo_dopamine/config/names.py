@@ -40,6 +40,7 @@ INTERVENTIONS: tuple[Callable[..., Any], ...] = (
     interventions.plasticity_injection,
     interventions.dash,
     interventions.dormant_perturbation,
+    interventions.hare_and_tortoise,
     interventions.weight_clipping,
     interventions.spectral_norm,
     interventions.normalize_and_project,

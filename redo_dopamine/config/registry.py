@@ -14,6 +14,7 @@ from redo_dopamine.agents import (
     augmentation,
     averaged_target,
     dqn_loss,
+    initial_features,
     loss_terms,
     offline_dqn,
     ppo_loss,
@@ -94,7 +95,10 @@ DQN_SETTINGS: tuple[Callable[..., Any], ...] = (
     dqn_loss.target_value_of_online_choice,
 )
 # `RecycledDQNAgent.loss_term = @churn_reduction()`.
-LOSS_TERMS: tuple[Callable[..., Any], ...] = (loss_terms.churn_reduction,)
+LOSS_TERMS: tuple[Callable[..., Any], ...] = (
+    loss_terms.churn_reduction,
+    initial_features.initial_feature_regularization,
+)
 # `RecycledFullRainbowAgent.horizon_fn = @annealed_horizon()`.
 FULL_RAINBOW_SETTINGS: tuple[Callable[..., Any], ...] = (
     schedules.annealed_horizon,

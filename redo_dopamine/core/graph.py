@@ -94,6 +94,18 @@ def of_layers(layers: Sequence[Layer], recorded: Mapping[str, Any]) -> dict[str,
     return {layer.name: recorded[layer.name] for layer in layers}
 
 
+def head_kernels(graph: NetworkGraph) -> frozenset[Path]:
+    """The kernels that give the outputs.
+
+    Those that the graph names; where it names none, those that read its last layer and
+    feed no layer of it. Other kernels that feed none need not be heads: in a residual
+    network some write on a stream that is not tracked.
+    """
+    fed = {w.path for x in graph.layers for w in x.incoming if w.is_kernel}
+    last = {edge.path for layer in graph.layers[-1:] for edge in layer.outgoing}
+    return frozenset(graph.heads) or frozenset(last - fed)
+
+
 def validate(graph: NetworkGraph, params: Params) -> None:
     """Check that a graph describes a parameter tree.
 

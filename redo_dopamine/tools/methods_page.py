@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from redo_dopamine.agents import loss_terms
+from redo_dopamine.agents import initial_features, loss_terms
 from redo_dopamine.cli import process
 from redo_dopamine.config.gin_files import selector
 from redo_dopamine.core import interventions, optimizers, parseval, upgd
@@ -42,6 +42,11 @@ def _link(
     line = f"RecycledDQNAgent.{where}_optimizer = [@{function.__name__}()]"
     changes = {"before": "the gradient", "after": "the update"}[where]
     return Method(function, (line, *settings), source, changes)
+
+
+def _term(function: Callable[..., Any], source: str) -> Method:
+    line = f"RecycledDQNAgent.loss_term = @{function.__name__}()"
+    return Method(function, (line,), source, "the loss")
 
 
 def _network(setting: str, function: Callable[..., Any], source: str) -> Method:
@@ -102,6 +107,7 @@ METHODS: tuple[Method, ...] = (
         "Xu et al., ICLR 2024 (DrM), without its exploration and targets",
         "dense layers; the optimizer's state",
     ),
+    _intervention(interventions.hare_and_tortoise, "Lee et al., ICML 2024", _ALL),
     _intervention(
         interventions.optimizer_reset,
         "Asadi et al., NeurIPS 2023",
@@ -160,11 +166,10 @@ METHODS: tuple[Method, ...] = (
         "Elsayed and Mahmood, ICLR 2024",
         "create_optimizer.name = 'sgd'",
     ),
-    Method(
-        loss_terms.churn_reduction,
-        ("RecycledDQNAgent.loss_term = @churn_reduction()",),
-        "Tang et al., ICML 2025",
-        "the loss",
+    _term(loss_terms.churn_reduction, "Tang et al., ICML 2025 (C-CHAIN)"),
+    _term(
+        initial_features.initial_feature_regularization,
+        "Lyle et al., ICLR 2022 (InFeR)",
     ),
     _network("activation", layers.crelu, "Abbas et al., CoLLAs 2023"),
     _network("activation", layers.deep_fourier, "Lewandowski et al., ICLR 2025"),

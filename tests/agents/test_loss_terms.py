@@ -3,11 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from helpers import agents
 from helpers.agents import Stream, assert_trees_close, assert_trees_equal, trees_differ
-from redo_dopamine.agents.loss_terms import churn_reduction, with_term
+from redo_dopamine.agents.loss_terms import AgentParts, churn_reduction, with_term
 from redo_dopamine.core.interventions import redo
 from redo_dopamine.plasticity.learner import mean_error
 
@@ -25,6 +26,9 @@ def linear(params, states):
     return states * params["w"]
 
 
+PARTS = AgentParts(linear, linear, 2, optax.sgd(0.1), jax.random.PRNGKey(0))
+
+
 def after(term, weights, losses):
     """The inputs of one update more than there are losses, at these weights."""
     state, found = term.init({"w": jnp.array(weights[0])}), []
@@ -38,7 +42,7 @@ def after(term, weights, losses):
 
 
 def test_churn_is_the_squared_change_of_q_values_since_one_update_ago():
-    term = churn_reduction(coefficient=10.0)(linear)
+    term = churn_reduction(coefficient=10.0)(PARTS)
     _, found = after(term, [[1.0, 2.0], [1.5, 2.0], [1.5, 1.0]], [3.0, 3.0])
     # E over states 1, 2 and two actions: (.25 + 1) / 4, and (1 + 4) / 4.
     values = [float(term.loss(*x)) for x in found]
@@ -49,7 +53,7 @@ def test_churn_is_the_squared_change_of_q_values_since_one_update_ago():
 
 
 def test_after_the_warmup_the_term_is_a_share_of_the_last_losses():
-    term = churn_reduction(0.1, 10.0, warmup=3, window=2)(linear)
+    term = churn_reduction(0.1, 10.0, warmup=3, window=2)(PARTS)
     # E s^2 is 2.5, and one weight of two moves, by .5, .5 and 1.
     weights = [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0], [2.0, 0.0], [2.0, 0.0]]
     churns = [0.0, 0.3125, 0.3125, 1.25]
@@ -65,7 +69,7 @@ def test_after_the_warmup_the_term_is_a_share_of_the_last_losses():
 
 
 def test_the_first_update_is_not_among_those_that_churn_is_averaged_over():
-    term = churn_reduction(0.1, warmup=2, window=9)(linear)
+    term = churn_reduction(0.1, warmup=2, window=9)(PARTS)
     _, found = after(
         term, [[0.0, 0.0], [0.5, 0.0], [0.5, 0.0]], [2.0, 4.0 + 50 * 0.3125]
     )
@@ -75,7 +79,7 @@ def test_the_first_update_is_not_among_those_that_churn_is_averaged_over():
 
 def test_the_sum_of_a_loss_and_a_term_keeps_targets_and_errors():
     loss = mean_error(lambda *_: jnp.ones(2), lambda params, batch, y: y * params["w"])
-    term = churn_reduction(coefficient=10.0)(linear)
+    term = churn_reduction(coefficient=10.0)(PARTS)
     params, inputs = after(term, [[1.0, 2.0], [1.5, 2.0]], [3.0])[1][1]
     both = with_term(loss, term)
     assert float(both(params, params, {"term": inputs})) == 1.75 + 3.125
@@ -138,9 +142,9 @@ def test_begun_with_other_parameters_there_is_no_churn_yet():
     assert_trees_equal(agent._term.state.previous, other)
 
 
-@pytest.mark.parametrize("term", [churn_reduction, lambda q_values: None])
+@pytest.mark.parametrize("term", [churn_reduction, lambda parts: None])
 def test_what_gives_no_term_is_an_error(term):
-    with pytest.raises(ValueError, match="loss_term must be a function of Q-values"):
+    with pytest.raises(ValueError, match="loss_term must be a function of an agent"):
         agents.recycled_agent(loss_term=term)
 
 

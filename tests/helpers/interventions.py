@@ -50,6 +50,12 @@ def gradients(params, activations):
     return jax.tree.map(lambda x: jnp.sin(100 * x), params)
 
 
+def moved_tortoise(tortoise):
+    """The state of hare and tortoise amid a run."""
+    moved = jax.tree.map(lambda x: x + 1, tortoise.params)
+    return tortoise._replace(params=moved, begun=jnp.array(True))
+
+
 class Entry(NamedTuple):
     """An intervention and what it may change.
 
@@ -59,6 +65,7 @@ class Entry(NamedTuple):
         moments: whether the optimizer's moments of those may change too.
         observed: from parameters and activations to what its `apply` looks at.
         counts: whether its counts may.
+        goes_on: from the state at first to one in which it acts.
     """
 
     factory: InterventionFactory
@@ -66,6 +73,7 @@ class Entry(NamedTuple):
     moments: bool = True
     observed: Callable[[Any, Any], Any] = lambda params, activations: activations
     counts: bool = False
+    goes_on: Callable[[Any], Any] = lambda state: state
 
 
 def _budget(select: interventions.Selection) -> Entry:
@@ -97,6 +105,11 @@ INTERVENTIONS = {
     ),
     "dormant_perturbation": Entry(
         interventions.dormant_perturbation(tau=TAU, **WINDOW), all_paths, counts=True
+    ),
+    "hare_and_tortoise": Entry(
+        interventions.hare_and_tortoise(average_period=10, **WINDOW),
+        *(all_paths, False),
+        goes_on=moved_tortoise,
     ),
     "optimizer_reset": Entry(
         interventions.optimizer_reset(**WINDOW), all_paths, counts=True
@@ -192,7 +205,7 @@ def subject(name: str, network: str, optimizer_name: str = "adam") -> Subject:
     entry = INTERVENTIONS[name]
     made = make(entry.factory, network, optimizer_name)
     observed = entry.observed(made.params, made.activations)
-    return made._replace(activations=observed)
+    return made._replace(activations=observed, state=entry.goes_on(made.state))
 
 
 def stand_in_draw(network: str) -> Callable[[jax.Array], Any]:

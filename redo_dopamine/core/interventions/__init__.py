@@ -38,6 +38,7 @@ from redo_dopamine.core.interventions.dash import dash
 from redo_dopamine.core.interventions.dormant_perturbation import (
     dormant_perturbation,
 )
+from redo_dopamine.core.interventions.hare_tortoise import hare_and_tortoise
 from redo_dopamine.core.interventions.injection import plasticity_injection
 from redo_dopamine.core.interventions.optimizer_reset import optimizer_reset
 from redo_dopamine.core.interventions.recycling import (
@@ -78,6 +79,7 @@ __all__ = [
     "dash",
     "dormant_perturbation",
     "fixed_budget",
+    "hare_and_tortoise",
     "highest_score",
     "layer_reset",
     "live_norm",

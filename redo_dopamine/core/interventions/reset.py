@@ -12,6 +12,7 @@ from redo_dopamine.core.graph import (
     NetworkGraph,
     Params,
     Path,
+    head_kernels,
     leaf_path,
     leaves_by_path,
 )
@@ -149,10 +150,7 @@ def _last_modules(graph: NetworkGraph, num_layers: int) -> frozenset[Path]:
             readers[kernel] |= {edge.path for edge in layer.outgoing} - own
             modules.setdefault(kernel, set()).update(parts)
 
-    # Other kernels that feed no layer need not be heads: in a residual network some
-    # write on a stream that is not tracked.
-    last = {edge.path for layer in graph.layers[-1:] for edge in layer.outgoing}
-    heads = set(graph.heads) or last - set(readers)
+    heads = head_kernels(graph)
     known: dict[Path, float] = {}
 
     def distance(kernel: Path) -> float:

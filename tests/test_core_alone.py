@@ -112,7 +112,7 @@ def test_studies_are_listed_and_help_is_given(alone, words):
         ("redo_dopamine train --base_dir=run", "dopamine"),
         ("redo_dopamine.train --base_dir=run", "dopamine"),
         ("redo_dopamine inspect --checkpoint=run", "dopamine"),
-        ("redo_dopamine report --base_dir=run", "pandas"),
+        ("redo_dopamine report --base_dir=run", "jinja2"),
         ("redo_dopamine play run", "dopamine"),
         ("redo_dopamine demo", "pandas"),
         ("redo_dopamine catalogue", "gin"),

@@ -199,7 +199,7 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
             jax.vmap(self._q_values, in_axes=(None, 0)),
             features,
             num_features,
-            self._stock_optimizer(),
+            dqn_agent.create_optimizer(self._optimizer_name),
             jax.random.fold_in(jax.random.PRNGKey(self._seed), _TERM),
         )
 

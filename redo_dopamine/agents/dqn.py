@@ -6,6 +6,7 @@ import gin
 import jax
 import jax.numpy as jnp
 import numpy as np
+from dopamine.jax.agents.dqn import dqn_agent
 
 from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.base import PlasticAgent

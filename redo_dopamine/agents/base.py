@@ -190,14 +190,10 @@ class PlasticAgent:
         links = [
             *stock,
             *self._before_optimizer,
-            self._stock_optimizer(),
+            dqn_agent.create_optimizer(self._optimizer_name),
             *self._after_optimizer,
         ]
         return links[0] if len(links) == 1 else optax.chain(*links)
-
-    def _stock_optimizer(self) -> optax.GradientTransformation:
-        """Dopamine's optimizer alone."""
-        return dqn_agent.create_optimizer(self._optimizer_name)
 
     def _make_plasticity(
         self,

@@ -6,6 +6,7 @@ import gin
 import jax
 import jax.numpy as jnp
 import numpy as np
+from dopamine.jax.agents.dqn import dqn_agent
 
 from redo_dopamine.agents import dqn_loss
 from redo_dopamine.agents.base import PlasticAgent
@@ -199,7 +200,7 @@ class RecycledDQNAgent(PlasticAgent, EpsilonGreedyAgent):
             jax.vmap(self._q_values, in_axes=(None, 0)),
             features,
             num_features,
-            self._stock_optimizer(),
+            dqn_agent.create_optimizer(self._optimizer_name),
             jax.random.fold_in(jax.random.PRNGKey(self._seed), _TERM),
         )
 

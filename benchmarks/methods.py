@@ -72,8 +72,11 @@ def rows(updates: int, rounds: int) -> Iterator[str]:
         if "gradient_step" in _settings(method):
             continue  # Once in a run.
         added = measure(method, recorded, updates, rounds)
-        period = _settings(method).get("period") or 1
-        share = f"{added:.2f} | {period:,} | {100 * added / period:.2g}%"
+        known = _settings(method)  # Hare and tortoise averages between its returns.
+        period = known.get("average_period") or known.get("period") or 1
+        percent = 100 * added / period
+        shown = f"{percent:.0f}" if abs(percent) >= 10 else f"{percent:.2g}"
+        share = f"{added:.2f} | {period:,} | {shown}%"
         yield f"| `{method.function.__name__}` | {share} |"
         gin.clear_config()
 

@@ -2,7 +2,7 @@
 # make test   runs the tests of every promise
 # make test-slow   runs the rest: kills, full disks, a cluster, a browser, every gin file
 # make soak   kills runs 50 times over, watches memory over 200,000 steps, traces 2,000
-#   random networks: about 12 minutes
+#   random networks: minutes
 # make check  lints, checks formatting and types
 # make test-newest   runs on the newest Python, jax and others, in .venv-newest, the tests of
 #   the core and of reports, and a short training and a look at its checkpoint per agent:

@@ -90,6 +90,24 @@ class Loop:
         jax.block_until_ready(agent.online_params)
 
 
+class Updates:
+    """An agent with a filled buffer that does nothing but update."""
+
+    def __init__(self, agent: Any, recorded: Sequence[Any], warm: int):
+        self._agent = agent
+        for transition in recorded:
+            agent._replay.add(transition)
+        self.run(warm)
+
+    def run(self, updates: int) -> float:
+        """Seconds per update."""
+        start = time.perf_counter()
+        for _ in range(updates):
+            self._agent._gradient_update()
+        jax.block_until_ready(self._agent.online_params)
+        return (time.perf_counter() - start) / updates
+
+
 class BatchLoop:
     """One environment in a batch of one, as `DataEfficientAtariRunner` drives it."""
 

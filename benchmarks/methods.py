@@ -10,12 +10,10 @@ import inspect
 import itertools
 import statistics
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gin
-import jax
 
 from redo_dopamine.agents.dqn import RecycledDQNAgent
 from redo_dopamine.cli import flags
@@ -31,7 +29,7 @@ def measure(method: Method, recorded: Sequence, updates: int, rounds: int) -> fl
     often = _settings(method).get("period")
     name = method.function.__name__
     lines = (*method.lines, *([f"{name}.period = 1"] if often else []))
-    busy, plain = _Updates(lines, recorded), _Updates(PLAIN, recorded)
+    busy, plain = _updates(lines, recorded), _updates(PLAIN, recorded)
     turns = [(busy.run(updates), plain.run(updates)) for _ in range(rounds)]
     return statistics.median(ours / peer - 1 for ours, peer in turns)
 
@@ -41,26 +39,12 @@ def _settings(method: Method) -> dict[str, object]:
     return {x.name: x.default for x in parameters}
 
 
-class _Updates:
-    """An agent with a filled buffer that does nothing but update."""
-
-    def __init__(self, lines: Sequence[str], recorded: Sequence) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            own = Path(folder) / "own.gin"
-            own.write_text("\n".join(("include 'dqn.gin'", *lines)))
-            loops.set_up(str(own), GAME, _QUIET)
-        self._agent = RecycledDQNAgent(6)
-        for transition in recorded:
-            self._agent._replay.add(transition)
-        self.run(3)
-
-    def run(self, updates: int) -> float:
-        """Seconds per update."""
-        start = time.perf_counter()
-        for _ in range(updates):
-            self._agent._gradient_update()
-        jax.block_until_ready(self._agent.online_params)
-        return (time.perf_counter() - start) / updates
+def _updates(lines: Sequence[str], recorded: Sequence) -> loops.Updates:
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "own.gin"
+        own.write_text("\n".join(("include 'dqn.gin'", *lines)))
+        loops.set_up(str(own), GAME, _QUIET)
+    return loops.Updates(RecycledDQNAgent(6), recorded, warm=3)
 
 
 def rows(updates: int, rounds: int) -> Iterator[str]:
@@ -69,10 +53,11 @@ def rows(updates: int, rounds: int) -> Iterator[str]:
     yield "|---|--:|--:|--:|"
     recorded = list(itertools.islice(frames.play(GAME), 2_000))
     for method in METHODS:
-        if "gradient_step" in _settings(method):
+        known = _settings(method)
+        if "gradient_step" in known:
             continue  # Once in a run.
         added = measure(method, recorded, updates, rounds)
-        known = _settings(method)  # Hare and tortoise averages between its returns.
+        # Hare and tortoise averages between its returns.
         period = known.get("average_period") or known.get("period") or 1
         percent = 100 * added / period
         shown = f"{percent:.0f}" if abs(percent) >= 10 else f"{percent:.2g}"

@@ -7,9 +7,6 @@ measures, every 10 gradient steps, and what that adds is divided by 100.
 from benchmarks import frames, loops  # isort: skip  Before Dopamine.
 
 import itertools
-import time
-
-import jax
 
 from benchmarks.measuring import Bar, alternate
 from redo_dopamine.agents.dqn import RecycledDQNAgent
@@ -23,7 +20,7 @@ def measure(quick: bool) -> list[Bar]:
     updates, rounds = (20, 2) if quick else (200, 9)
     loops.set_up("dqn.gin", GAME)
     recorded = list(itertools.islice(frames.play(GAME), 2_000))
-    plain = _Updates(recorded, intervention=none(), taus=())
+    plain = _updates(recorded, intervention=none(), taus=())
     rows = (
         (
             "ReDo every 1,000 gradient steps",
@@ -40,7 +37,7 @@ def measure(quick: bool) -> list[Bar]:
     )
     bars = []
     for name, settings in rows:
-        busy = _Updates(recorded, **settings)
+        busy = _updates(recorded, **settings)
         turns = alternate(
             lambda busy=busy: busy.run(updates), lambda: plain.run(updates), rounds
         )
@@ -66,19 +63,6 @@ def scaled(busy: float, plain: float) -> float:
     return plain + (busy - plain) * MEASURED_PERIOD / PERIOD
 
 
-class _Updates:
-    """An agent with a filled buffer that does nothing but update."""
-
-    def __init__(self, recorded, **settings):
-        self._agent = RecycledDQNAgent(6, replay_ratio=1, **settings)
-        for transition in recorded:
-            self._agent._replay.add(transition)
-        self.run(2 * MEASURED_PERIOD)
-
-    def run(self, updates):
-        """Seconds per update."""
-        start = time.perf_counter()
-        for _ in range(updates):
-            self._agent._gradient_update()
-        jax.block_until_ready(self._agent.online_params)
-        return (time.perf_counter() - start) / updates
+def _updates(recorded, **settings):
+    agent = RecycledDQNAgent(6, replay_ratio=1, **settings)
+    return loops.Updates(agent, recorded, 2 * MEASURED_PERIOD)

@@ -16,6 +16,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import gin
+import jax
 import pytest
 from hypothesis import settings
 
@@ -67,6 +68,4 @@ def pytest_collection_modifyitems(items):
 def forget_what_is_compiled():
     """Nothing compiled from one module to the next: memory, and time to collect it."""
     yield
-    import jax
-
     jax.clear_caches()

@@ -11,7 +11,7 @@ Each combines with every intervention.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -166,6 +166,7 @@ def begin_again(
     optimizer: optax.GradientTransformation,
     opt_state: optax.OptState,
     params: optax.Params,
+    due: Any = True,
 ) -> optax.OptState:
     """The state of an optimizer that forgets all but the run's initial weights.
 
@@ -176,13 +177,14 @@ def begin_again(
         optimizer: the transformation that made `opt_state`.
         opt_state: its state until now.
         params: those to go on from.
+        due: whether it does; a boolean, which may be traced.
     """
 
     def is_anchor(state: optax.OptState) -> bool:
         return isinstance(state, L2ToInitState)
 
     return jax.tree.map(
-        lambda old, new: old if is_anchor(old) else new,
+        lambda old, new: old if is_anchor(old) else jnp.where(due, new, old),
         opt_state,
         optimizer.init(params),
         is_leaf=is_anchor,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from redo_dopamine.agents import initial_features, loss_terms
 from redo_dopamine.cli import process
-from redo_dopamine.config.gin_files import selector
+from redo_dopamine.config.names import NETWORK_SETTINGS
 from redo_dopamine.core import interventions, optimizers, parseval, upgd
 from redo_dopamine.networks import layers
 from redo_dopamine.tools.catalogue import first_sentence
@@ -31,9 +31,11 @@ class Method(NamedTuple):
     changes: str
 
 
-def _intervention(function: Callable[..., Any], source: str, changes: str) -> Method:
-    line = f"RecycledDQNAgent.intervention = @{selector(function.__name__)}()"
-    return Method(function, (line,), source, changes)
+def _intervention(
+    function: Callable[..., Any], source: str, changes: str, *needed: str
+) -> Method:
+    line = f"RecycledDQNAgent.intervention = @{function.__name__}()"
+    return Method(function, (*needed, line), source, changes)
 
 
 def _link(
@@ -50,18 +52,14 @@ def _term(function: Callable[..., Any], source: str) -> Method:
 
 
 def _network(setting: str, function: Callable[..., Any], source: str) -> Method:
-    name = {"layer_norm": "LayerNorm"}.get(function.__name__, function.__name__)
-    line = f"NatureNetwork.{setting} = @{selector(name)}"
+    [name] = [name for name, x in NETWORK_SETTINGS.items() if x is function]
+    line = f"NatureNetwork.{setting} = @{name}"
     return Method(function, (line,), source, "the network")
 
 
 _NEURONS = "weights and moments of the neurons that are recycled"
 _ALL = "all parameters"
 _KERNELS = "kernels that feed a layer"
-_INJECTION = (
-    "JaxDQNAgent.network = @InjectableNatureNetwork",
-    "RecycledDQNAgent.intervention = @plasticity_injection()",
-)
 METHODS: tuple[Method, ...] = (
     _intervention(interventions.redo, "Sokar et al., ICML 2023", _NEURONS),
     _intervention(interventions.adaptive_redo, "this project", _NEURONS),
@@ -113,19 +111,17 @@ METHODS: tuple[Method, ...] = (
         "Asadi et al., NeurIPS 2023",
         "the optimizer's state",
     ),
-    Method(
+    _intervention(
         interventions.plasticity_injection,
-        _INJECTION,
         "Nikishin et al., NeurIPS 2023",
         "the head: two frozen ones beside it",
+        "JaxDQNAgent.network = @InjectableNatureNetwork",
     ),
     _intervention(
-        interventions.normalize_and_project, "Lyle et al., NeurIPS 2024", _KERNELS
-    )._replace(
-        lines=(
-            "NatureNetwork.normalize = @LayerNorm",
-            "RecycledDQNAgent.intervention = @normalize_and_project()",
-        )
+        interventions.normalize_and_project,
+        "Lyle et al., NeurIPS 2024",
+        _KERNELS,
+        "NatureNetwork.normalize = @LayerNorm",
     ),
     _intervention(
         interventions.weight_clipping, "He, 2026, names none: limit is ours", _ALL

@@ -121,11 +121,7 @@ def dormant_perturbation(
                 return jnp.where(due, mixed.astype(current.dtype), current)
 
             new = jax.tree_util.tree_map_with_path(moved, params, draw_params(key))
-            opt_state = jax.tree.map(
-                lambda new, old: jnp.where(due, new, old),
-                begin_again(optimizer, opt_state, params),
-                opt_state,
-            )
+            opt_state = begin_again(optimizer, opt_state, params, due)
             return new, opt_state, state, {"kept_share": kept}
 
         return Intervention(init, apply, schedule, observe)

@@ -1,7 +1,6 @@
 """Reset the optimizer: its moments and counts begin again, the weights stay."""
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from redo_dopamine.core.graph import NetworkGraph, Params
@@ -65,11 +64,7 @@ def optimizer_reset(
         ) -> Applied:
             del key, activations
             due = schedule(step)
-            opt_state = jax.tree.map(
-                lambda new, old: jnp.where(due, new, old),
-                begin_again(optimizer, opt_state, params),
-                opt_state,
-            )
+            opt_state = begin_again(optimizer, opt_state, params, due)
             return params, opt_state, state, {"optimizer_reset": due * 1}
 
         return Intervention(lambda params: (), apply, schedule, observe_nothing)
